@@ -1,0 +1,66 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "statehouse/clock.hpp"
+#include "statehouse/db_instances.hpp"
+
+namespace spdlog {
+class logger;
+}
+
+namespace statehouse {
+
+struct AppStateOptions {
+  std::filesystem::path data_dir = "data";  ///< Created by `init()`, mode 0700.
+  std::string dev_prefix{};                   ///< "dev" makes `get_pool("x")` use `dev_x.db`; empty for production.
+  unsigned database_threads = 0;            ///< Threads that run SQLite; 0 means one per core, at least 4.
+  asio::any_io_executor database_executor{};  ///< Run SQLite here instead of on threads of our own; it may block.
+  PoolOptions pool{};                         ///< For every database.
+  std::shared_ptr<spdlog::logger> logger{};   ///< spdlog's default logger when empty.
+  std::shared_ptr<Clock> clock{};             ///< The steady clock when empty.
+};
+
+/// The state of one service: its databases and the threads that run them. The object a server embeds, next to its
+/// io_context.
+///
+/// Thread-safety: every member from any thread; construction and destruction by one.
+/// Lifetime: destroy it before the execution contexts whose coroutines use it, and `co_await shutdown()` before that.
+/// The destructor without a shutdown says so in the log, interrupts what runs, rolls back and closes on the destroying
+/// thread within about two seconds, and does nothing at all in a forked child.
+class AppState {
+ public:
+  /// Starts the database threads; touches no file. Throws Error with `errc::invalid_name` for a bad prefix.
+  explicit AppState(asio::any_io_executor executor, AppStateOptions options = {});
+  ~AppState();
+  AppState(const AppState&) = delete;
+  AppState& operator=(const AppState&) = delete;
+
+  /// Makes the data directory and checks that it can be written, on a database thread. Idempotent. Errors: Error in the
+  /// system category, with the path and what to do.
+  asio::awaitable<void> init();
+
+  /// DbInstances::shutdown.
+  asio::awaitable<ShutdownReport> shutdown(ShutdownOptions options = {});
+
+  /// The executor given to the constructor.
+  asio::any_io_executor get_executor() const noexcept { return executor_; }
+  spdlog::logger& logger() const noexcept { return *logger_; }
+
+ private:
+  struct Threads;
+
+  asio::any_io_executor executor_;
+  std::unique_ptr<Threads> threads_;
+  std::shared_ptr<spdlog::logger> logger_;
+  std::shared_ptr<detail::Registry> registry_;
+
+ public:
+  DbInstances db_instances;
+};
+
+}  // namespace statehouse

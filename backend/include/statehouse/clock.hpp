@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+namespace statehouse {
+
+/// Time as the library sees it. Every timeout, deadline, age and periodic check reads this one clock, so a test that
+/// injects its own decides when time passes.
+///
+/// Thread-safety: all functions may be called from any thread. Lifetime: held by `std::shared_ptr`; it outlives its
+/// timers.
+class Clock {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+  using duration = std::chrono::steady_clock::duration;
+
+  /// One callback that can be armed again and again. Destroying or disarming does not wait for a callback that already
+  /// runs: a callback must hold what it needs by weak reference.
+  class Timer {
+   public:
+    virtual ~Timer() = default;
+    /// Calls back once at `when` or soon after, on the clock's thread; replaces an earlier `arm`.
+    virtual void arm(time_point when) = 0;
+    virtual void disarm() noexcept = 0;
+  };
+
+  virtual ~Clock() = default;
+  virtual time_point now() const noexcept = 0;
+  virtual std::unique_ptr<Timer> make_timer(std::function<void()> callback) = 0;
+};
+
+/// The real clock: `std::chrono::steady_clock`, with one thread of its own that starts with the first timer.
+/// Timeouts therefore fire even while every database thread is busy, and never keep a server's io_context running.
+std::shared_ptr<Clock> make_steady_clock();
+
+}  // namespace statehouse

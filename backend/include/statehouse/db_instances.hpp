@@ -1,0 +1,84 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "statehouse/migrator.hpp"
+#include "statehouse/pool.hpp"
+#include "statehouse/stats.hpp"
+
+namespace statehouse {
+
+namespace detail {
+class Registry;
+}
+
+struct ShutdownOptions {
+  std::chrono::milliseconds grace{5000};     ///< How long running work and held transactions may finish by themselves.
+  std::chrono::milliseconds deadline{8000};  ///< When shutdown returns at the latest; counted from the same moment.
+};
+
+struct ShutdownReport {
+  struct Database {
+    std::string name;
+    bool closed = false;              ///< Every connection is closed; no -wal, -shm or descriptor of ours is left.
+    bool interrupted = false;         ///< Work had to be stopped, or a held connection taken back, after the grace time.
+    std::vector<Holder> holders;      ///< Who still held a connection when the deadline passed.
+    std::chrono::milliseconds took{0};
+  };
+  std::vector<Database> databases;
+  /// True when every database is closed.
+  bool clean() const noexcept;
+};
+
+/// The databases of one data directory by name. Each is opened once, on first use.
+///
+/// Thread-safety: every member from any thread. Names follow DatabaseName; `x` and `x.db` are the same database. In a
+/// child after fork() every call is `errc::forked_process`.
+class DbInstances {
+ public:
+  /// Made by AppState.
+  explicit DbInstances(std::shared_ptr<detail::Registry> registry) noexcept : registry_(std::move(registry)) {}
+
+  /// The migrations that run when `name` is opened. Before the first `get_pool(name)`, else `errc::already_open`; a
+  /// second call for the same name replaces the first. Throws Error with `errc::invalid_name`.
+  void add_migrator(std::string_view name, Migrator migrator);
+
+  /// The pool of `name`. Open already: completes without suspending. Else the first caller has the file created, opened
+  /// and migrated on a database thread, and everyone who asks meanwhile waits for that one opening; databases do not
+  /// wait for each other. When it fails all of them get the error, nothing is kept, and the next call tries again.
+  ///
+  /// Executor: the caller's. Cancellation: any type, detaches this caller only; the opening goes on. Errors: Error with
+  /// `errc::invalid_name`, `not_initialised`, `closed`, `acquire_timeout` when `options.timeout` passes (default: no
+  /// limit, since migrations may take their time), `file_replaced` after the file was moved or deleted under the open
+  /// pool, a MigrationError, or what the file system or SQLite said.
+  asio::awaitable<Pool> get_pool(std::string_view name, CallOptions options = {}) const;
+
+  /// The pool of `name` if it is open, never waits. Throws Error with `errc::invalid_name`.
+  std::optional<Pool> try_get_pool(std::string_view name) const;
+
+  /// Where the file of `name` is or would be. Throws Error with `errc::invalid_name`, or `not_initialised`.
+  std::filesystem::path db_path(std::string_view name) const;
+
+  /// Logical names of the databases that are open, sorted.
+  std::vector<std::string> names() const;
+
+  /// One entry per database that was ever asked for, sorted by name. No I/O through SQLite: safe to call every second.
+  std::vector<DatabaseStats> stats() const;
+
+  /// Closes everything and reports. New calls and waiting operations fail with `errc::closed` at once; what runs may
+  /// finish within `grace`, is then interrupted and rolled back, and connections held by transactions and leases are
+  /// taken back. Readers close before the writer, which checkpoints. Safe at any time, from several callers (the
+  /// earliest grace and deadline win), during openings; ignores cancellation. Never throws for a stuck database: read
+  /// the report.
+  asio::awaitable<ShutdownReport> shutdown(ShutdownOptions options = {}) const;
+
+ private:
+  std::shared_ptr<detail::Registry> registry_;
+};
+
+}  // namespace statehouse

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "statehouse/detail/interrupter.hpp"
+#include "statehouse/detail/statement.hpp"
+#include "statehouse/error.hpp"
+#include "statehouse/options.hpp"
+
+namespace spdlog {
+class logger;
+}
+namespace SQLite {
+class Database;
+}
+
+namespace statehouse::detail {
+
+class StatementCache;
+
+/// Everything a connection is opened with.
+struct SessionConfig {
+  std::filesystem::path path;  ///< Absolute, or ":memory:".
+  std::string database;        ///< Logical name, for errors and logs.
+  connection_role role = connection_role::writer;
+  pool_mode mode = pool_mode::wal;
+  ConnectionOptions options;
+  std::shared_ptr<Interrupter> interrupter;
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+/// What the authorizer lets pass.
+enum class permission : unsigned char {
+  statements,    ///< Ordinary verbs: no transaction control, no ATTACH, no PRAGMA that changes the connection.
+  maintenance,   ///< VACUUM and the like: all but the settings the pool's correctness rests on.
+  unrestricted,  ///< The library itself, and migrations.
+};
+
+enum class transaction_kind { deferred, immediate };
+
+/// What had to be done to hand a connection to the next user.
+enum class hygiene { clean, rolled_back, broken };
+
+/// One open SQLite connection with its settings, statement cache, REGEXP, authorizer, stop flag and deadline.
+///
+/// Thread-safety: one thread at a time; only `interrupter()` may be used from others.
+class Session {
+ public:
+  /// Opens and configures; throws Error and leaves nothing open on failure.
+  explicit Session(SessionConfig config);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// `sql` must stay alive as long as the Statement.
+  Statement prepare(std::string_view sql);
+  /// Runs each statement of `sql` in order, ignoring rows.
+  void execute_script(std::string_view sql);
+
+  void begin(transaction_kind kind);
+  /// Not interruptible. When it fails the transaction is rolled back before the error is thrown.
+  void commit();
+  /// Not interruptible; false when a transaction is still open afterwards.
+  bool rollback() noexcept;
+  /// Throws when SQLite has rolled the open transaction back by itself, as it may after some errors.
+  void require_transaction() const;
+  bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
+
+  /// Leaves nothing of the last user behind: no busy statement, no open transaction.
+  hygiene clean() noexcept;
+  /// Sets all PRAGMAs again, detaches what was attached: after a closure that was allowed to change them.
+  void restore_settings();
+
+  /// Moves the whole WAL into the database and truncates it, unless somebody is in the way: waits for nobody.
+  void checkpoint() noexcept;
+  /// Before the last close of a writer: `PRAGMA optimize` within its budget, and a checkpoint. Best effort.
+  void prepare_close() noexcept;
+  /// `PRAGMA optimize`, bounded by `budget`; errors are logged at debug and ignored.
+  void optimize(std::chrono::milliseconds budget) noexcept;
+
+  sqlite3* handle() const noexcept { return handle_; }
+  /// Marks the session for a full statement scan in `clean`, since what is done with it cannot be seen.
+  SQLite::Database& native() noexcept;
+  Interrupter& interrupter() const noexcept { return *config_.interrupter; }
+  spdlog::logger& logger() const noexcept { return *config_.logger; }
+  const SessionConfig& config() const noexcept { return config_; }
+
+  /// While true, statements that write are refused with `errc::write_on_reader`.
+  void set_read_only(bool value) noexcept { read_only_ = value; }
+
+  [[noreturn]] void fail(int result, std::string_view sql) const;
+  [[noreturn]] void fail(errc code, const std::string& message, std::string_view sql) const;
+  /// Throws the error of a requested stop or a passed deadline, if there is one.
+  void throw_if_stopped(std::string_view sql) const;
+
+  class PermissionScope {
+   public:
+    PermissionScope(Session& session, permission value) noexcept : session_(session), outer_(session.permission_) {
+      session_.permission_ = value;
+    }
+    ~PermissionScope() { session_.permission_ = outer_; }
+    PermissionScope(const PermissionScope&) = delete;
+    PermissionScope& operator=(const PermissionScope&) = delete;
+
+   private:
+    Session& session_;
+    permission outer_;
+  };
+
+ private:
+  friend class Statement;
+
+  void open();
+  void install_handlers();
+  void configure();
+  void apply_settings();
+  void enable_wal();
+  /// Null when there is no statement in `sql`; `rest` is what comes after the first one.
+  sqlite3_stmt* compile(std::string_view sql, unsigned flags, std::string_view& rest);
+  void give_back(sqlite3_stmt* statement, bool cached) noexcept;
+  void run_internal(const char* sql);
+  std::string pragma(const char* sql);
+  void require(const char* query, const char* expected);
+  void close() noexcept;
+  int on_authorize(int action, const char* first, const char* second) noexcept;
+  int on_busy(int attempt) noexcept;
+
+  SessionConfig config_;
+  std::unique_ptr<SQLite::Database> database_;
+  sqlite3* handle_ = nullptr;
+  std::unique_ptr<StatementCache> cache_;
+  permission permission_ = permission::unrestricted;
+  const char* refusal_ = nullptr;  // why the authorizer said no, for the error that follows
+  bool read_only_ = false;
+  bool native_used_ = false;
+  std::chrono::milliseconds patience_;  // with locks held by other processes
+  Clock::time_point busy_since_{};
+  const unsigned generation_;  // of forks
+};
+
+}  // namespace statehouse::detail

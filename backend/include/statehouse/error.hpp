@@ -1,0 +1,98 @@
+#pragma once
+
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace statehouse {
+
+/// What statehouse itself reports. SQLite's own (extended) result codes come in `sqlite_category()`, the operating
+/// system's in `boost::system::system_category()`, cancellation as `boost::asio::error::operation_aborted`.
+enum class errc {
+  invalid_name = 1,        ///< The database name does not follow the grammar `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+  not_initialised,         ///< `init()` has not completed.
+  already_open,            ///< `add_migrator` came after the first use of that database.
+  closed,                  ///< `shutdown()` has begun; nothing is reopened.
+  forked_process,          ///< The call was made in a child after fork(); SQLite connections must not cross a fork.
+  acquire_timeout,         ///< No connection became free in time.
+  deadline_exceeded,       ///< The operation ran longer than its `run_timeout` and was stopped.
+  queue_full,              ///< Too many operations wait for this database already.
+  would_deadlock,          ///< A pool verb was called inside a closure that holds a connection of that pool.
+  operation_in_progress,   ///< The transaction or lease already runs a statement; one at a time.
+  write_on_reader,         ///< The statement writes, but was given to a verb that reads.
+  statement_refused,       ///< BEGIN, COMMIT, SAVEPOINT, ATTACH or a guarded PRAGMA was given to a statement verb.
+  not_one_statement,       ///< The text holds no statement, or more than one.
+  parameter_count,         ///< The statement has another number of parameters than values were given.
+  transaction_rolled_back, ///< SQLite has rolled the transaction back; nothing of it is kept.
+  transaction_finished,    ///< The transaction or lease has been committed, rolled back, given back or moved from.
+  no_row,                  ///< `query_one` found no row.
+  too_many_rows,           ///< `query_one` or `query_optional` found more than one row.
+  column_count,            ///< The row has another number of columns than the type has fields.
+  column_type,             ///< A column holds another storage class than the field can take.
+  unexpected_null,         ///< A column is NULL but the field is not a `std::optional`.
+  value_out_of_range,      ///< An integer does not fit the type it is read into or bound from.
+  not_a_regular_file,      ///< The database path is a directory, a symbolic link or a special file.
+  hard_linked,             ///< The database file has more than one name.
+  file_in_use,             ///< This process has the same file open through another registry.
+  file_replaced,           ///< The database file was moved, deleted or replaced while open.
+  wal_unavailable,         ///< SQLite did not switch the database to write-ahead logging.
+  migration_source,        ///< The migrations cannot be read: bad name, bad content, duplicate version.
+  migration_refused,       ///< A transactional migration contains transaction control.
+  migration_dirty,         ///< A migration is recorded as started but not finished.
+  migration_missing,       ///< An applied migration is not among the known ones.
+  migration_mismatch,      ///< An applied migration's file has been changed since.
+  migration_failed,        ///< A migration's SQL failed; nothing of that migration was kept.
+  migration_target,        ///< The target version of an undo is not among the known or applied ones.
+};
+
+/// Classes of errors to compare with: `if (error.code() == condition::busy)`.
+enum class condition {
+  busy = 1,    ///< SQLITE_BUSY and SQLITE_LOCKED in all variants: somebody else holds the lock.
+  constraint,  ///< Any violated constraint.
+  unique,      ///< UNIQUE, PRIMARY KEY or rowid.
+  timeout,     ///< acquire_timeout or deadline_exceeded.
+  closed,      ///< closed or forked_process.
+};
+
+const boost::system::error_category& statehouse_category() noexcept;
+/// Category of SQLite's extended result codes (https://www.sqlite.org/rescode.html).
+const boost::system::error_category& sqlite_category() noexcept;
+const boost::system::error_category& condition_category() noexcept;
+
+boost::system::error_code make_error_code(errc code) noexcept;
+boost::system::error_condition make_error_condition(condition value) noexcept;
+boost::system::error_code make_sqlite_error(int extended_code) noexcept;
+
+/// The one exception of this library. `what()` is one sentence for a log line, with the database and the statement where
+/// they apply; it never contains bound values, and SQL text is cut at 200 characters.
+class Error : public boost::system::system_error {
+ public:
+  struct Context {
+    std::string database;  ///< Logical name, empty where none applies.
+    std::string sql;       ///< The statement, shortened.
+  };
+
+  Error(boost::system::error_code code, const std::string& message);
+  Error(boost::system::error_code code, const std::string& message, Context context);
+
+  const char* what() const noexcept override { return text_.c_str(); }
+  const std::string& database() const noexcept { return context_.database; }
+  const std::string& sql() const noexcept { return context_.sql; }
+
+ private:
+  Context context_;
+  std::string text_;
+};
+
+namespace detail {
+/// At most 200 bytes of `sql`, on one line, cut at a UTF-8 boundary and marked with an ellipsis.
+std::string shorten(std::string_view sql);
+}  // namespace detail
+}  // namespace statehouse
+
+template <>
+struct boost::system::is_error_code_enum<statehouse::errc> : std::true_type {};
+template <>
+struct boost::system::is_error_condition_enum<statehouse::condition> : std::true_type {};

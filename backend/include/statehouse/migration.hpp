@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "statehouse/error.hpp"
+
+namespace statehouse {
+
+enum class migration_kind {
+  simple,  ///< `<version>_<description>.sql`: applied, never reverted.
+  up,      ///< `<version>_<description>.up.sql`
+  down     ///< `<version>_<description>.down.sql`: reverts the version.
+};
+
+/// SHA-384 of a file's raw bytes.
+using Checksum = std::array<std::byte, 48>;
+
+/// Lower-case hexadecimal, 96 digits.
+std::string to_hex(const Checksum& checksum);
+
+/// One migration file.
+struct Migration {
+  std::int64_t version = 0;
+  std::string description;  ///< The rest of the file name, with '_' as blanks.
+  migration_kind kind = migration_kind::simple;
+  bool no_transaction = false;  ///< The file's first bytes are `-- no-transaction`.
+  std::string file;             ///< Where it was read from, for messages.
+  std::string sql;              ///< The raw bytes.
+  Checksum checksum{};
+};
+
+/// What reading, applying and reverting migrations throws for everything that has to do with a migration. `code()` is
+/// one of `errc::migration_*`, or, when a migration was stopped, the reason: `operation_aborted`,
+/// `errc::deadline_exceeded` or `errc::closed`. Other failures, such as a database that is locked, come as Error.
+class MigrationError : public Error {
+ public:
+  /// What is known of the place; empty, 0 or nullopt where it does not apply.
+  struct Where {
+    std::optional<std::int64_t> version{};
+    std::string file{};
+    std::size_t line = 0;  ///< Counted from 1.
+  };
+
+  MigrationError(boost::system::error_code code, const std::string& message, Where where, Context context = {},
+                 boost::system::error_code cause = {});
+
+  std::optional<std::int64_t> version() const noexcept { return where_.version; }
+  const std::string& file() const noexcept { return where_.file; }
+  std::size_t line() const noexcept { return where_.line; }
+  /// What SQLite or the operating system said, where that is the reason.
+  const boost::system::error_code& cause() const noexcept { return cause_; }
+
+ private:
+  Where where_;
+  boost::system::error_code cause_;
+};
+
+}  // namespace statehouse

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "statehouse/migration.hpp"
+
+namespace statehouse {
+
+class Connection;
+namespace detail {
+struct MigrationSet;
+}
+
+/// A migration file that is not on disk: built into the program, or made up by a test.
+struct EmbeddedFile {
+  std::string_view name;  ///< The bare file name, `20250101120000_create_context.up.sql`.
+  std::string_view content;
+};
+
+/// Told after each migration that was applied or reverted, when that is committed.
+struct MigrationProgress {
+  const Migration& migration;
+  std::chrono::nanoseconds elapsed;  ///< Of this migration.
+  std::size_t index;                 ///< 1 to `total`.
+  std::size_t total;                 ///< How many this run set out to do; others may do some of them meanwhile.
+};
+
+struct MigratorOptions {
+  /// The bookkeeping table, an identifier. Several sets in one file need a table each.
+  std::string table = "_sqlx_migrations";
+  /// Accept applied versions that are not in this set.
+  bool ignore_missing = false;
+  /// Runs on the migrating thread, outside any transaction. If it throws, the run ends with that exception; what is
+  /// applied stays applied.
+  std::function<void(const MigrationProgress&)> on_progress{};
+};
+
+/// What a run has done itself.
+struct MigrationReport {
+  std::vector<std::int64_t> versions;  ///< Applied or reverted, in that order.
+  std::chrono::nanoseconds elapsed{0};
+};
+
+enum class migration_state {
+  pending,
+  applied,
+  changed,  ///< Applied, but from other content than the file has now.
+  missing   ///< Applied, but not in this set.
+};
+
+struct MigrationStatus {
+  std::int64_t version = 0;
+  std::string description;  ///< As in the set, else as recorded.
+  migration_state state = migration_state::pending;
+  bool dirty = false;                       ///< Recorded as not finished.
+  std::string recorded_checksum;            ///< Hexadecimal; empty when pending.
+  std::shared_ptr<const Migration> source;  ///< The file that is applied for this version, if the set has one.
+};
+
+/// A set of migrations and how to bring a database to it, compatible with sqlx: same file names, same checksums, same
+/// bookkeeping table, so that a folder and a database can go from one to the other.
+///
+/// A value: cheap to copy, immutable, safe to use from several threads (each with its own Connection).
+///
+/// A file whose first bytes are `-- no-transaction` runs outside a transaction. If it fails midway, the statements
+/// before stay done and nothing is recorded, so the next run starts it again from the top; two processes that start at
+/// the same moment may both run it.
+/// All others run in one transaction together with their bookkeeping row: BEGIN, COMMIT, END and ROLLBACK in them are
+/// refused. Where such a file switches foreign keys off by PRAGMA, or rebuilds a table (DROP TABLE t, then ALTER TABLE
+/// ... RENAME TO t), they are off around the transaction and checked before it commits. SQLite alone would ignore the
+/// PRAGMA, and delete or refuse to orphan the rows that refer to the rebuilt table.
+class Migrator {
+ public:
+  /// Reads every `<version>_<description>[.up|.down].sql` of a directory. Throws MigrationError with
+  /// `errc::migration_source` for a version that is no 64-bit integer, two files for one version and direction, content
+  /// that is no UTF-8 or has a NUL byte, a file that cannot be read, a dangling symbolic link.
+  static Migrator from_directory(const std::filesystem::path& directory);
+  /// The same rules for files in memory, which are copied.
+  static Migrator from_files(std::span<const EmbeddedFile> files);
+
+  /// The same set with other options. Throws Error with `errc::invalid_name` when the table is no identifier.
+  Migrator with_options(MigratorOptions options) const;
+  const MigratorOptions& options() const noexcept;
+
+  /// By version; the down file of a version comes after its other file.
+  std::span<const Migration> migrations() const noexcept;
+  /// Names of .sql files that were passed over because they do not look like `<version>_<description>.sql`.
+  std::span<const std::string> ignored() const noexcept;
+
+  /// Applies what is pending, by ascending version, also where a later version is applied already. Everything is
+  /// checked before anything is changed: a dirty, missing or changed version, or a refused statement, and nothing is
+  /// applied. Then one transaction per migration. Safe against other processes that do the same; what they have applied
+  /// is skipped. When nothing is pending, no lock is taken and nothing is written.
+  ///
+  /// Blocks the calling thread. A stop request or deadline of the connection ends it: the running migration is rolled
+  /// back, those before stay. A lock held elsewhere is waited for as long as the connection's busy timeout (`condition::busy`).
+  /// Afterwards the connection has the settings of its options again, and nothing attached.
+  MigrationReport run(Connection& connection) const;
+
+  /// Like `run`, up to and including `version`. `errc::migration_target` when the set has no such version or a later
+  /// one is applied.
+  MigrationReport run_to(Connection& connection, std::int64_t version) const;
+
+  /// Reverts the applied versions above `target` that have a down file, by descending version; others stay applied.
+  /// Dirty and missing versions are errors as in `run`; checksums are not compared.
+  MigrationReport undo(Connection& connection, std::int64_t target) const;
+
+  /// All versions of the set and of the database, ascending. Reads only; creates nothing.
+  std::vector<MigrationStatus> status(Connection& connection) const;
+
+ private:
+  Migrator(std::shared_ptr<const detail::MigrationSet> set, std::shared_ptr<const MigratorOptions> options);
+
+  std::shared_ptr<const detail::MigrationSet> set_;
+  std::shared_ptr<const MigratorOptions> options_;
+};
+
+}  // namespace statehouse

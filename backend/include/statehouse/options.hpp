@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+namespace statehouse {
+
+class Connection;
+
+/// How the connections of one database are laid out.
+enum class pool_mode {
+  wal,    ///< One writer and N readers on a file in WAL mode.
+  single  ///< One connection for everything; reads and writes take turns. What an in-memory database needs.
+};
+
+/// What a connection is for. Only the writer writes and checkpoints (https://www.sqlite.org/wal.html section 11).
+enum class connection_role { writer, reader };
+
+/// When a commit is on disk. With `normal` a committed transaction survives a crash or kill of the process; a power
+/// loss may take the last ones, never consistency. `full` syncs at every commit.
+enum class durability { normal, full };
+
+/// What is set on every connection when it is opened. The defaults are sqlx's where it has one.
+struct ConnectionOptions {
+  std::chrono::milliseconds busy_timeout{3000};  ///< Longest wait for a lock held by another process.
+  durability synchronous = durability::normal;
+  bool foreign_keys = true;
+  std::size_t statement_cache = 100;             ///< Prepared statements kept per connection.
+  int cache_kib = 2000;                          ///< Page cache per connection, KiB.
+  std::int64_t journal_size_limit = 16 << 20;    ///< Bytes the WAL file is cut back to after a reset.
+  std::chrono::milliseconds optimize_budget{100};  ///< Longest `PRAGMA optimize` on close.
+  bool tighten_permissions = false;  ///< chmod an existing looser file (and its -wal, -shm) to 0600 instead of warning.
+  /// Called for every connection after all settings, before anyone else can use it: register functions, collations,
+  /// further PRAGMAs. An exception fails the opening and closes what was open. Runs on a database thread.
+  std::function<void(Connection&, connection_role)> on_connect{};
+};
+
+/// How a pool behaves. Durations of zero mean "no limit".
+struct PoolOptions {
+  pool_mode mode = pool_mode::wal;
+  bool in_memory = false;  ///< No file: the data lives until shutdown. Implies `pool_mode::single`.
+  unsigned readers = 0;    ///< Reader connections; 0 means one per core, at least 2 and at most 4.
+  std::chrono::milliseconds acquire_timeout{3000};  ///< Longest wait for a free connection.
+  std::chrono::milliseconds run_timeout{0};         ///< Longest run once a connection is there.
+  std::size_t max_waiting = 10'000;                 ///< More waiting operations per lane fail with `errc::queue_full`.
+  std::chrono::milliseconds slow_statement{1000};   ///< Runs longer than this are logged at warn.
+  std::chrono::milliseconds slow_acquire{1000};     ///< Waits longer than this are logged at warn.
+  std::chrono::milliseconds long_lease{5000};       ///< Transactions and leases held longer are logged at warn.
+  ConnectionOptions connection{};
+};
+
+/// Limits of one call; what is not given comes from the pool's options.
+struct CallOptions {
+  std::optional<std::chrono::milliseconds> timeout{};      ///< Longest wait for a free connection.
+  std::optional<std::chrono::milliseconds> run_timeout{};  ///< Longest run once it is there, lock waits included.
+};
+
+}  // namespace statehouse

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <boost/pfr/core.hpp>
+#include <boost/pfr/tuple_size.hpp>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "statehouse/bind.hpp"
+
+/// What the rows of a query may be read into, and from which storage class:
+///
+/// | C++ | SQLite |
+/// |---|---|
+/// | `bool`, integers, enums | INTEGER that fits, else `errc::value_out_of_range` |
+/// | `float`, `double` | REAL or INTEGER |
+/// | `std::string` | TEXT |
+/// | `std::vector<std::byte>` | BLOB |
+/// | `std::chrono::sys_time<D>` | TEXT in ISO 8601 (date, or date and time, optional fraction and offset), or INTEGER seconds since 1970 |
+/// | `std::optional<T>` | as `T`, or NULL |
+///
+/// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position. Another
+/// storage class is `errc::column_type`, NULL for a plain field is `errc::unexpected_null`: nothing is converted silently.
+namespace statehouse {
+namespace detail {
+
+template <class T>
+inline constexpr bool is_tuple = false;
+template <class... Ts>
+inline constexpr bool is_tuple<std::tuple<Ts...>> = true;
+
+template <class T>
+concept PlainColumn = std::integral<T> || std::floating_point<T> || std::is_enum_v<T> || std::same_as<T, std::string> ||
+                      std::same_as<T, std::vector<std::byte>> || is_sys_time<T>;
+
+template <class T>
+struct is_column : std::bool_constant<PlainColumn<T>> {};
+template <class T>
+struct is_column<std::optional<T>> : std::bool_constant<PlainColumn<T>> {};
+
+std::int64_t column_integer(Statement& statement, int index);
+double column_real(Statement& statement, int index);
+std::string column_text(Statement& statement, int index);
+std::vector<std::byte> column_blob(Statement& statement, int index);
+std::pair<std::chrono::sys_seconds, std::chrono::nanoseconds> column_time(Statement& statement, int index);
+bool column_is_null(Statement& statement, int index) noexcept;
+[[noreturn]] void fail_range(Statement& statement, int index);
+void check_column_count(Statement& statement, std::size_t fields);
+
+template <class T>
+T read_column(Statement& statement, int index) {
+  if constexpr (is_optional<T>) {
+    if (column_is_null(statement, index)) return std::nullopt;
+    return read_column<typename T::value_type>(statement, index);
+  } else if constexpr (std::is_enum_v<T>) {
+    return static_cast<T>(read_column<std::underlying_type_t<T>>(statement, index));
+  } else if constexpr (std::same_as<T, bool>) {
+    return column_integer(statement, index) != 0;
+  } else if constexpr (std::integral<T>) {
+    const std::int64_t value = column_integer(statement, index);
+    if (!std::in_range<T>(value)) fail_range(statement, index);
+    return static_cast<T>(value);
+  } else if constexpr (std::floating_point<T>) {
+    return static_cast<T>(column_real(statement, index));
+  } else if constexpr (std::same_as<T, std::string>) {
+    return column_text(statement, index);
+  } else if constexpr (is_sys_time<T>) {
+    const auto [seconds, fraction] = column_time(statement, index);
+    using Duration = typename T::duration;
+    return T(std::chrono::floor<Duration>(seconds.time_since_epoch()) + std::chrono::floor<Duration>(fraction));
+  } else {
+    return column_blob(statement, index);
+  }
+}
+
+template <class T>
+T read_row(Statement& statement) {
+  if constexpr (is_column<T>::value) {
+    check_column_count(statement, 1);
+    return read_column<T>(statement, 0);
+  } else if constexpr (is_tuple<T>) {
+    check_column_count(statement, std::tuple_size_v<T>);
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return T{read_column<std::tuple_element_t<I, T>>(statement, static_cast<int>(I))...};
+    }(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else {
+    check_column_count(statement, boost::pfr::tuple_size_v<T>);
+    T row{};
+    boost::pfr::for_each_field(row, [&]<class Field>(Field& field, std::size_t index) {
+      static_assert(is_column<Field>::value, "a field of this row type has no SQLite counterpart (see row.hpp)");
+      field = read_column<Field>(statement, static_cast<int>(index));
+    });
+    return row;
+  }
+}
+
+}  // namespace detail
+
+/// What `query_all<T>` and its kin accept for `T`.
+template <class T>
+concept Row = detail::is_column<T>::value || detail::is_tuple<T> ||
+              (std::is_aggregate_v<T> && std::is_class_v<T> && std::default_initializable<T>);
+
+}  // namespace statehouse

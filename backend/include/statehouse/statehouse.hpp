@@ -1,0 +1,13 @@
+#pragma once
+
+/// Everything: `#include <statehouse/statehouse.hpp>`.
+#include "statehouse/app_state.hpp"
+#include "statehouse/clock.hpp"
+#include "statehouse/connection.hpp"
+#include "statehouse/database_name.hpp"
+#include "statehouse/db_instances.hpp"
+#include "statehouse/error.hpp"
+#include "statehouse/migrator.hpp"
+#include "statehouse/pool.hpp"
+#include "statehouse/signals.hpp"
+#include "statehouse/sqlite_version.hpp"

@@ -1,0 +1,90 @@
+#include "statehouse/detail/operation.hpp"
+
+#include "async/lane.hpp"
+#include "async/pool_core.hpp"
+
+namespace statehouse::detail {
+
+namespace {
+
+thread_local const PoolCore* current_pool = nullptr;
+
+/// Rolls back when work has left by an exception; the exception stays the first and only one.
+class RollbackGuard {
+ public:
+  explicit RollbackGuard(Session& session) noexcept : session_(session) {}
+  ~RollbackGuard() { session_.rollback(); }
+  RollbackGuard(const RollbackGuard&) = delete;
+  RollbackGuard& operator=(const RollbackGuard&) = delete;
+
+ private:
+  Session& session_;
+};
+
+}  // namespace
+
+const PoolCore* running_pool() noexcept { return current_pool; }
+
+void LeaseHandle::reset() noexcept {
+  const LeaseRef ref = std::exchange(ref_, {});
+  if (ref.core != nullptr) ref.lane->give_back(*ref.slot, ref.ticket);
+}
+
+void Operation::on_cancel(asio::cancellation_type type) noexcept {
+  if (lane_ != nullptr && type != asio::cancellation_type::none) lane_->cancel(*this, type);
+}
+
+void Operation::execute(Connection& connection, const PoolCore& pool) noexcept {
+  current_pool = &pool;
+  try {
+    run_in_mode(connection);
+  } catch (...) {
+    error_ = std::current_exception();
+  }
+  current_pool = nullptr;
+}
+
+void Operation::run_in_mode(Connection& connection) {
+  Session& session = connection.session();
+  session.set_read_only(request_.role == connection_role::reader);
+  switch (request_.mode) {
+    case run_mode::statement: return run(connection);
+    case run_mode::transaction: {
+      session.begin(request_.role == connection_role::reader ? transaction_kind::deferred
+                                                             : transaction_kind::immediate);
+      const RollbackGuard guard(session);
+      run(connection);
+      return session.commit();
+    }
+    case run_mode::without_transaction: {
+      {
+        Session::PermissionScope scope(session, permission::maintenance);
+        run(connection);
+      }
+      return session.restore_settings();
+    }
+    case run_mode::begin: return session.begin(transaction_kind::immediate);
+    case run_mode::acquire: return;
+    case run_mode::in_transaction:
+      session.require_transaction();
+      return run(connection);
+    case run_mode::commit: return session.commit();
+    case run_mode::rollback:
+      if (!session.rollback()) session.fail(SQLITE_ERROR, "ROLLBACK");
+  }
+}
+
+void submit(const std::shared_ptr<PoolCore>& core, Operation& operation) { core->submit(operation); }
+
+void submit(const LeaseRef& lease, Operation& operation) {
+  if (lease.core == nullptr) {
+    Lane::refuse(operation, std::make_exception_ptr(Error(
+                                errc::transaction_finished,
+                                std::string(operation.request().verb) +
+                                    " on a transaction or lease that was finished, given back or moved from")));
+  } else {
+    lease.lane->submit_on_lease(lease, operation);
+  }
+}
+
+}  // namespace statehouse::detail

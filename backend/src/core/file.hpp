@@ -1,0 +1,50 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <utility>
+
+namespace spdlog {
+class logger;
+}
+
+namespace statehouse::detail {
+
+/// Creates `directory` and what is missing above it, mode 0700 under any umask, and returns its canonical path. Throws
+/// Error in the system category with a message that says what to do.
+std::filesystem::path prepare_directory(const std::filesystem::path& directory);
+
+/// Creates an empty database file with mode 0600 if there is none, without a moment in which others may read it; else
+/// checks that it is a regular file with one name. A looser mode is reported, or changed (with -wal and -shm) when
+/// `tighten`. Never opens an existing file: closing any descriptor of it would drop SQLite's locks.
+void prepare_file(const std::filesystem::path& file, bool tighten, spdlog::logger& logger);
+
+/// Why SQLite may have been unable to open `file`, as far as permissions show; names a -wal or -shm in the way.
+std::string explain_cannot_open(const std::filesystem::path& file);
+
+/// Size by path, 0 when there is no such file.
+std::uintmax_t file_size_or_zero(const std::filesystem::path& file) noexcept;
+
+/// What tells one file from another, whatever its name.
+using FileIdentity = std::pair<dev_t, ino_t>;
+
+/// A file that this registry has open. While it lives no other claim on the same file succeeds in this process: two
+/// writers in one process would defeat the pool's queue.
+class FileClaim {
+ public:
+  /// Throws Error with `errc::file_in_use`.
+  explicit FileClaim(std::filesystem::path file);
+  ~FileClaim();
+  FileClaim(const FileClaim&) = delete;
+  FileClaim& operator=(const FileClaim&) = delete;
+
+  /// False when the path leads to another file or none since the claim was made.
+  bool still_there() const noexcept;
+
+ private:
+  const std::filesystem::path file_;
+  FileIdentity identity_;
+};
+
+}  // namespace statehouse::detail

@@ -1,0 +1,44 @@
+#include "statehouse/detail/interrupter.hpp"
+
+#include <sqlite3.h>
+
+namespace statehouse::detail {
+
+void Interrupter::attach(sqlite3* db) noexcept {
+  std::lock_guard lock(mutex_);
+  db_ = db;
+}
+
+void Interrupter::arm(Clock::time_point deadline) noexcept {
+  std::lock_guard lock(mutex_);
+  requested_.store(stop_reason::none, std::memory_order_relaxed);
+  deadline_.store(deadline.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+void Interrupter::request(stop_reason reason) noexcept {
+  std::lock_guard lock(mutex_);
+  auto none = stop_reason::none;
+  requested_.compare_exchange_strong(none, reason, std::memory_order_relaxed);
+  if (db_ != nullptr && !shielded_.load(std::memory_order_relaxed)) sqlite3_interrupt(db_);
+}
+
+stop_reason Interrupter::reason() const noexcept {
+  if (shielded_.load(std::memory_order_relaxed)) return stop_reason::none;
+  const auto requested = requested_.load(std::memory_order_relaxed);
+  if (requested != stop_reason::none) return requested;
+  const auto deadline = deadline_.load(std::memory_order_relaxed);
+  if (deadline == Clock::time_point::max().time_since_epoch().count()) return stop_reason::none;
+  return clock_->now().time_since_epoch().count() >= deadline ? stop_reason::deadline : stop_reason::none;
+}
+
+Interrupter::Shield::Shield(Interrupter& interrupter) noexcept : interrupter_(interrupter) {
+  std::lock_guard lock(interrupter_.mutex_);
+  outer_ = interrupter_.shielded_.exchange(true, std::memory_order_relaxed);
+}
+
+Interrupter::Shield::~Shield() {
+  std::lock_guard lock(interrupter_.mutex_);
+  interrupter_.shielded_.store(outer_, std::memory_order_relaxed);
+}
+
+}  // namespace statehouse::detail

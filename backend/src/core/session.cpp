@@ -1,0 +1,384 @@
+#include "statehouse/detail/session.hpp"
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Exception.h>
+#include <spdlog/logger.h>
+#include <strings.h>
+
+#include <thread>
+#include <utility>
+
+#include "core/authorizer.hpp"
+#include "core/file.hpp"
+#include "core/fork.hpp"
+#include "core/regexp.hpp"
+#include "core/statement_cache.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+constexpr int steps_between_checks = 1000;  // virtual machine steps: some 10 to 50 microseconds
+constexpr auto busy_poll = std::chrono::milliseconds(1);
+
+boost::system::error_code code_of(stop_reason reason) noexcept {
+  switch (reason) {
+    case stop_reason::deadline: return errc::deadline_exceeded;
+    case stop_reason::shutdown: return errc::closed;
+    default: return {ECANCELED, boost::system::system_category()};  // boost::asio::error::operation_aborted
+  }
+}
+
+}  // namespace
+
+Session::Session(SessionConfig config)
+    : config_(std::move(config)),
+      cache_(std::make_unique<StatementCache>(config_.options.statement_cache)),
+      patience_(config_.options.busy_timeout),
+      generation_(fork_generation()) {
+  try {
+    open();
+    configure();
+  } catch (...) {
+    close();
+    throw;
+  }
+  permission_ = permission::statements;
+}
+
+Session::~Session() { close(); }
+
+void Session::open() {
+  // One thread at a time uses a connection, so SQLite's own mutexes would only cost. NOFOLLOW closes the gap between
+  // the check of the file and its opening.
+  int flags = SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX;
+  const bool memory = config_.path == ":memory:";
+  if (!memory) flags |= SQLite::OPEN_NOFOLLOW;
+  try {
+    database_ = std::make_unique<SQLite::Database>(config_.path.string(), memory ? flags | SQLite::OPEN_CREATE : flags);
+  } catch (const SQLite::Exception& error) {
+    std::string message = std::string("cannot open the database file: ") + error.what();
+    if (const auto why = explain_cannot_open(config_.path); !memory && !why.empty()) message += "; " + why;
+    throw Error(make_sqlite_error(error.getExtendedErrorCode() != 0 ? error.getExtendedErrorCode() : error.getErrorCode()),
+                message, {config_.database, {}});
+  }
+  handle_ = database_->getHandle();
+  sqlite3_extended_result_codes(handle_, 1);
+  config_.interrupter->attach(handle_);
+  install_handlers();
+}
+
+void Session::install_handlers() {
+  sqlite3_busy_handler(
+      handle_, [](void* self, int attempt) { return static_cast<Session*>(self)->on_busy(attempt); }, this);
+  sqlite3_progress_handler(
+      handle_, steps_between_checks,
+      [](void* self) { return static_cast<Session*>(self)->interrupter().must_stop() ? 1 : 0; }, this);
+  sqlite3_set_authorizer(
+      handle_,
+      [](void* self, int action, const char* first, const char* second, const char*, const char*) {
+        return static_cast<Session*>(self)->on_authorize(action, first, second);
+      },
+      this);
+}
+
+void Session::configure() {
+  // Hardening as https://www.sqlite.org/security.html advises; REGEXP is registered as innocuous and works in schemas.
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, nullptr);
+  register_regexp(handle_);
+  const bool writer = config_.role == connection_role::writer;
+  if (writer && config_.path != ":memory:") enable_wal();
+  apply_settings();
+  if (writer) return;
+  run_internal("PRAGMA query_only = ON");
+  require("PRAGMA query_only", "1");
+  read_only_ = true;
+}
+
+void Session::apply_settings() {
+  const auto& options = config_.options;
+  const bool writer = config_.role == connection_role::writer;
+  const auto set = [this](const char* name, std::int64_t value) {
+    run_internal(("PRAGMA " + std::string(name) + " = " + std::to_string(value)).c_str());
+  };
+  set("foreign_keys", options.foreign_keys);
+  set("synchronous", options.synchronous == durability::full ? 2 : 1);
+  set("cache_size", -options.cache_kib);
+  set("temp_store", 2);
+  set("cell_size_check", 1);
+  set("analysis_limit", 400);
+  if (!writer) set("wal_autocheckpoint", 0);
+  if (writer) set("journal_size_limit", options.journal_size_limit);
+  require("PRAGMA foreign_keys", options.foreign_keys ? "1" : "0");
+  require("PRAGMA synchronous", options.synchronous == durability::full ? "2" : "1");
+}
+
+void Session::enable_wal() {
+  // Switching needs a lock that SQLite does not always wait for through the busy handler, and nothing says so: it just
+  // reports BUSY, or the old mode. So ask, retry until the deadline, and believe only the answer.
+  const auto give_up = interrupter().clock().now() + config_.options.busy_timeout;
+  std::string mode;
+  for (;;) {
+    try {
+      mode = pragma("PRAGMA journal_mode");
+      if (strcasecmp(mode.c_str(), "wal") != 0) mode = pragma("PRAGMA journal_mode = WAL");
+      break;
+    } catch (const Error& error) {
+      if (error.code() != condition::busy || interrupter().clock().now() >= give_up) throw;
+    }
+    throw_if_stopped({});
+    std::this_thread::sleep_for(busy_poll);
+  }
+  if (strcasecmp(mode.c_str(), "wal") == 0) return;
+  fail(errc::wal_unavailable,
+       "SQLite keeps journal mode '" + mode +
+           "' instead of WAL: the directory must be writable and on a local file system",
+       {});
+}
+
+Statement Session::prepare(std::string_view sql) {
+  sqlite3_stmt* handle = cache_->check_out(sql);
+  bool cached = handle != nullptr;
+  if (!cached) {
+    // Only what the strictest permission accepts is cached: a cached statement is not authorized again.
+    const bool ordinary = permission_ == permission::statements;
+    std::string_view rest;
+    handle = compile(sql, ordinary ? SQLITE_PREPARE_PERSISTENT : 0U, rest);
+    if (handle != nullptr && !rest.empty()) {
+      std::string_view ignored;
+      try {
+        sqlite3_stmt* const second = compile(rest, 0, ignored);
+        rest = second != nullptr ? rest : std::string_view();
+        sqlite3_finalize(second);
+      } catch (const Error&) {  // not even valid: certainly a second statement
+      }
+    }
+    if (handle == nullptr || !rest.empty()) {
+      const bool empty = handle == nullptr;
+      sqlite3_finalize(handle);
+      fail(errc::not_one_statement,
+           empty ? "the text holds no SQL statement"
+                 : "the text holds more than one SQL statement: run them one by one, or use execute_script in write(f)",
+           sql);
+    }
+    cached = ordinary && cache_->adopt(sql, handle);
+  }
+  if (read_only_ && !sqlite3_stmt_readonly(handle)) {
+    give_back(handle, cached);
+    fail(errc::write_on_reader, "the statement writes: use execute, execute_returning or write(f)", sql);
+  }
+  return Statement(*this, sql, handle, cached);
+}
+
+sqlite3_stmt* Session::compile(std::string_view sql, unsigned flags, std::string_view& rest) {
+  sqlite3_stmt* handle = nullptr;
+  const char* tail = nullptr;
+  refusal_ = nullptr;
+  rest = {};
+  if (sql.empty()) return nullptr;
+  throw_if_stopped(sql);
+  const int result = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), flags, &handle, &tail);
+  if (result != SQLITE_OK) fail(result, sql);
+  rest = sql.substr(static_cast<std::size_t>(tail - sql.data()));
+  return handle;
+}
+
+void Session::give_back(sqlite3_stmt* statement, bool cached) noexcept {
+  if (!cached) {
+    sqlite3_finalize(statement);
+    return;
+  }
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  cache_->give_back(statement);
+}
+
+void Session::execute_script(std::string_view sql) {
+  while (!sql.empty()) {
+    std::string_view rest;
+    sqlite3_stmt* const handle = compile(sql, 0, rest);
+    if (rest.size() == sql.size()) fail(errc::not_one_statement, "the script contains a NUL byte", sql);
+    if (handle != nullptr) {
+      Statement statement(*this, sql.substr(0, sql.size() - rest.size()), handle, false);
+      if (read_only_ && !sqlite3_stmt_readonly(handle))
+        fail(errc::write_on_reader, "the statement writes: use write(f)", statement.sql());
+      statement.run_to_completion();
+    }
+    sql = rest;
+  }
+}
+
+void Session::begin(transaction_kind kind) {
+  throw_if_stopped({});
+  run_internal(kind == transaction_kind::immediate ? "BEGIN IMMEDIATE" : "BEGIN");
+}
+
+void Session::commit() {
+  Interrupter::Shield shield(interrupter());
+  require_transaction();
+  try {
+    run_internal("COMMIT");
+  } catch (...) {
+    rollback();
+    throw;
+  }
+}
+
+void Session::require_transaction() const {
+  if (!in_transaction())
+    fail(errc::transaction_rolled_back, "SQLite has rolled the transaction back; nothing of it is kept", {});
+}
+
+bool Session::rollback() noexcept {
+  if (!in_transaction()) return true;
+  Interrupter::Shield shield(interrupter());
+  try {
+    run_internal("ROLLBACK");
+  } catch (const std::exception& error) {
+    logger().error("database '{}': ROLLBACK failed: {}", config_.database, error.what());
+  }
+  return !in_transaction();
+}
+
+hygiene Session::clean() noexcept {
+  if (native_used_) {
+    for (sqlite3_stmt* s = sqlite3_next_stmt(handle_, nullptr); s != nullptr; s = sqlite3_next_stmt(handle_, s))
+      if (sqlite3_stmt_busy(s)) sqlite3_reset(s);
+    native_used_ = false;
+  }
+  if (!in_transaction()) return hygiene::clean;
+  return rollback() ? hygiene::rolled_back : hygiene::broken;
+}
+
+void Session::restore_settings() {
+  PermissionScope scope(*this, permission::unrestricted);
+  // 0 is main, 1 is temp; what a closure has attached comes after them.
+  while (const char* name = sqlite3_db_name(handle_, 2)) {
+    std::string quoted = "DETACH \"";
+    for (const char* c = name; *c != '\0'; ++c) quoted += *c == '"' ? "\"\"" : std::string(1, *c);
+    run_internal((quoted + '"').c_str());
+  }
+  apply_settings();
+}
+
+void Session::optimize(std::chrono::milliseconds budget) noexcept {
+  interrupter().arm(interrupter().clock().now() + budget);
+  try {
+    run_internal("PRAGMA optimize");
+  } catch (const std::exception& error) {
+    logger().debug("database '{}': PRAGMA optimize: {}", config_.database, error.what());
+  }
+  interrupter().disarm();
+}
+
+void Session::checkpoint() noexcept {
+  if (config_.path == ":memory:") return;
+  const auto patience = std::exchange(patience_, std::chrono::milliseconds(0));
+  try {
+    pragma("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (const std::exception& error) {
+    logger().debug("database '{}': checkpoint: {}", config_.database, error.what());
+  }
+  patience_ = patience;
+}
+
+void Session::prepare_close() noexcept {
+  patience_ = std::chrono::milliseconds(0);
+  cache_->clear();
+  optimize(config_.options.optimize_budget);
+  checkpoint();
+}
+
+void Session::close() noexcept {
+  if (database_ == nullptr) return;
+  config_.interrupter->detach();
+  if (generation_ != fork_generation()) {
+    // In a forked child SQLite must not touch the file: closing would drop the parent's locks.
+    static_cast<void>(cache_.release());
+    static_cast<void>(database_.release());
+    return;
+  }
+  clean();
+  cache_->clear();
+  // A statement that somebody has left over would make sqlite3_close fail and leak the descriptor with its locks.
+  while (sqlite3_stmt* left = sqlite3_next_stmt(handle_, nullptr)) {
+    const char* const sql = sqlite3_sql(left);
+    logger().warn("database '{}': a statement was still alive at close and has been finalised", config_.database);
+    logger().debug("database '{}': the statement was: {}", config_.database, shorten(sql != nullptr ? sql : ""));
+    sqlite3_finalize(left);
+  }
+  database_.reset();
+  handle_ = nullptr;
+}
+
+SQLite::Database& Session::native() noexcept {
+  native_used_ = true;
+  return *database_;
+}
+
+void Session::run_internal(const char* sql) {
+  PermissionScope scope(*this, permission::unrestricted);
+  const int result = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
+  if (result != SQLITE_OK) fail(result, sql);
+}
+
+std::string Session::pragma(const char* sql) {
+  PermissionScope scope(*this, permission::unrestricted);
+  std::string_view rest;
+  Statement statement(*this, sql, compile(sql, 0, rest), false);
+  if (!statement.step()) return {};
+  const auto* const text = sqlite3_column_text(statement.handle(), 0);
+  return text != nullptr ? reinterpret_cast<const char*>(text) : "";
+}
+
+void Session::require(const char* query, const char* expected) {
+  const std::string actual = pragma(query);
+  if (actual != expected)
+    fail(SQLITE_ERROR, std::string(query) + " gives " + actual + " instead of " + expected);
+}
+
+int Session::on_authorize(int action, const char* first, const char* second) noexcept {
+  const char* const reason = refusal(permission_, action, first, second);
+  if (reason == nullptr) return SQLITE_OK;
+  refusal_ = reason;
+  return SQLITE_DENY;
+}
+
+int Session::on_busy(int attempt) noexcept {
+  const auto now = interrupter().clock().now();
+  if (attempt == 0) busy_since_ = now;
+  if (interrupter().must_stop() || now - busy_since_ >= patience_) return 0;
+  // Somebody in another process holds the lock. A constant short delay has the shortest tail.
+  std::this_thread::sleep_for(busy_poll);
+  return 1;
+}
+
+void Session::throw_if_stopped(std::string_view sql) const {
+  if (interrupter().must_stop()) fail(SQLITE_INTERRUPT, sql);
+}
+
+void Session::fail(int result, std::string_view sql) const {
+  const Error::Context context{config_.database, shorten(sql)};
+  const int primary = result & 0xff;
+  if (primary == SQLITE_INTERRUPT || primary == SQLITE_BUSY) {
+    if (const auto reason = interrupter().reason(); reason != stop_reason::none) {
+      const auto code = code_of(reason);
+      throw Error(code, "the statement was stopped: " + code.message(), context);
+    }
+  }
+  if (primary == SQLITE_AUTH && refusal_ != nullptr) throw Error(errc::statement_refused, refusal_, context);
+  std::string message = sqlite3_errmsg(handle_);
+  if (primary == SQLITE_BUSY) message += ": another process holds the lock";
+  if (primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN)
+    if (const auto why = explain_cannot_open(config_.path); !why.empty() && config_.path != ":memory:")
+      message += "; " + why;
+  throw Error(make_sqlite_error(result), message + " (SQLite " + std::to_string(result) + ")", context);
+}
+
+void Session::fail(errc code, const std::string& message, std::string_view sql) const {
+  throw Error(code, message, {config_.database, shorten(sql)});
+}
+
+}  // namespace statehouse::detail

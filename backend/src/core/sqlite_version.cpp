@@ -1,0 +1,12 @@
+#include "statehouse/sqlite_version.hpp"
+
+#include <sqlite3.h>
+
+namespace statehouse {
+
+SqliteVersion sqlite_version() {
+  const int number = sqlite3_libversion_number();
+  return {number, sqlite3_libversion(), sqlite3_sourceid(), has_wal_reset_bug(number)};
+}
+
+}  // namespace statehouse

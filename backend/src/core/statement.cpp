@@ -1,0 +1,23 @@
+#include "statehouse/detail/statement.hpp"
+
+#include "statehouse/detail/session.hpp"
+
+namespace statehouse::detail {
+
+Statement::~Statement() { session_.give_back(handle_, cached_); }
+
+bool Statement::step() {
+  if (!sqlite3_stmt_busy(handle_)) session_.throw_if_stopped(sql_);
+  switch (const int result = sqlite3_step(handle_)) {
+    case SQLITE_ROW: return true;
+    case SQLITE_DONE: return false;
+    default: session_.fail(result, sql_);
+  }
+}
+
+void Statement::run_to_completion() {
+  while (step()) {
+  }
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace statehouse::detail {
+
+using TimeParts = std::pair<std::chrono::sys_seconds, std::chrono::nanoseconds>;
+
+/// `2024-02-29T12:30:00.250+00:00`: no fraction, or as many of 3, 6, 9 digits as are needed, which is what sqlx writes
+/// for a `DateTime<Utc>`.
+std::string format_time(std::chrono::sys_seconds seconds, std::chrono::nanoseconds fraction);
+
+/// Reads what SQLite's and sqlx's date functions write: `YYYY-MM-DD`, then optionally ` ` or `T`, `HH:MM[:SS[.f...]]`
+/// and `Z` or `+HH:MM`.
+std::optional<TimeParts> parse_time(std::string_view text);
+
+}  // namespace statehouse::detail

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "statehouse/migration.hpp"
+
+namespace statehouse {
+class Connection;
+}
+
+namespace statehouse::detail {
+
+/// The name of a bookkeeping table, checked: throws Error with `errc::invalid_name`.
+void check_table_name(const std::string& name);
+
+/// What the database says of one version.
+struct AppliedMigration {
+  std::int64_t version = 0;
+  std::string description;
+  bool dirty = false;
+  std::vector<std::byte> checksum;
+};
+
+/// sqlx's table of applied migrations: the same definition to the byte, the same values.
+class Bookkeeping {
+ public:
+  /// `table` has passed check_table_name.
+  Bookkeeping(Connection& connection, std::string table) : connection_(connection), table_(std::move(table)) {}
+
+  bool exists() const;
+  void create() const;
+  /// By ascending version; none when there is no table. Throws MigrationError when the table is another one's.
+  std::vector<AppliedMigration> read() const;
+  /// Differs from an earlier answer when another connection has committed in between.
+  std::int64_t data_version() const;
+
+  /// Records success, with an execution time of -1.
+  void insert(const Migration& migration) const;
+  void set_execution_time(std::int64_t version, std::int64_t nanoseconds) const;
+  void remove(std::int64_t version) const;
+
+  const std::string& table() const noexcept { return table_; }
+
+ private:
+  std::string sql(std::string_view before, std::string_view after) const;
+
+  Connection& connection_;
+  std::string table_;
+};
+
+}  // namespace statehouse::detail

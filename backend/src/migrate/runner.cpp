@@ -1,0 +1,269 @@
+#include "migrate/runner.hpp"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+#include <ranges>
+#include <span>
+#include <string>
+
+#include "migrate/checksum.hpp"
+#include "migrate/script.hpp"
+#include "migrate/text.hpp"
+#include "statehouse/connection.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+/// Rolls back on the way out unless there was a commit.
+class Transaction {
+ public:
+  explicit Transaction(Session& session) : session_(session) { session_.begin(transaction_kind::immediate); }
+  ~Transaction() {
+    if (session_.in_transaction()) session_.rollback();
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+ private:
+  Session& session_;
+};
+
+/// Runs `action` and says of an error which migration it belongs to.
+template <class Action>
+void attempt(const Session& session, const Migration& migration, const char* what, Action&& action) {
+  try {
+    action();
+  } catch (const MigrationError&) {
+    throw;
+  } catch (const Error& error) {
+    fail_migration(session, migration, what, error);
+  }
+}
+
+[[noreturn]] void fail_mismatch(const Migration& migration, const AppliedMigration& applied, const Error::Context& context) {
+  std::string message = describe(migration) + " has been changed since it was applied to this database: recorded SHA-384 " +
+                        to_hex(std::span(applied.checksum)) + ", the file's " + to_hex(migration.checksum) + ". ";
+  Checksum recorded{};
+  std::string difference;
+  if (applied.checksum.size() == recorded.size()) {
+    std::ranges::copy(applied.checksum, recorded.begin());
+    difference = explain_difference(migration.sql, recorded);
+  }
+  if (difference.empty()) {
+    message += "The content differs. Restore the file as it was, and put the change into a new migration";
+  } else {
+    message += "Compared with what was applied, only this differs: " + difference +
+               ". Restore the file as it was (for line ends, '*.sql text eol=lf' in .gitattributes keeps it so)";
+  }
+  throw MigrationError(errc::migration_mismatch, message, {migration.version, migration.file}, context);
+}
+
+[[noreturn]] void refuse(const Migration& migration, std::string_view script, const SqlStatement& statement,
+                         const std::string& database) {
+  const std::size_t offset = static_cast<std::size_t>(script.data() - migration.sql.data()) + statement.offset;
+  const std::size_t line = line_of(migration.sql, offset);
+  throw MigrationError(errc::migration_refused,
+                       describe(migration, line) +
+                           " controls the transaction it runs in, so nothing was applied. Remove the statement: the script "
+                           "is one transaction anyway; or let the file begin with -- no-transaction",
+                       {migration.version, migration.file, line}, {database, shorten(statement.text)});
+}
+
+}  // namespace
+
+Runner::Runner(Connection& connection, const MigrationSet& set, const MigratorOptions& options)
+    : connection_(connection),
+      session_(connection.session()),
+      set_(set),
+      options_(options),
+      bookkeeping_(connection, options.table) {}
+
+MigrationReport Runner::apply(std::optional<std::int64_t> up_to) {
+  target_ = up_to;
+  if (target_ && !std::ranges::binary_search(set_.migrations, *target_, {}, &Migration::version))
+    throw MigrationError(errc::migration_target,
+                         "there is no migration " + std::to_string(*target_) + " in this set: give the version of one",
+                         {.version = target_});
+  return execute();
+}
+
+MigrationReport Runner::revert(std::int64_t target) {
+  reverting_ = true;
+  target_ = target;
+  return execute();
+}
+
+void Runner::load() {
+  // The data version first: what is committed between the two readings is then seen as a change.
+  data_version_ = bookkeeping_.data_version();
+  applied_ = bookkeeping_.read();
+  check_dirty();
+  check_missing();
+}
+
+void Runner::reload_if_changed() {
+  if (bookkeeping_.data_version() == data_version_) return;
+  load();
+  if (!reverting_) check_checksums();
+}
+
+void Runner::check_dirty() const {
+  const auto dirty = std::ranges::find(applied_, true, &AppliedMigration::dirty);
+  if (dirty == applied_.end()) return;
+  throw MigrationError(errc::migration_dirty,
+                       "migration " + std::to_string(dirty->version) + " '" + dirty->description +
+                           "' is recorded as not finished. Look at what it has done, complete or undo it by hand, then set "
+                           "success = 1 in its row of " + bookkeeping_.table() + ", or delete the row",
+                       {.version = dirty->version}, {session_.config().database, {}});
+}
+
+void Runner::check_missing() const {
+  if (options_.ignore_missing) return;
+  const auto unknown = std::ranges::find_if(applied_, [&](const AppliedMigration& applied) {
+    return !std::ranges::binary_search(set_.migrations, applied.version, {}, &Migration::version);
+  });
+  if (unknown == applied_.end()) return;
+  throw MigrationError(errc::migration_missing,
+                       "migration " + std::to_string(unknown->version) + " '" + unknown->description +
+                           "' is applied to this database, but not among the known ones. Restore its file, start the newer "
+                           "program that has it, or set MigratorOptions::ignore_missing",
+                       {.version = unknown->version}, {session_.config().database, {}});
+}
+
+void Runner::check_target() const {
+  if (!target_ || applied_.empty() || *target_ >= applied_.back().version) return;
+  const std::string latest = std::to_string(applied_.back().version);
+  throw MigrationError(errc::migration_target,
+                       "cannot run to migration " + std::to_string(*target_) + ": " + latest +
+                           " is applied already. Use undo to go back, or give " + latest + " or a later one",
+                       {.version = target_}, {session_.config().database, {}});
+}
+
+void Runner::check_checksums() const {
+  for (const Migration& migration : set_.migrations) {
+    if (migration.kind == migration_kind::down) continue;
+    const AppliedMigration* const applied = find_applied(migration.version);
+    if (applied != nullptr && !std::ranges::equal(applied->checksum, migration.checksum))
+      fail_mismatch(migration, *applied, {session_.config().database, {}});
+  }
+}
+
+const AppliedMigration* Runner::find_applied(std::int64_t version) const {
+  const auto found = std::ranges::lower_bound(applied_, version, {}, &AppliedMigration::version);
+  return found != applied_.end() && found->version == version ? &*found : nullptr;
+}
+
+bool Runner::is_due(const Migration& migration) const {
+  const bool applied = find_applied(migration.version) != nullptr;
+  if (reverting_) return migration.kind == migration_kind::down && applied && migration.version > *target_;
+  return migration.kind != migration_kind::down && !applied && (!target_ || migration.version <= *target_);
+}
+
+std::vector<Runner::Step> Runner::plan() const {
+  std::vector<Step> steps;
+  for (const Migration& migration : set_.migrations) {
+    if (!is_due(migration)) continue;
+    Step step{&migration, false};
+    if (!migration.no_transaction) {
+      const std::string_view script = trim(migration.sql);
+      const ScriptFacts facts = examine(script);
+      if (facts.transaction_control) refuse(migration, script, *facts.transaction_control, session_.config().database);
+      step.foreign_keys_off = facts.foreign_keys_off;
+    }
+    steps.push_back(step);
+  }
+  if (reverting_) std::ranges::reverse(steps);
+  return steps;
+}
+
+MigrationReport Runner::execute() {
+  Clock& clock = session_.interrupter().clock();
+  const auto start = clock.now();
+  if (session_.in_transaction())
+    session_.fail(errc::operation_in_progress, "migrations run in transactions of their own: commit the open one first", {});
+  load();
+  if (!reverting_) {
+    check_target();
+    check_checksums();
+  }
+  const std::vector<Step> steps = plan();
+  if (!bookkeeping_.exists()) bookkeeping_.create();
+
+  MigrationReport report;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const Migration& migration = *steps[i].migration;
+    const auto step_start = clock.now();
+    if (!run_step(steps[i])) continue;
+    const std::chrono::nanoseconds elapsed = clock.now() - step_start;
+    if (!reverting_) record_time(migration, elapsed);
+    report.versions.push_back(migration.version);
+    session_.logger().info("database '{}': migration {} '{}' {} in {:.1f} ms ({}/{})", session_.config().database,
+                           migration.version, migration.description, reverting_ ? "reverted" : "applied",
+                           std::chrono::duration<double, std::milli>(elapsed).count(), i + 1, steps.size());
+    if (options_.on_progress) options_.on_progress({migration, elapsed, i + 1, steps.size()});
+  }
+  report.elapsed = clock.now() - start;
+  return report;
+}
+
+bool Runner::run_step(const Step& step) {
+  // Declared before the transaction: foreign keys can be switched only outside of one.
+  const ScriptSettings settings(session_, step.foreign_keys_off);
+  scripts_ran_ = true;
+  return step.migration->no_transaction ? run_alone(step) : run_in_transaction(step);
+}
+
+bool Runner::run_in_transaction(const Step& step) {
+  const Migration& migration = *step.migration;
+  const Transaction transaction(session_);
+  reload_if_changed();
+  if (!is_due(migration)) return false;  // another process was faster
+  run_script(session_, migration);
+  if (step.foreign_keys_off)
+    attempt(session_, migration, "PRAGMA foreign_key_check", [&] { check_foreign_keys(connection_, migration); });
+  record(migration);
+  attempt(session_, migration, "COMMIT", [&] { session_.commit(); });
+  return true;
+}
+
+bool Runner::run_alone(const Step& step) {
+  const Migration& migration = *step.migration;
+  reload_if_changed();
+  if (!is_due(migration)) return false;
+  try {
+    run_script(session_, migration);
+  } catch (...) {
+    session_.rollback();  // of what the script itself had begun
+    throw;
+  }
+  if (session_.in_transaction()) {
+    session_.rollback();
+    throw MigrationError(errc::migration_failed,
+                         describe(migration) + " failed: it begins a transaction that it does not commit; that one is "
+                                               "rolled back, and the migration is not recorded. Add the COMMIT",
+                         {migration.version, migration.file}, {session_.config().database, {}});
+  }
+  record(migration);
+  return true;
+}
+
+void Runner::record(const Migration& migration) {
+  attempt(session_, migration, "recording it", [&] {
+    if (reverting_) {
+      bookkeeping_.remove(migration.version);
+    } else {
+      bookkeeping_.insert(migration);
+    }
+  });
+}
+
+void Runner::record_time(const Migration& migration, std::chrono::nanoseconds elapsed) noexcept {
+  try {
+    bookkeeping_.set_execution_time(migration.version, elapsed.count());
+  } catch (const std::exception& error) {  // the migration is applied all the same
+    session_.logger().debug("cannot record the execution time of migration {}: {}", migration.version, error.what());
+  }
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "migrate/bookkeeping.hpp"
+#include "migrate/migration_set.hpp"
+#include "migrate/sql_scanner.hpp"
+
+namespace statehouse::detail {
+
+class Session;
+
+/// One `run` or `undo` on one connection.
+///
+/// Invariants: nothing is changed before everything is checked; what is recorded is read again under the write lock
+/// whenever another connection has committed since it was last read.
+class Runner {
+ public:
+  Runner(Connection& connection, const MigrationSet& set, const MigratorOptions& options);
+
+  MigrationReport apply(std::optional<std::int64_t> up_to);
+  MigrationReport revert(std::int64_t target);
+  /// Whether a script may have changed settings of the connection.
+  bool scripts_ran() const noexcept { return scripts_ran_; }
+
+ private:
+  struct Step {
+    const Migration* migration;
+    bool foreign_keys_off;
+  };
+
+  void load();
+  void check_target() const;
+  void check_dirty() const;
+  void check_missing() const;
+  void check_checksums() const;
+  const AppliedMigration* find_applied(std::int64_t version) const;
+  bool is_due(const Migration& migration) const;
+
+  std::vector<Step> plan() const;
+  MigrationReport execute();
+  bool run_step(const Step& step);
+  bool run_in_transaction(const Step& step);
+  bool run_alone(const Step& step);
+  void record(const Migration& migration);
+  void record_time(const Migration& migration, std::chrono::nanoseconds elapsed) noexcept;
+  void reload_if_changed();
+
+  Connection& connection_;
+  Session& session_;
+  const MigrationSet& set_;
+  const MigratorOptions& options_;
+  Bookkeeping bookkeeping_;
+  bool reverting_ = false;
+  bool scripts_ran_ = false;
+  std::optional<std::int64_t> target_;
+  std::int64_t data_version_ = 0;
+  std::vector<AppliedMigration> applied_;  // ascending
+};
+
+}  // namespace statehouse::detail

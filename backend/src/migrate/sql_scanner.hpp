@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace statehouse::detail {
+
+struct SqlToken {
+  enum class type { word, quoted, symbol };
+  type kind;
+  std::string_view text;  ///< As written, quotes included.
+
+  bool is(std::string_view keyword) const noexcept;
+};
+
+struct SqlStatement {
+  std::string_view text;         ///< From its first token to its last, without the semicolon.
+  std::size_t offset = 0;        ///< Of `text` in the script.
+  std::vector<SqlToken> tokens;  ///< The first few, enough to tell what it is.
+};
+
+/// Splits a script into statements as SQLite's own tokenizer does: comments, string and name quotes, parameters and the
+/// bodies of triggers are understood. Never fails; where the script is no SQL, SQLite itself says so later.
+class SqlScanner {
+ public:
+  explicit SqlScanner(std::string_view script) noexcept : script_(script) {}
+  std::optional<SqlStatement> next_statement();
+  /// Reads the rest; true when that ends inside a string or a quoted name.
+  bool ends_in_quotes();
+
+ private:
+  std::optional<SqlToken> next_token();
+  void skip_blanks_and_comments();
+  std::size_t token_length() const;
+
+  std::string_view script_;
+  std::size_t at_ = 0;
+};
+
+/// What has to be known of a transactional script before it runs.
+struct ScriptFacts {
+  /// The first BEGIN, COMMIT, END or ROLLBACK. SAVEPOINT, RELEASE and ROLLBACK TO are not meant.
+  std::optional<SqlStatement> transaction_control;
+  /// It says PRAGMA foreign_keys = OFF; or it drops a table and renames another one to its name, without saying how
+  /// foreign keys are to be treated (PRAGMA defer_foreign_keys).
+  bool foreign_keys_off = false;
+};
+
+ScriptFacts examine(std::string_view script);
+
+}  // namespace statehouse::detail

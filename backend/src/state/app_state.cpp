@@ -1,0 +1,66 @@
+#include "statehouse/app_state.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/thread_pool.hpp>
+#include <thread>
+
+#include "state/registry.hpp"
+
+namespace statehouse {
+namespace {
+
+constexpr auto destructor_limit = std::chrono::seconds(2);
+
+unsigned thread_count(unsigned wanted) {
+  return wanted != 0 ? wanted : std::max(4U, std::thread::hardware_concurrency());
+}
+
+std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, const asio::any_io_executor& own) {
+  check_prefix(options.dev_prefix);
+  return std::make_shared<detail::Registry>(detail::RegistryConfig{
+      .data_dir = std::move(options.data_dir),
+      .prefix = std::move(options.dev_prefix),
+      .pool = std::move(options.pool),
+      .executor = options.database_executor ? options.database_executor : own,
+      .clock = options.clock != nullptr ? std::move(options.clock) : make_steady_clock(),
+      .logger = options.logger != nullptr ? std::move(options.logger) : spdlog::default_logger()});
+}
+
+}  // namespace
+
+struct AppState::Threads {
+  explicit Threads(unsigned count) : pool(count) {}
+  asio::thread_pool pool;
+};
+
+AppState::AppState(asio::any_io_executor executor, AppStateOptions options)
+    : executor_(std::move(executor)),
+      threads_(options.database_executor ? nullptr : std::make_unique<Threads>(thread_count(options.database_threads))),
+      logger_(options.logger != nullptr ? options.logger : spdlog::default_logger()),
+      registry_(make_registry(std::move(options), threads_ ? threads_->pool.get_executor() : executor_)),
+      db_instances(registry_) {}
+
+AppState::~AppState() {
+  if (registry_->forked()) {
+    // Neither the threads nor the connections are this process's; waiting for the one or closing the other would hang
+    // or drop the parent's locks.
+    static_cast<void>(threads_.release());
+    static_cast<void>(new std::shared_ptr(std::move(registry_)));
+    return;
+  }
+  if (!registry_->idle()) logger_->warn("AppState destroyed while databases are open: co_await shutdown() first");
+  if (!registry_->close_now(destructor_limit)) {
+    logger_->error("AppState destroyed while a closure still runs: its connection and thread are left to it");
+    static_cast<void>(threads_.release());
+    return;
+  }
+  if (threads_ != nullptr) threads_->pool.join();
+}
+
+asio::awaitable<void> AppState::init() { return registry_->init(); }
+
+asio::awaitable<ShutdownReport> AppState::shutdown(ShutdownOptions options) { return db_instances.shutdown(options); }
+
+}  // namespace statehouse

@@ -1,0 +1,72 @@
+#include "statehouse/db_instances.hpp"
+
+#include <algorithm>
+#include <boost/asio/this_coro.hpp>
+
+#include "state/registry.hpp"
+
+namespace statehouse {
+namespace {
+
+/// The hot path ends before the first suspension: a lock, a look-up, a copy.
+asio::awaitable<Pool> open(std::shared_ptr<detail::Registry> registry, std::optional<DatabaseName> name,
+                           CallOptions options, std::string invalid) {
+  if (!name) DatabaseName::parse_or_throw(invalid);
+  if (auto core = registry->find(*name)) co_return Pool(std::move(core));
+  detail::OpenWaiter waiter(*registry, *name, options);
+  auto start = [&] { registry->wait_for_open(waiter); };
+  co_await detail::suspend(waiter, start);
+  co_return Pool(waiter.take());
+}
+
+asio::awaitable<ShutdownReport> shut_down(std::shared_ptr<detail::Registry> registry, ShutdownOptions options) {
+  if (registry->forked()) throw Error(errc::forked_process, "the parent's databases are not this process's to close");
+  // A cancelled coroutine must still be able to shut down.
+  const bool throwing = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
+  registry->begin_shutdown(options);
+  detail::ShutdownWaiter waiter;
+  auto start = [&] { registry->wait_for_shutdown(waiter); };
+  co_await detail::suspend(waiter, start);
+  co_await asio::this_coro::throw_if_cancelled(throwing);
+  co_return registry->report();
+}
+
+}  // namespace
+
+bool ShutdownReport::clean() const noexcept {
+  return std::ranges::all_of(databases, [](const Database& database) { return database.closed; });
+}
+
+void DbInstances::add_migrator(std::string_view name, Migrator migrator) {
+  registry_->add_migrator(DatabaseName::parse_or_throw(name), std::move(migrator));
+}
+
+asio::awaitable<Pool> DbInstances::get_pool(std::string_view name, CallOptions options) const {
+  const auto parsed = DatabaseName::parse(name);
+  return open(registry_, parsed, options, parsed ? std::string() : std::string(name));
+}
+
+std::optional<Pool> DbInstances::try_get_pool(std::string_view name) const {
+  const auto parsed = DatabaseName::parse_or_throw(name);
+  try {
+    auto core = registry_->find(parsed);
+    return core != nullptr ? std::optional<Pool>(std::move(core)) : std::nullopt;
+  } catch (const Error&) {
+    return std::nullopt;  // closed, failed or not initialised: not open
+  }
+}
+
+std::filesystem::path DbInstances::db_path(std::string_view name) const {
+  return registry_->path_of(DatabaseName::parse_or_throw(name));
+}
+
+std::vector<std::string> DbInstances::names() const { return registry_->names(); }
+
+std::vector<DatabaseStats> DbInstances::stats() const { return registry_->stats(); }
+
+asio::awaitable<ShutdownReport> DbInstances::shutdown(ShutdownOptions options) const {
+  return shut_down(registry_, options);
+}
+
+}  // namespace statehouse

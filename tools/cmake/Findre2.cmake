@@ -1,0 +1,20 @@
+# Finds RE2 as the imported target re2::re2: by its own CMake package, else by pkg-config (Debian 12 ships only re2.pc).
+find_package(re2 CONFIG QUIET)
+if(NOT TARGET re2::re2)
+  find_package(PkgConfig QUIET)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(statehouse_re2 QUIET IMPORTED_TARGET re2)
+  endif()
+  if(TARGET PkgConfig::statehouse_re2)
+    add_library(re2::re2 INTERFACE IMPORTED)
+    target_link_libraries(re2::re2 INTERFACE PkgConfig::statehouse_re2)
+  endif()
+endif()
+
+set(re2_usable FALSE)
+if(TARGET re2::re2)
+  set(re2_usable TRUE)
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(re2 REQUIRED_VARS re2_usable
+                                  REASON_FAILURE_MESSAGE "neither a re2 CMake package nor re2.pc was found, install libre2-dev")

@@ -1,0 +1,24 @@
+# What the library itself needs. The installed package finds the same again (statehouse-config.cmake.in).
+find_package(Boost 1.83 CONFIG REQUIRED COMPONENTS headers)
+find_package(SQLite3 3.40 REQUIRED)
+find_package(SQLiteCpp CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(re2 MODULE REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(Threads REQUIRED)
+
+# Only for the programs and the suite.
+if(STATEHOUSE_BUILD_SERVER OR STATEHOUSE_BUILD_TESTS)
+  find_package(Boost 1.83 CONFIG REQUIRED COMPONENTS headers json url)
+endif()
+if(STATEHOUSE_BUILD_SERVER OR STATEHOUSE_BUILD_TOOLS OR STATEHOUSE_BUILD_BENCH)
+  find_package(CLI11 CONFIG REQUIRED)
+endif()
+if(STATEHOUSE_BUILD_TESTS)
+  find_package(Catch2 3 CONFIG REQUIRED)
+endif()
+
+# Warnings for our own targets, never for those who link the library.
+function(statehouse_target_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+endfunction()
