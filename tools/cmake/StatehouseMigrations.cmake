@@ -46,7 +46,7 @@ function(statehouse_embed_migrations target)
 
   file(GLOB files LIST_DIRECTORIES false CONFIGURE_DEPENDS "${directory}/*.sql")
   foreach(file IN LISTS files)
-    if(NOT EXISTS "${file}" OR file MATCHES "[\"$|\\\n]")  # the first catches ';', '[' and ']', which break the list
+    if(NOT EXISTS "${file}" OR file MATCHES "[][\"$|\\\n]")  # a ';' makes two names of one
       message(FATAL_ERROR "${call}: cannot use ${file}: a broken link, or a name with one of \" $ | \\ ; [ ] in it.")
     endif()
   endforeach()

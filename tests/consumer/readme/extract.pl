@@ -1,10 +1,10 @@
 #!/usr/bin/env perl
-# extract.pl README.md DIRECTORY: takes the C++ blocks out of README.md. An HTML comment on the line before says what a block is:
-#   <!-- snippet: program -->  a whole program: becomes DIRECTORY/program_<line>.cpp
-#   <!-- snippet: body -->     the default: statements of a coroutine that has `io`, `state` and `pool`; these all go into
-#                              DIRECTORY/bodies.cpp, a function each
-#   <!-- snippet: declarations -->  namespace scope: goes there too, is seen by the blocks after it
-# Prints the names of the programs as a CMake list. Compilers report errors at README.md's own lines.
+# extract.pl README.md DIRECTORY: takes the C++ blocks out of README.md. An HTML comment before a block says what it is:
+#   <!-- snippet: program -->       a whole program: becomes DIRECTORY/program_<line>.cpp
+#   <!-- snippet: declarations -->  at namespace scope, seen by what follows: goes into DIRECTORY/bodies.cpp
+#   <!-- snippet: body -->          and every other block: statements of a coroutine that has `io`, `state`, `pool` and the
+#                                   strings `document`, `block` and `json`: goes there too, a function each
+# Prints the names of the programs as a CMake list. The compiler reports errors at README.md's own lines.
 use strict;
 use warnings;
 
@@ -13,6 +13,7 @@ open(my $in, '<', $readme) or die "$readme: $!\n";
 
 my ($kind, $block, $first, @programs) = ('body', undef, 0);
 my $bodies = <<'HEADER';
+#include <boost/asio.hpp>
 #include <chrono>
 #include <cstdint>
 #include <iostream>
@@ -26,6 +27,7 @@ my $bodies = <<'HEADER';
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+namespace {
 HEADER
 
 sub finish {
@@ -36,7 +38,8 @@ sub finish {
   } elsif ($kind eq 'declarations') {
     $bodies .= "$text\n";
   } elsif ($kind eq 'body') {
-    $bodies .= "asio::awaitable<void> body_$first(asio::io_context& io, statehouse::AppState& state, statehouse::Pool pool) {\n"
+    $bodies .= "asio::awaitable<void> body_$first(asio::io_context& io, statehouse::AppState& state, statehouse::Pool pool,\n"
+             . "                                  std::string document, std::string block, std::string json) {\n"
              . "$text\n  co_return;\n}\n\n";
   } else {
     die "$readme:$first: unknown kind of snippet: $kind\n";
@@ -58,5 +61,5 @@ while (my $line = <$in>) {
   elsif ($line =~ /^<!--\s*snippet:\s*(\w+)\s*-->\s*$/) { $kind = $1; }
 }
 die "$readme: a block is not closed\n" if defined $block;
-write_file("$directory/bodies.cpp", $bodies);
+write_file("$directory/bodies.cpp", "$bodies}  // namespace\n");
 print join(';', @programs);

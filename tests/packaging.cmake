@@ -1,0 +1,75 @@
+# The library as others meet it, and rules that no compiler checks. Neither depends on the preset: dev and release run
+# them, the sanitizer presets leave these labels out.
+set(consumer_source "${CMAKE_CURRENT_SOURCE_DIR}/consumer")
+set(consumer_binary "${CMAKE_CURRENT_BINARY_DIR}/consumer")
+
+# --- packaging: tests that compile. They use both cores, so nothing else runs beside them. ---
+
+function(statehouse_add_packaging_test name)
+  add_test(NAME "packaging: ${name}" COMMAND ${ARGN})
+  set_tests_properties("packaging: ${name}" PROPERTIES
+    LABELS packaging TIMEOUT 300 PROCESSORS 2 ENVIRONMENT CMAKE_BUILD_PARALLEL_LEVEL=2)
+endfunction()
+
+# Configures and builds a project below consumer/ in <folder>, then runs <command> there.
+function(statehouse_add_consumer_test name project folder command)
+  statehouse_add_packaging_test("${name}"
+    "${CMAKE_CTEST_COMMAND}" --build-and-test "${consumer_source}/${project}" "${consumer_binary}/${folder}"
+    --build-generator "${CMAKE_GENERATOR}" --build-noclean
+    --build-options ${ARGN} "-DCMAKE_BUILD_TYPE=${CMAKE_BUILD_TYPE}" -DCMAKE_CXX_FLAGS_DEBUG=-O0
+    "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}"
+    --test-command "${command}")
+endfunction()
+
+set(prefix "${consumer_binary}/prefix")
+statehouse_add_packaging_test("install" "${CMAKE_COMMAND}" --install "${PROJECT_BINARY_DIR}" --prefix "${prefix}")
+set_tests_properties("packaging: install" PROPERTIES FIXTURES_SETUP installed)
+
+statehouse_add_packaging_test("only our own files are installed"
+  "${CMAKE_CURRENT_SOURCE_DIR}/lint/installed" "${prefix}")
+statehouse_add_consumer_test("a project that uses find_package" . find_package ./consumer
+  "-DCMAKE_PREFIX_PATH=${prefix}")
+statehouse_add_consumer_test("a project that uses add_subdirectory" . add_subdirectory ./consumer
+  "-DSTATEHOUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+statehouse_add_packaging_test("migrations are embedded byte for byte and rebuilt when they change"
+  "${consumer_source}/embedding/check" "${consumer_binary}/embedding")
+
+# --- every public header compiles alone ---
+
+file(GLOB headers RELATIVE "${PROJECT_SOURCE_DIR}/backend/include" CONFIGURE_DEPENDS
+     "${PROJECT_SOURCE_DIR}/backend/include/statehouse/*.hpp")
+foreach(header IN LISTS headers)
+  file(CONFIGURE OUTPUT "headers/${header}.cpp" CONTENT "#include <@header@>\n" @ONLY)
+  list(APPEND header_sources "${CMAKE_CURRENT_BINARY_DIR}/headers/${header}.cpp")
+endforeach()
+add_library(statehouse_public_headers OBJECT EXCLUDE_FROM_ALL ${header_sources})
+target_link_libraries(statehouse_public_headers PRIVATE statehouse::statehouse)
+statehouse_target_warnings(statehouse_public_headers)
+target_compile_options(statehouse_public_headers PRIVATE -Werror)
+statehouse_add_packaging_test("every public header compiles alone"
+  "${CMAKE_COMMAND}" --build "${PROJECT_BINARY_DIR}" --target statehouse_public_headers)
+
+set_tests_properties(
+  "packaging: only our own files are installed"
+  "packaging: a project that uses find_package"
+  PROPERTIES FIXTURES_REQUIRED installed)
+
+if(EXISTS "${PROJECT_SOURCE_DIR}/README.md")
+  statehouse_add_consumer_test("every snippet of the README compiles" readme readme true
+    "-DCMAKE_PREFIX_PATH=${prefix}" "-DREADME=${PROJECT_SOURCE_DIR}/README.md" "-DMIGRATIONS=${PROJECT_SOURCE_DIR}/migrations")
+  set_tests_properties("packaging: every snippet of the README compiles" PROPERTIES FIXTURES_REQUIRED installed)
+endif()
+
+# --- lint ---
+
+function(statehouse_add_lint name script)
+  add_test(NAME "lint: ${name}" COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/lint/${script}" ${ARGN})
+  set_tests_properties("lint: ${name}" PROPERTIES LABELS lint TIMEOUT 60)
+endfunction()
+
+statehouse_add_lint("the library defines no symbol of SQLite's" symbols "$<TARGET_FILE:statehouse>")
+statehouse_add_lint("no value-capturing lambda in a co_await expression" coroutines
+  "${PROJECT_SOURCE_DIR}/backend" "${PROJECT_SOURCE_DIR}/tests")
+if(CMAKE_GENERATOR STREQUAL "Ninja")
+  statehouse_add_lint("the layers include one way only, core and migrate no Asio" layers "${PROJECT_BINARY_DIR}")
+endif()
