@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <ratio>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,10 +20,10 @@
 /// | C++ | SQLite |
 /// |---|---|
 /// | `bool`, integers, enums | INTEGER; an unsigned value above 2^63-1 is `errc::value_out_of_range` |
-/// | `float`, `double` | REAL |
+/// | `float`, `double` | REAL; NaN is stored as NULL |
 /// | what converts to `std::string_view` | TEXT, embedded NUL included |
 /// | contiguous range of `std::byte` | BLOB |
-/// | `std::chrono::sys_time<D>` | TEXT, ISO 8601 in UTC as sqlx writes it: `2024-02-29T12:30:00.250+00:00` |
+/// | `std::chrono::sys_time<D>`, `D` an integer count of not less than nanoseconds | TEXT, ISO 8601 in UTC as sqlx writes it: `2024-02-29T12:30:00.250+00:00`; a year outside 0000 to 9999 is `errc::value_out_of_range` |
 /// | `nullptr`, `std::nullopt`, empty `std::optional`, null `const char*` | NULL |
 namespace statehouse {
 namespace detail {
@@ -34,7 +35,8 @@ inline constexpr bool is_optional<std::optional<T>> = true;
 template <class T>
 inline constexpr bool is_sys_time = false;
 template <class D>
-inline constexpr bool is_sys_time<std::chrono::sys_time<D>> = true;
+inline constexpr bool is_sys_time<std::chrono::sys_time<D>> =
+    std::signed_integral<typename D::rep> && std::ratio_greater_equal_v<typename D::period, std::nano>;
 
 template <class T>
 concept NullLike = std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t>;
@@ -58,7 +60,8 @@ void bind_real(Statement& statement, int index, double value);
 /// `value` must stay alive until the statement is destroyed.
 void bind_text(Statement& statement, int index, std::string_view value);
 void bind_blob(Statement& statement, int index, std::span<const std::byte> value);
-void bind_time(Statement& statement, int index, std::chrono::sys_seconds seconds, std::chrono::nanoseconds fraction);
+/// `ticks` of `numerator / denominator` seconds since 1970.
+void bind_time(Statement& statement, int index, std::int64_t ticks, std::int64_t numerator, std::int64_t denominator);
 void check_parameter_count(Statement& statement, int given);
 
 template <class T>
@@ -76,8 +79,7 @@ void bind_value(Statement& statement, int index, const T& value) {
   } else if constexpr (std::floating_point<T>) {
     bind_real(statement, index, static_cast<double>(value));
   } else if constexpr (is_sys_time<T>) {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(value);
-    bind_time(statement, index, seconds, std::chrono::duration_cast<std::chrono::nanoseconds>(value - seconds));
+    bind_time(statement, index, value.time_since_epoch().count(), T::period::num, T::period::den);
   } else if constexpr (std::is_pointer_v<T>) {
     value != nullptr ? bind_text(statement, index, value) : bind_null(statement, index);
   } else if constexpr (TextLike<T>) {
@@ -98,7 +100,9 @@ void bind_all(Statement& statement, const Args&... args) {
 template <class T>
 auto to_owned(T&& value) {
   using Plain = std::remove_cvref_t<T>;
-  if constexpr (is_optional<Plain>) {
+  if constexpr (NullLike<Plain>) {
+    return value;
+  } else if constexpr (is_optional<Plain>) {
     using Owned = decltype(to_owned(*std::forward<T>(value)));
     return value ? std::optional<Owned>(to_owned(*std::forward<T>(value))) : std::optional<Owned>();
   } else if constexpr (std::is_pointer_v<Plain> && TextLike<Plain>) {

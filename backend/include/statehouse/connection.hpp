@@ -141,6 +141,7 @@ class SavepointScope {
 
  private:
   Session& session_;
+  bool outer_;  // whether a transaction was expected before
   bool released_ = false;
 };
 }  // namespace detail

@@ -9,8 +9,8 @@
 namespace statehouse {
 
 /// A database name that has passed the grammar `[A-Za-z0-9][A-Za-z0-9._-]{0,63}` without `..` and without a trailing
-/// dot. One `.db` suffix is taken off, so `mydb` and `mydb.db` are equal. Names that would collide with SQLite's own
-/// files (`x.db-wal`) are not names. No memory of its own: a lookup by name does not allocate.
+/// dot. One `.db` suffix is taken off, so `mydb` and `mydb.db` are equal; `mydb.db.db` and what looks like SQLite's own
+/// files (`mydb.db-wal`) are not names. No memory of its own: a lookup by name does not allocate.
 class DatabaseName {
  public:
   static std::optional<DatabaseName> parse(std::string_view text) noexcept;
@@ -27,7 +27,7 @@ class DatabaseName {
   std::uint8_t size_ = 0;
 };
 
-/// A development prefix follows the grammar of names; the empty one means none. Throws Error with `errc::invalid_name`.
+/// A development prefix follows the grammar of names, up to 32 characters; the empty one means none. Throws Error with `errc::invalid_name`.
 void check_prefix(std::string_view prefix);
 
 }  // namespace statehouse

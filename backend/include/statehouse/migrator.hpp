@@ -102,8 +102,8 @@ class Migrator {
   /// is skipped. When nothing is pending, no lock is taken and nothing is written.
   ///
   /// Blocks the calling thread. A stop request or deadline of the connection ends it: the running migration is rolled
-  /// back, those before stay. A lock held elsewhere is waited for as long as the connection's busy timeout (`condition::busy`).
-  /// Afterwards the connection has the settings of its options again, and nothing attached.
+  /// back, those before stay. A lock held elsewhere is waited for as long as the connection's busy timeout
+  /// (`condition::busy`). Afterwards the connection has the settings of its options again, and nothing attached.
   MigrationReport run(Connection& connection) const;
 
   /// Like `run`, up to and including `version`. `errc::migration_target` when the set has no such version or a later

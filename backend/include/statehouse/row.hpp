@@ -20,11 +20,12 @@
 ///
 /// | C++ | SQLite |
 /// |---|---|
-/// | `bool`, integers, enums | INTEGER that fits, else `errc::value_out_of_range` |
+/// | `bool` | INTEGER: 0 is false, any other is true |
+/// | integers, enums | INTEGER that fits, else `errc::value_out_of_range` |
 /// | `float`, `double` | REAL or INTEGER |
 /// | `std::string` | TEXT |
 /// | `std::vector<std::byte>` | BLOB |
-/// | `std::chrono::sys_time<D>` | TEXT in ISO 8601 (date, or date and time, optional fraction and offset), or INTEGER seconds since 1970 |
+/// | `std::chrono::sys_time<D>` | TEXT in ISO 8601 (date, or date and time, optional fraction and offset), or INTEGER seconds since 1970; rounded down to `D`, `errc::value_out_of_range` if `D` cannot count them |
 /// | `std::optional<T>` | as `T`, or NULL |
 ///
 /// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position. Another
@@ -50,10 +51,18 @@ std::int64_t column_integer(Statement& statement, int index);
 double column_real(Statement& statement, int index);
 std::string column_text(Statement& statement, int index);
 std::vector<std::byte> column_blob(Statement& statement, int index);
-std::pair<std::chrono::sys_seconds, std::chrono::nanoseconds> column_time(Statement& statement, int index);
+/// Ticks of `numerator / denominator` seconds since 1970.
+std::int64_t column_time(Statement& statement, int index, std::int64_t numerator, std::int64_t denominator);
 bool column_is_null(Statement& statement, int index) noexcept;
 [[noreturn]] void fail_range(Statement& statement, int index);
 void check_column_count(Statement& statement, std::size_t fields);
+
+template <std::integral T>
+T narrow_to(Statement& statement, int index, std::int64_t value) {
+  const auto narrow = static_cast<T>(value);
+  if (static_cast<std::int64_t>(narrow) != value || (std::unsigned_integral<T> && value < 0)) fail_range(statement, index);
+  return narrow;
+}
 
 template <class T>
 T read_column(Statement& statement, int index) {
@@ -65,17 +74,14 @@ T read_column(Statement& statement, int index) {
   } else if constexpr (std::same_as<T, bool>) {
     return column_integer(statement, index) != 0;
   } else if constexpr (std::integral<T>) {
-    const std::int64_t value = column_integer(statement, index);
-    if (!std::in_range<T>(value)) fail_range(statement, index);
-    return static_cast<T>(value);
+    return narrow_to<T>(statement, index, column_integer(statement, index));
   } else if constexpr (std::floating_point<T>) {
     return static_cast<T>(column_real(statement, index));
   } else if constexpr (std::same_as<T, std::string>) {
     return column_text(statement, index);
   } else if constexpr (is_sys_time<T>) {
-    const auto [seconds, fraction] = column_time(statement, index);
-    using Duration = typename T::duration;
-    return T(std::chrono::floor<Duration>(seconds.time_since_epoch()) + std::chrono::floor<Duration>(fraction));
+    const std::int64_t ticks = column_time(statement, index, T::period::num, T::period::den);
+    return T(typename T::duration(narrow_to<typename T::rep>(statement, index, ticks)));
   } else {
     return column_blob(statement, index);
   }

@@ -17,10 +17,12 @@ asio::awaitable<ShutdownReport> shutdown_on_signal(AppState& state, std::functio
 /// Waits for SIGINT or SIGTERM, then awaits `drain()`, which stops accepting and finishes what the server is answering,
 /// then shuts `state` down and returns its report. `drain` returns `asio::awaitable<void>`, may take up to
 /// `options.grace` and is then cancelled (terminal); what it throws is logged. All of it together takes at most
-/// `options.deadline`. A second signal escalates: nobody is waited for any longer.
+/// `options.deadline`. A second signal escalates: nobody is waited for any longer than a second.
 ///
-/// Executor: the awaiting coroutine's. Cancellation: before the first signal, any type. Lifetime: `state` and what
-/// `drain` refers to must outlive the call. The library installs no signal handler unless this is called.
+/// Executor: the awaiting coroutine's, `drain` in a strand of it. Cancellation: before the first signal, any type.
+/// Lifetime: `state` must outlive the call, what `drain` refers to must outlive the drain. That is the call too, unless
+/// the drain does not end when it is cancelled; then the log says that it was left to itself. The library installs no
+/// signal handler unless this is called.
 template <std::invocable Drain>
 asio::awaitable<ShutdownReport> shutdown_on_signal(AppState& state, Drain&& drain, ShutdownOptions options = {}) {
   detail::check_closure<Drain>();

@@ -16,6 +16,9 @@ using std::chrono::milliseconds;
 /// Operations one turn on a database thread runs before it lets other databases have the thread.
 constexpr int turn = 64;
 
+constexpr const char* would_deadlock_text =
+    "called inside a closure of this pool: use the connection the closure was given";
+
 constexpr const char* to_string(connection_role role) noexcept {
   return role == connection_role::writer ? "writer" : "reader";
 }
@@ -26,8 +29,26 @@ std::string to_string(const std::source_location& where) {
   return std::string(file) + ":" + std::to_string(where.line());
 }
 
+/// Locks and I/O, as opposed to what is wrong with a statement.
+constexpr bool tells_of_the_file(int sqlite_result) noexcept {
+  switch (sqlite_result) {
+    case SQLITE_BUSY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_CORRUPT:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_NOMEM:
+    case SQLITE_NOTADB:
+    case SQLITE_PROTOCOL:
+    case SQLITE_READONLY: return true;
+    default: return false;
+  }
+}
+
+/// No limit for zero, nor for one that the clock cannot count.
 Clock::time_point after(Clock::time_point now, milliseconds limit) {
-  return limit.count() > 0 ? now + limit : Clock::time_point::max();
+  const bool limited = limit.count() > 0 && limit < duration_cast<milliseconds>(Clock::time_point::max() - now);
+  return limited ? now + limit : Clock::time_point::max();
 }
 
 std::exception_ptr aborted(const PoolConfig& config) {
@@ -55,11 +76,10 @@ bool Lane::admit(Operation& operation) {
   const PoolConfig& config = pool_.config();
   if (operation.request_.caller == &pool_) {
     operation.error_ = std::make_exception_ptr(
-        Error(errc::would_deadlock, "called inside a closure of this pool: use the connection the closure was given",
-              {config.name, {}}));
+        Error(errc::would_deadlock, would_deadlock_text, {config.name, {}}));
   } else if (closed_ != nullptr) {
     operation.error_ = closed_;
-  } else if (queue_.size() >= config.options.max_waiting) {
+  } else if (idle_.empty() && queue_.size() >= config.options.max_waiting) {
     ++stats_.rejected;
     operation.error_ = std::make_exception_ptr(
         Error(errc::queue_full,
@@ -82,11 +102,8 @@ void Lane::submit(Operation& operation) {
   }
   Slot* const slot = idle_.empty() ? nullptr : idle_.front();
   if (slot != nullptr) idle_.pop_front();
-  if (slot != nullptr && slot->connection != nullptr && operation.request_.mode == run_mode::acquire) {
-    lease_to(*slot, operation);
-    lock.unlock();
-    return operation.resume();
-  }
+  if (slot != nullptr && slot->connection != nullptr && operation.request_.mode == run_mode::acquire)
+    return hand_over(*slot, operation, lock);
   operation.state_ = Operation::state::queued;
   queue_.push_back(operation);
   arm_timer(operation.wait_until_);
@@ -127,15 +144,14 @@ Operation* Lane::next(Slot& slot) {
   Operation& operation = queue_.front();
   queue_.pop_front();
   if (unusable != nullptr) {
+    operation.state_ = Operation::state::done;
     schedule(slot);
     lock.unlock();
     refuse(operation, unusable);
     return nullptr;
   }
   if (operation.request_.mode == run_mode::acquire) {
-    lease_to(slot, operation);
-    lock.unlock();
-    operation.resume();
+    hand_over(slot, operation, lock);
     return nullptr;
   }
   begin_run(slot, operation);
@@ -225,6 +241,17 @@ void Lane::lease_to(Slot& slot, Operation& operation) {
   operation.lease_ = LeaseHandle({pool_.shared_from_this(), this, &slot, ++slot.ticket});
 }
 
+/// To an operation that wants nothing but the connection. Unlocks.
+void Lane::hand_over(Slot& slot, Operation& operation, std::unique_lock<std::mutex>& lock) {
+  lease_to(slot, operation);
+  operation.started_ = slot.since;
+  ++stats_.completed;
+  stats_.wait_time += operation.started_ - operation.submitted_;
+  lock.unlock();
+  log_slow(operation, {});
+  operation.resume();
+}
+
 void Lane::submit_on_lease(const LeaseRef& lease, Operation& operation) {
   if (pool_.forked()) return pool_.refuse_fork(operation);
   Slot& slot = *lease.slot;
@@ -239,6 +266,10 @@ void Lane::submit_on_lease(const LeaseRef& lease, Operation& operation) {
     lock.unlock();
     if (closed != nullptr) return refuse(operation, closed);
     return fail(errc::transaction_finished, "the transaction or lease is finished: begin or acquire a new one");
+  }
+  if (operation.request_.caller == &pool_) {
+    lock.unlock();
+    return fail(errc::would_deadlock, would_deadlock_text);
   }
   if (slot.current != nullptr) {
     lock.unlock();
@@ -267,10 +298,11 @@ void Lane::run_leased(Slot& slot) {
   } else {
     operation->execute(*slot.connection, pool_);
   }
-  if (!spans) clean(slot);
+  const bool ends = mode == run_mode::commit || mode == run_mode::rollback;
+  if (!spans || ends) clean(slot);
   std::unique_lock lock(mutex_);
   const auto ran = end_run(slot, *operation);
-  if (slot.dropped) free(slot, lock);
+  if (slot.dropped || ends) free(slot, lock);
   if (lock.owns_lock()) lock.unlock();
   log_slow(*operation, ran);
   operation->resume();
@@ -303,9 +335,7 @@ void Lane::free(Slot& slot, std::unique_lock<std::mutex>& lock) {
   } else if (!dirty && slot.connection != nullptr && queue_.front().request_.mode == run_mode::acquire) {
     Operation& operation = queue_.front();
     queue_.pop_front();
-    lease_to(slot, operation);
-    lock.unlock();
-    return operation.resume();
+    return hand_over(slot, operation, lock);
   } else {
     schedule(slot);
   }
@@ -452,24 +482,28 @@ void Lane::close_connections() noexcept {
 void Lane::report_long_leases() {
   const PoolConfig& config = pool_.config();
   if (config.options.long_lease.count() == 0) return;
-  std::lock_guard lock(mutex_);
-  const auto now = config.clock->now();
-  for (Slot& slot : slots_) {
-    const bool held = slot.status == Slot::state::leased || slot.current != nullptr;
-    if (!held || slot.reported || now - slot.since < config.options.long_lease) continue;
-    slot.reported = true;
-    const Holder holder = describe(slot, now);
+  std::vector<Holder> found;
+  {
+    std::lock_guard lock(mutex_);
+    const auto now = config.clock->now();
+    for (Slot& slot : slots_) {
+      const bool held = slot.status == Slot::state::leased || slot.current != nullptr;
+      if (!held || slot.reported || now - slot.since < config.options.long_lease) continue;
+      slot.reported = true;
+      found.push_back(describe(slot, now));
+    }
+  }
+  for (const Holder& holder : found)
     config.logger->warn("database '{}': {} connection held by {} at {} for {} ms{}", config.name, to_string(role_),
                         holder.verb, holder.where, holder.held_for.count(), holder.running ? "" : ", running nothing");
-  }
 }
 
 void Lane::note_error(const Operation& operation) {
   try {
     std::rethrow_exception(operation.error_);
   } catch (const Error& error) {
-    if (error.code().category() != sqlite_category() || error.code() == condition::constraint) return;
-    last_error_ = error.what();
+    if (error.code().category() == sqlite_category() && tells_of_the_file(error.code().value() & 0xff))
+      last_error_ = error.what();
   } catch (...) {  // the user's own; not ours to keep
   }
 }

@@ -83,6 +83,7 @@ class Lane {
   Clock::duration end_run(Slot& slot, Operation& operation);
   void finish(Slot& slot, Operation& operation);
   void lease_to(Slot& slot, Operation& operation);
+  void hand_over(Slot& slot, Operation& operation, std::unique_lock<std::mutex>& lock);
   void free(Slot& slot, std::unique_lock<std::mutex>& lock);
   void expire();
   void arm_timer(Clock::time_point when);

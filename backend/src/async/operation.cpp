@@ -21,6 +21,21 @@ class RollbackGuard {
   Session& session_;
 };
 
+/// Puts back what work with `permission::maintenance` may have changed, also when it has thrown.
+class SettingsGuard {
+ public:
+  explicit SettingsGuard(Session& session) noexcept : session_(session) {}
+  ~SettingsGuard() {
+    session_.clean();
+    session_.restore_settings();
+  }
+  SettingsGuard(const SettingsGuard&) = delete;
+  SettingsGuard& operator=(const SettingsGuard&) = delete;
+
+ private:
+  Session& session_;
+};
+
 }  // namespace
 
 const PoolCore* running_pool() noexcept { return current_pool; }
@@ -57,11 +72,9 @@ void Operation::run_in_mode(Connection& connection) {
       return session.commit();
     }
     case run_mode::without_transaction: {
-      {
-        Session::PermissionScope scope(session, permission::maintenance);
-        run(connection);
-      }
-      return session.restore_settings();
+      const SettingsGuard guard(session);
+      const Session::PermissionScope scope(session, permission::maintenance);
+      return run(connection);
     }
     case run_mode::begin: return session.begin(transaction_kind::immediate);
     case run_mode::acquire: return;

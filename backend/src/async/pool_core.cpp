@@ -122,7 +122,10 @@ void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) 
     if (on_closed && !over) on_closed_ = std::move(on_closed);
     closing_ = true;
   }
-  if (over) return on_closed();
+  if (over) {
+    if (on_closed) on_closed();
+    return;
+  }
   if (readers_) readers_->close(error);
   writer_.close(error);
   lane_parked();

@@ -24,11 +24,13 @@ constexpr std::array<std::string_view, 14> harmless_with_value{
     "quick_check", "function_list", "integrity_check", "foreign_key_check", "user_version", "application_id", "defer_foreign_keys"};
 /// They act even without an argument.
 constexpr std::array<std::string_view, 4> acting{"wal_checkpoint", "optimize", "incremental_vacuum", "shrink_memory"};
-/// The pool's promises rest on these: one writer, which alone checkpoints, in WAL mode.
-constexpr std::array<std::string_view, 5> guarded{"journal_mode", "locking_mode", "query_only", "wal_autocheckpoint",
-                                                  "writable_schema"};
+/// The pool's promises rest on these: one writer, which alone checkpoints, in WAL mode; waits that end with the job.
+constexpr std::array<std::string_view, 7> guarded{"busy_timeout", "journal_mode",       "locking_mode",   "query_only",
+                                                  "trusted_schema", "wal_autocheckpoint", "writable_schema"};
+constexpr std::array<std::string_view, 1> checkpoint{"wal_checkpoint"};
 
-const char* refuse_pragma(permission granted, const char* name, const char* value) noexcept {
+const char* refuse_pragma(permission granted, connection_role role, const char* name, const char* value) noexcept {
+  if (role == connection_role::reader && contains(checkpoint, name)) return "only the writer checkpoints";
   if (granted == permission::maintenance)
     return value != nullptr && contains(guarded, name) ? "this PRAGMA is a setting of the pool: set it in the options"
                                                        : nullptr;
@@ -39,9 +41,9 @@ const char* refuse_pragma(permission granted, const char* name, const char* valu
 
 }  // namespace
 
-const char* refusal(permission granted, int action, const char* first, const char* second) noexcept {
+const char* refusal(permission granted, connection_role role, int action, const char* first, const char* second) noexcept {
   if (granted == permission::unrestricted) return nullptr;
-  if (action == SQLITE_PRAGMA) return refuse_pragma(granted, first, second);
+  if (action == SQLITE_PRAGMA) return refuse_pragma(granted, role, first, second);
   if (granted == permission::maintenance) return nullptr;
   switch (action) {
     case SQLITE_TRANSACTION:

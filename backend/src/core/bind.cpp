@@ -43,8 +43,13 @@ void bind_blob(Statement& statement, int index, std::span<const std::byte> value
   check(statement, sqlite3_bind_blob64(statement.handle(), index, data, value.size(), SQLITE_STATIC));
 }
 
-void bind_time(Statement& statement, int index, std::chrono::sys_seconds seconds, std::chrono::nanoseconds fraction) {
-  const std::string text = format_time(seconds, fraction);
+void bind_time(Statement& statement, int index, std::int64_t ticks, std::int64_t numerator, std::int64_t denominator) {
+  const auto parts = split_ticks(ticks, numerator, denominator);
+  if (!parts)
+    statement.session().fail(errc::value_out_of_range,
+                             "parameter " + std::to_string(index) + " is a time outside the years 0000 to 9999",
+                             statement.sql());
+  const std::string text = format_time(parts->first, parts->second);
   check(statement, sqlite3_bind_text64(statement.handle(), index, text.data(), text.size(), SQLITE_TRANSIENT,
                                        SQLITE_UTF8));
 }

@@ -15,7 +15,7 @@ detail::SessionConfig standalone(const std::filesystem::path& path, ConnectionOp
   if (path == ":memory:") {
     config.path = path;
   } else {
-    config.path = std::filesystem::weakly_canonical(std::filesystem::absolute(path).parent_path()) / path.filename();
+    config.path = detail::resolve_file(path);
     detail::prepare_file(config.path, options.tighten_permissions, *config.logger);
   }
   config.options = std::move(options);
@@ -32,6 +32,8 @@ Connection::Connection(detail::SessionConfig config) : Reader(std::move(config))
   if (!hook) return;
   detail::Session::PermissionScope scope(session(), detail::permission::maintenance);
   hook(*this, session().config().role);
+  session().clean();
+  session().remember_settings();
 }
 
 namespace detail {
@@ -39,24 +41,29 @@ namespace detail {
 SavepointScope::SavepointScope(Session& session) : session_(session) {
   Session::PermissionScope scope(session_, permission::unrestricted);
   session_.execute_script("SAVEPOINT statehouse");
+  outer_ = session_.expect_transaction(true);
 }
 
 void SavepointScope::release() {
   Session::PermissionScope scope(session_, permission::unrestricted);
   session_.execute_script("RELEASE statehouse");
+  session_.expect_transaction(outer_);
   released_ = true;
 }
 
 SavepointScope::~SavepointScope() {
+  if (released_) return;
   // SQLite may have rolled back the whole transaction already, and the savepoint with it.
-  if (released_ || !session_.in_transaction()) return;
-  Interrupter::Shield shield(session_.interrupter());
-  Session::PermissionScope scope(session_, permission::unrestricted);
-  try {
-    session_.execute_script("ROLLBACK TO statehouse; RELEASE statehouse");
-  } catch (const Error&) {
-    session_.rollback();  // half of a savepoint must not be committed: give up the whole transaction
+  if (session_.in_transaction()) {
+    Interrupter::Shield shield(session_.interrupter());
+    Session::PermissionScope scope(session_, permission::unrestricted);
+    try {
+      session_.execute_script("ROLLBACK TO statehouse; RELEASE statehouse");
+    } catch (const std::exception&) {
+      session_.rollback();  // half of a savepoint must not be committed: give up the whole transaction
+    }
   }
+  session_.expect_transaction(outer_);
 }
 
 }  // namespace detail

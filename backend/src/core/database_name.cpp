@@ -30,11 +30,17 @@ std::string printable(std::string_view text) {
   throw Error(code, code.message() + "; got " + printable(text));
 }
 
+/// What SQLite would call the files it keeps beside `x.db`.
+bool is_sidecar(std::string_view name) noexcept {
+  return name.ends_with(".db-wal") || name.ends_with(".db-shm") || name.ends_with(".db-journal");
+}
+
 }  // namespace
 
 std::optional<DatabaseName> DatabaseName::parse(std::string_view text) noexcept {
   if (text.ends_with(".db")) text.remove_suffix(3);
-  if (!follows_grammar(text, max_size_)) return std::nullopt;
+  // A suffix that is left would be taken off the next time, and the name then mean another database.
+  if (!follows_grammar(text, max_size_) || text.ends_with(".db") || is_sidecar(text)) return std::nullopt;
   DatabaseName name;
   std::ranges::copy(text, name.text_.begin());
   name.size_ = static_cast<std::uint8_t>(text.size());

@@ -75,18 +75,17 @@ void create_private(const fs::path& file) {
   if (result != 0) fail(error, "cannot set the mode of", file);
 }
 
-void check_mode(const fs::path& file, mode_t mode, bool tighten, spdlog::logger& logger) {
-  if ((mode & 077) == 0) return;
+void check_mode(const fs::path& file, bool tighten, spdlog::logger& logger) {
+  struct stat status{};
+  if (::lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & 077) == 0) return;
+  const auto mode = static_cast<unsigned>(status.st_mode & 0777);
   if (!tighten) {
     logger.warn("database file '{}' has mode {:o}: others may read or write it; 0600 is advised, or set tighten_permissions",
-                file.filename().string(), static_cast<unsigned>(mode & 0777));
+                file.filename().string(), mode);
     return;
   }
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    const fs::path target = file.string() + suffix;
-    if (::chmod(target.c_str(), 0600) != 0 && errno != ENOENT) fail(errno, "cannot set the mode of", target);
-  }
-  logger.info("database file '{}' had mode {:o}, now 0600", file.filename().string(), static_cast<unsigned>(mode & 0777));
+  if (::chmod(file.c_str(), 0600) != 0) fail(errno, "cannot set the mode of", file);
+  logger.info("database file '{}' had mode {:o}, now 0600", file.filename().string(), mode);
 }
 
 std::mutex claims_mutex;
@@ -104,13 +103,23 @@ std::optional<FileIdentity> identify(const fs::path& file) noexcept {
 }  // namespace
 
 fs::path prepare_directory(const fs::path& directory) {
-  if (directory.empty()) throw Error(make_error_code(boost::system::errc::invalid_argument), "the data directory is empty");
+  if (directory.empty()) throw Error({EINVAL, boost::system::system_category()}, "the data directory is an empty path");
   make_directories(fs::absolute(directory).lexically_normal());
   std::error_code error;
   fs::path canonical = fs::canonical(directory, error);
   if (error) fail(error.value(), "cannot resolve the data directory", directory);
   if (::access(canonical.c_str(), R_OK | W_OK | X_OK) != 0) fail(errno, "cannot use the data directory", canonical);
   return canonical;
+}
+
+fs::path resolve_file(const fs::path& file) {
+  const fs::path name = file.filename();
+  if (name.empty() || file.native().find('\0') != std::string::npos)
+    throw Error({EINVAL, boost::system::system_category()}, "'" + file.string() + "' is not the path of a file");
+  std::error_code error;
+  const fs::path directory = fs::canonical(file.has_parent_path() ? file.parent_path() : ".", error);
+  if (error) fail(error.value(), "cannot open the database file", file);
+  return directory / name;
 }
 
 void prepare_file(const fs::path& file, bool tighten, spdlog::logger& logger) {
@@ -128,10 +137,13 @@ void prepare_file(const fs::path& file, bool tighten, spdlog::logger& logger) {
   if (status.st_nlink > 1)
     throw Error(errc::hard_linked, "'" + file.string() + "' has " + std::to_string(status.st_nlink) +
                                        " hard links: SQLite cannot protect a file with two names; remove the other");
-  check_mode(file, status.st_mode, tighten, logger);
+  for (const char* suffix : {"", "-wal", "-shm"}) check_mode(file.string() + suffix, tighten, logger);
 }
 
 std::string explain_cannot_open(const fs::path& file) {
+  constexpr std::size_t longest = 504;  // what SQLite leaves of its 512 bytes for a name that -journal is added to
+  if (file.native().size() > longest)
+    return "the path is too long: SQLite takes up to " + std::to_string(longest) + " bytes";
   for (const char* suffix : {"", "-wal", "-shm"}) {
     const fs::path target = file.string() + suffix;
     if (::access(target.c_str(), R_OK | W_OK) != 0 && errno != ENOENT)

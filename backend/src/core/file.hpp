@@ -15,6 +15,9 @@ namespace statehouse::detail {
 /// Error in the system category with a message that says what to do.
 std::filesystem::path prepare_directory(const std::filesystem::path& directory);
 
+/// `file` with an absolute path to its directory, without symbolic links, as SQLITE_OPEN_NOFOLLOW needs it. Throws Error.
+std::filesystem::path resolve_file(const std::filesystem::path& file);
+
 /// Creates an empty database file with mode 0600 if there is none, without a moment in which others may read it; else
 /// checks that it is a regular file with one name. A looser mode is reported, or changed (with -wal and -shm) when
 /// `tighten`. Never opens an existing file: closing any descriptor of it would drop SQLite's locks.

@@ -17,11 +17,13 @@
 namespace statehouse::detail {
 namespace {
 
-/// Bounds the program to some 700,000 instructions and the states that RE2 caches while it matches. Large enough that
-/// everything within the translator's budget compiles, or nearly; what a statement uses is usually a few kilobytes.
+/// Of each compiled pattern: bounds the program to some 700,000 instructions, about what the translator's budget lets
+/// through, and what RE2 caches while it matches. Few patterns use more than some kilobytes.
 constexpr std::int64_t max_memory = std::int64_t{8} << 20;
 
-std::string name_of(std::string_view pattern) { return "REGEXP '" + shorten(pattern) + "': "; }
+std::string name_of(std::string_view pattern) {
+  return "REGEXP '" + shorten(pattern) + "': ";
+}
 
 void require_utf8(std::string_view text, const char* what, std::string_view pattern) {
   const std::size_t valid = valid_utf8_prefix(text);
@@ -31,10 +33,12 @@ void require_utf8(std::string_view text, const char* what, std::string_view patt
 
 std::string reason_of(const re2::RE2& re2) {
   switch (re2.error_code()) {
-    case re2::RE2::ErrorBadCharRange: return "unknown Unicode class " + re2.error_arg();
+    case re2::RE2::ErrorBadCharRange:
+      return "unknown Unicode class " + re2.error_arg();
     case re2::RE2::ErrorPatternTooLarge:
       return "the compiled pattern would exceed " + std::to_string(max_memory >> 20) + " MiB";
-    default: return re2.error();
+    default:
+      return re2.error();
   }
 }
 
@@ -77,12 +81,11 @@ void match(sqlite3_context* context, sqlite3_value* pattern_value, sqlite3_value
   }
   if (const std::optional<std::string_view> text = text_of(text_value)) {
     require_utf8(*text, "text", *pattern);
-    const re2::StringPiece subject(text->data(), text->size());
-    sqlite3_result_int(context, compiled->Match(subject, 0, subject.size(), re2::RE2::UNANCHORED, nullptr, 0) ? 1 : 0);
+    const bool found = compiled->Match({text->data(), text->size()}, 0, text->size(), re2::RE2::UNANCHORED, nullptr, 0);
+    sqlite3_result_int(context, found ? 1 : 0);
   }
   // Last, because SQLite may delete it at once.
-  if (fresh)
-    sqlite3_set_auxdata(context, 0, fresh.release(), [](void* data) { delete static_cast<re2::RE2*>(data); });
+  if (fresh) sqlite3_set_auxdata(context, 0, fresh.release(), [](void* data) { delete static_cast<re2::RE2*>(data); });
 }
 
 extern "C" void statehouse_regexp(sqlite3_context* context, int, sqlite3_value** arguments) noexcept {
@@ -101,7 +104,8 @@ void register_regexp(sqlite3* db) {
   const int result = sqlite3_create_function_v2(db, "regexp", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
                                                 nullptr, statehouse_regexp, nullptr, nullptr, nullptr);
   if (result == SQLITE_OK) return;
-  throw Error(make_sqlite_error(sqlite3_extended_errcode(db)), std::string("cannot register REGEXP: ") + sqlite3_errmsg(db));
+  throw Error(make_sqlite_error(sqlite3_extended_errcode(db)),
+              std::string("cannot register REGEXP: ") + sqlite3_errmsg(db));
 }
 
 }  // namespace statehouse::detail

@@ -41,16 +41,44 @@ constexpr std::array<std::string_view, 14> posix_names{"alnum", "alpha", "ascii"
 /// The long names of the general categories, without what Rust ignores in a name. `C` is not among them: RE2's leaves
 /// out the unassigned characters.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 38> long_names{{
-    {"letter", "L"},           {"uppercaseletter", "Lu"},    {"lowercaseletter", "Ll"},    {"titlecaseletter", "Lt"},
-    {"modifierletter", "Lm"},  {"otherletter", "Lo"},        {"mark", "M"},                {"combiningmark", "M"},
-    {"nonspacingmark", "Mn"},  {"spacingmark", "Mc"},        {"enclosingmark", "Me"},      {"number", "N"},
-    {"decimalnumber", "Nd"},   {"digit", "Nd"},              {"letternumber", "Nl"},       {"othernumber", "No"},
-    {"punctuation", "P"},      {"punct", "P"},               {"connectorpunctuation", "Pc"}, {"dashpunctuation", "Pd"},
-    {"openpunctuation", "Ps"}, {"closepunctuation", "Pe"},   {"initialpunctuation", "Pi"}, {"finalpunctuation", "Pf"},
-    {"otherpunctuation", "Po"}, {"symbol", "S"},             {"mathsymbol", "Sm"},         {"currencysymbol", "Sc"},
-    {"modifiersymbol", "Sk"},  {"othersymbol", "So"},        {"separator", "Z"},           {"spaceseparator", "Zs"},
-    {"lineseparator", "Zl"},   {"paragraphseparator", "Zp"}, {"control", "Cc"},            {"cntrl", "Cc"},
-    {"format", "Cf"},          {"privateuse", "Co"},
+    {"letter", "L"},
+    {"uppercaseletter", "Lu"},
+    {"lowercaseletter", "Ll"},
+    {"titlecaseletter", "Lt"},
+    {"modifierletter", "Lm"},
+    {"otherletter", "Lo"},
+    {"mark", "M"},
+    {"combiningmark", "M"},
+    {"nonspacingmark", "Mn"},
+    {"spacingmark", "Mc"},
+    {"enclosingmark", "Me"},
+    {"number", "N"},
+    {"decimalnumber", "Nd"},
+    {"digit", "Nd"},
+    {"letternumber", "Nl"},
+    {"othernumber", "No"},
+    {"punctuation", "P"},
+    {"punct", "P"},
+    {"connectorpunctuation", "Pc"},
+    {"dashpunctuation", "Pd"},
+    {"openpunctuation", "Ps"},
+    {"closepunctuation", "Pe"},
+    {"initialpunctuation", "Pi"},
+    {"finalpunctuation", "Pf"},
+    {"otherpunctuation", "Po"},
+    {"symbol", "S"},
+    {"mathsymbol", "Sm"},
+    {"currencysymbol", "Sc"},
+    {"modifiersymbol", "Sk"},
+    {"othersymbol", "So"},
+    {"separator", "Z"},
+    {"spaceseparator", "Zs"},
+    {"lineseparator", "Zl"},
+    {"paragraphseparator", "Zp"},
+    {"control", "Cc"},
+    {"cntrl", "Cc"},
+    {"format", "Cf"},
+    {"privateuse", "Co"},
 }};
 constexpr std::array<std::string_view, 6> visible_categories{"L", "M", "N", "P", "S", "Z"};
 
@@ -58,8 +86,12 @@ bool is_ascii_alnum(char32_t c) noexcept {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-char upper(char c) noexcept { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+char upper(char c) noexcept {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
 
 /// Without case, blanks, hyphens and underscores, which Rust ignores.
 std::string loose(std::string_view name) {
@@ -118,9 +150,13 @@ CharSet CharSet::range(char32_t low, char32_t high) {
   return of({low, high, {}, caseless});
 }
 
-CharSet CharSet::caseless_range(char32_t low, char32_t high) { return of({low, high, {}, true}); }
+CharSet CharSet::caseless_range(char32_t low, char32_t high) {
+  return of({low, high, {}, true});
+}
 
-CharSet CharSet::named(std::string name) { return of({0, 0, std::move(name), true}); }
+CharSet CharSet::named(std::string name) {
+  return of({0, 0, std::move(name), true});
+}
 
 CharSet CharSet::everything() {
   CharSet set;
@@ -128,11 +164,17 @@ CharSet CharSet::everything() {
   return set;
 }
 
-bool CharSet::is_posix(std::string_view name) noexcept { return std::ranges::find(posix_names, name) != posix_names.end(); }
+bool CharSet::is_posix(std::string_view name) noexcept {
+  return std::ranges::find(posix_names, name) != posix_names.end();
+}
 
-CharSet CharSet::posix(std::string_view name) { return named(":" + std::string(name) + ":"); }
+CharSet CharSet::posix(std::string_view name) {
+  return named(":" + std::string(name) + ":");
+}
 
-CharSet CharSet::digit() { return named("Nd"); }
+CharSet CharSet::digit() {
+  return named("Nd");
+}
 
 CharSet CharSet::space() {
   CharSet set;
@@ -153,6 +195,7 @@ CharSet CharSet::property(std::string_view name) {
   if (separator != name.npos && (kind == "gc" || kind == "generalcategory" || kind == "sc" || kind == "script"))
     return property(name.substr(separator + 1));
   const std::string key = loose(name);
+  if (key.empty()) throw RegexpError("empty Unicode class");
   if (key == "any") return everything();
   if (key == "ascii") return range(0, 0x7F);
   if (key == "whitespace" || key == "space") return space();
@@ -188,7 +231,8 @@ CharSet& CharSet::intersect(const CharSet& other) {
     for (const Term& theirs : other.terms_) {
       Term both = mine;
       both.insert(theirs.begin(), theirs.end());
-      const bool is_empty = std::ranges::any_of(both, [&](const Atom& atom) { return both.contains(atom.complement()); });
+      const bool is_empty =
+          std::ranges::any_of(both, [&](const Atom& atom) { return both.contains(atom.complement()); });
       if (!is_empty) result.insert(std::move(both));
     }
   }
@@ -209,8 +253,10 @@ CharSet& CharSet::negate() {
   for (const Term& term : terms_) {
     if (term.size() != 1) choices.emplace_back();
     for (const Atom& atom : term) {
-      if (term.size() == 1) common.insert(atom.complement());
-      else choices.back().terms_.insert({atom.complement()});
+      if (term.size() == 1)
+        common.insert(atom.complement());
+      else
+        choices.back().terms_.insert({atom.complement()});
     }
   }
   terms_ = {std::move(common)};
@@ -232,7 +278,17 @@ std::size_t CharSet::cost() const noexcept {
   return sum;
 }
 
+/// RE2 takes `[Kk]` for `(?i:k)`, and then `[Kk]|x` finds U+212A, the Kelvin sign, and `k|[Kk]` does not find "K".
+bool CharSet::is_ascii_case_pair() const noexcept {
+  if (terms_.size() != 2 || terms_.begin()->size() != 1 || terms_.rbegin()->size() != 1) return false;
+  const Atom &first = *terms_.begin()->begin(), &second = *terms_.rbegin()->begin();
+  return !first.negated && !second.negated && first.low == first.high && second.low == second.high &&
+         is_ascii_alnum(first.low) && (first.low | 0x20) == second.low;
+}
+
 std::string CharSet::to_re2(bool ignore_case) const {
+  if (is_ascii_case_pair())
+    return "(?:" + terms_.begin()->begin()->item() + "|" + terms_.rbegin()->begin()->item() + ")";
   std::string plain, alternatives;
   for (const Term& term : terms_) {
     if (term.size() == 1 && !term.begin()->negated) {

@@ -16,8 +16,8 @@ class RegexpError : public std::runtime_error {
 };
 
 /// A set of characters that RE2 can match. RE2 has neither nested brackets nor operations on them, but it has unions
-/// (`[ab]` and `a|b`) and negated unions. An intersection is a negated union of complements, so every set here is kept as
-/// a union of intersections of atoms, where an atom is a range or a named class, or the complement of one.
+/// (`[ab]` and `a|b`) and negated unions. An intersection is a negated union of complements, so every set here is kept
+/// as a union of intersections of atoms, where an atom is a range or a named class, or the complement of one.
 class CharSet {
  public:
   static CharSet range(char32_t low, char32_t high);
@@ -47,8 +47,8 @@ class CharSet {
  private:
   struct Atom {
     char32_t low = 0, high = 0;
-    std::string name;         ///< Of a property, or ":name:" of an ASCII class; empty for a range.
-    bool caseless = false;    ///< Case folding leads neither into the set nor out of it.
+    std::string name;       ///< Of a property, or ":name:" of an ASCII class; empty for a range.
+    bool caseless = false;  ///< Case folding leads neither into the set nor out of it.
     bool negated = false;
 
     std::strong_ordering operator<=>(const Atom&) const = default;
@@ -57,6 +57,8 @@ class CharSet {
     std::string item() const;
   };
   using Term = std::set<Atom>;  ///< An intersection; the empty one is everything.
+
+  bool is_ascii_case_pair() const noexcept;
 
   static CharSet of(Atom atom);
   static CharSet named(std::string name);

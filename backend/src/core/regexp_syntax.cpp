@@ -20,14 +20,21 @@ using Utf8 = boost::locale::utf::utf_traits<char>;
 
 /// Rust's limit.
 constexpr std::size_t max_bracket_depth = 250;
+/// Up to 1 ms of work each, so no more than 100 in a pattern.
+constexpr std::uint64_t set_operator_cost = 1000;
 
-bool is_digit(char32_t c) noexcept { return c >= '0' && c <= '9'; }
-bool is_letter(char32_t c) noexcept { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+bool is_digit(char32_t c) noexcept {
+  return c >= '0' && c <= '9';
+}
+bool is_letter(char32_t c) noexcept {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
 
 std::u32string decode(std::string_view text) {
   std::u32string result;
   result.reserve(text.size());
-  for (const char* p = text.data(); p != text.data() + text.size();) result += Utf8::decode_valid(p);
+  for (const char* p = text.data(); p != text.data() + text.size();)
+    result += static_cast<char32_t>(Utf8::decode_valid(p));
   return result;
 }
 
@@ -75,8 +82,10 @@ class Translator {
 
   void skip_blanks() {
     for (; flags_.verbose && !at_end(); ++position_) {
-      if (peek() == '#') position_ = std::min(pattern_.find(U'\n', position_), pattern_.size() - 1);
-      else if (!is_white_space(peek())) return;
+      if (peek() == '#')
+        position_ = std::min(pattern_.find(U'\n', position_), pattern_.size() - 1);
+      else if (!is_white_space(peek()))
+        return;
     }
   }
 
@@ -120,29 +129,45 @@ class Translator {
 
 void Translator::step() {
   switch (peek()) {
-    case '(': return open_group();
-    case ')': return close_group();
-    case '*': return repeat(0, std::nullopt);
-    case '+': return repeat(1, std::nullopt);
-    case '?': return repeat(0, 1);
-    case '{': return counted_repeat();
-    case '^': return anchor("\\A", "(?m:^)");
-    case '$': return anchor("\\z", "(?m:$)");
-    case '[': return emit(bracket(0));
-    case '\\': return emit(escape());
-    case '|': ++position_; return out_.alternative();
+    case '(':
+      return open_group();
+    case ')':
+      return close_group();
+    case '*':
+      return repeat(0, std::nullopt);
+    case '+':
+      return repeat(1, std::nullopt);
+    case '?':
+      return repeat(0, 1);
+    case '{':
+      return counted_repeat();
+    case '^':
+      return anchor("\\A", "(?m:^)");
+    case '$':
+      return anchor("\\z", "(?m:$)");
+    case '[':
+      return emit(bracket(0));
+    case '\\':
+      return emit(escape());
+    case '|':
+      ++position_;
+      return out_.alternative();
     case '.':
       require_unicode("'.'");
       ++position_;
       return out_.atom(flags_.dot_all ? "(?s:.)" : flags_.crlf ? "[^\\r\\n]" : "[^\\n]");
-    default: return out_.literal(pattern_[position_++]);
+    default:
+      return out_.literal(pattern_[position_++]);
   }
 }
 
 void Translator::emit(const Escape& atom) {
-  if (const auto* c = std::get_if<char32_t>(&atom)) out_.literal(*c);
-  else if (const auto* set = std::get_if<CharSet>(&atom)) out_.atom(set->to_re2(flags_.ignore_case), set->cost());
-  else out_.atom(std::get<Assertion>(atom).re2);
+  if (const auto* c = std::get_if<char32_t>(&atom))
+    out_.literal(*c);
+  else if (const auto* set = std::get_if<CharSet>(&atom))
+    out_.atom(set->to_re2(flags_.ignore_case), set->cost());
+  else
+    out_.atom(std::get<Assertion>(atom).re2);
 }
 
 void Translator::anchor(const char* text_end, const char* line_end) {
@@ -157,8 +182,10 @@ void Translator::open_group() {
   const std::size_t open = position_++;
   skip_blanks();
   if (eat(U"?=") || eat(U"?!") || eat(U"?<=") || eat(U"?<!")) fail("look-around is not supported", open);
-  if (eat(U"?P<") || eat(U"?<")) group_name();
-  else if (eat(U"?")) return group_flags(open);
+  if (eat(U"?P<") || eat(U"?<"))
+    group_name();
+  else if (eat(U"?"))
+    return group_flags(open);
   groups_.push_back({open, flags_});
   out_.open_group();
 }
@@ -176,7 +203,8 @@ void Translator::group_name() {
   for (char32_t c = 0; c != '>';) {
     c = take("unclosed group name");
     const bool first = position_ == start + 1;
-    const bool fits = is_letter(c) || c == '_' || c > 0x7F || (!first && (is_digit(c) || c == '.' || c == '[' || c == ']'));
+    const bool fits =
+        is_letter(c) || c == '_' || c > 0x7F || (!first && (is_digit(c) || c == '.' || c == '[' || c == ']'));
     if (!fits && (first || c != '>')) fail("invalid group name", start);
   }
   if (!names_.insert(pattern_.substr(start, position_ - start)).second) fail("duplicate group name", start);
@@ -207,14 +235,22 @@ void Translator::group_flags(std::size_t open) {
 
 bool& Translator::flag(Flags& flags, char32_t letter) const {
   switch (letter) {
-    case 'i': return flags.ignore_case;
-    case 'm': return flags.multi_line;
-    case 's': return flags.dot_all;
-    case 'x': return flags.verbose;
-    case 'R': return flags.crlf;
-    case 'U': return flags.swap_greed;
-    case 'u': return flags.unicode;
-    default: fail("unknown group flag", position_ - 1);
+    case 'i':
+      return flags.ignore_case;
+    case 'm':
+      return flags.multi_line;
+    case 's':
+      return flags.dot_all;
+    case 'x':
+      return flags.verbose;
+    case 'R':
+      return flags.crlf;
+    case 'U':
+      return flags.swap_greed;
+    case 'u':
+      return flags.unicode;
+    default:
+      fail("unknown group flag", position_ - 1);
   }
 }
 
@@ -268,30 +304,48 @@ Translator::Escape Translator::escape() {
   const std::size_t start = position_++;
   const char32_t c = take("the pattern ends in a backslash");
   switch (c) {
-    case 'a': return U'\a';
-    case 'f': return U'\f';
-    case 'n': return U'\n';
-    case 'r': return U'\r';
-    case 't': return U'\t';
-    case 'v': return U'\v';
-    case 'x': return hex(2);
-    case 'u': return hex(4);
-    case 'U': return hex(8);
-    case 'p': return property(false);
-    case 'P': return property(true);
+    case 'a':
+      return U'\a';
+    case 'f':
+      return U'\f';
+    case 'n':
+      return U'\n';
+    case 'r':
+      return U'\r';
+    case 't':
+      return U'\t';
+    case 'v':
+      return U'\v';
+    case 'x':
+      return hex(2);
+    case 'u':
+      return hex(4);
+    case 'U':
+      return hex(8);
+    case 'p':
+      return property(false);
+    case 'P':
+      return property(true);
     case 'd':
     case 'D':
     case 's':
     case 'S':
     case 'w':
-    case 'W': return perl_class(c);
-    case 'A': return Assertion{"\\A"};
-    case 'z': return Assertion{"\\z"};
-    case 'b': return word_boundary();
-    case 'B': return Assertion{"\\B"};
+    case 'W':
+      return perl_class(c);
+    case 'A':
+      return Assertion{"\\A"};
+    case 'z':
+      return Assertion{"\\z"};
+    case 'b':
+      return word_boundary();
+    case 'B':
+      return Assertion{"\\B"};
     case '<':
-    case '>': fail("\\< and \\> are not supported (use \\b)", start);
-    default: break;
+    case '>':
+      fail("\\< and \\> are not supported (use \\b)", start);
+    default:
+      break;
   }
   if (is_digit(c)) fail("backreferences are not supported", start);
   if (c > 0x7F || is_letter(c)) fail("unknown escape sequence", start);
@@ -328,7 +382,8 @@ CharSet Translator::property(bool negated) {
     skip_blanks();
     const char32_t c = take("unfinished Unicode class");
     if (braced && c == '}') break;
-    if (!is_letter(c) && !is_digit(c) && (!braced || std::u32string_view(U" _-=:").find(c) == std::u32string_view::npos))
+    if (!is_letter(c) && !is_digit(c) &&
+        (!braced || std::u32string_view(U" _-=:").find(c) == std::u32string_view::npos))
       fail("unknown Unicode class", start);
     name += static_cast<char>(c);
   }
@@ -339,9 +394,15 @@ CharSet Translator::property(bool negated) {
 CharSet Translator::perl_class(char32_t letter) {
   CharSet set;
   switch (letter | 0x20) {
-    case 'd': set = flags_.unicode ? CharSet::digit() : CharSet::posix("digit"); break;
-    case 's': set = flags_.unicode ? CharSet::space() : CharSet::posix("space"); break;
-    default: set = flags_.unicode ? CharSet::word() : CharSet::posix("word"); break;
+    case 'd':
+      set = flags_.unicode ? CharSet::digit() : CharSet::posix("digit");
+      break;
+    case 's':
+      set = flags_.unicode ? CharSet::space() : CharSet::posix("space");
+      break;
+    default:
+      set = flags_.unicode ? CharSet::word() : CharSet::posix("word");
+      break;
   }
   if (letter >= 'a') return set;
   require_unicode("a negated class");
@@ -379,15 +440,22 @@ CharSet Translator::bracket(std::size_t depth) {
     if (at_end()) fail("unclosed character class", open);
     const char32_t next = eat(U"&&") ? '&' : eat(U"--") ? '-' : eat(U"~~") ? '~' : eat(U"]") ? ']' : 0;
     if (next == 0) {
-      if (const std::optional<CharSet> ascii = posix_class()) operand.unite(*ascii);
-      else operand.unite(peek() == '[' ? bracket(depth + 1) : bracket_item());
+      if (const std::optional<CharSet> ascii = posix_class())
+        operand.unite(*ascii);
+      else
+        operand.unite(peek() == '[' ? bracket(depth + 1) : bracket_item());
       continue;
     }
-    if (pending == 0) left = std::move(operand);
-    else if (pending == '&') left.intersect(operand);
-    else if (pending == '-') left.intersect(operand.negate());
-    else left = left.symmetric_difference(operand);
+    if (pending == 0)
+      left = std::move(operand);
+    else if (pending == '&')
+      left.intersect(operand);
+    else if (pending == '-')
+      left.intersect(operand.negate());
+    else
+      left = left.symmetric_difference(operand);
     if (next == ']') return negated ? left.negate() : left;
+    out_.spend(set_operator_cost);
     pending = next;
     operand = {};
   }
@@ -442,7 +510,9 @@ Translator::Escape Translator::bracket_end_point() {
 
 }  // namespace
 
-std::string to_re2(std::string_view pattern) { return Translator(pattern).run(); }
+std::string to_re2(std::string_view pattern) {
+  return Translator(pattern).run();
+}
 
 std::size_t valid_utf8_prefix(std::string_view text) noexcept {
   const char* const end = text.data() + text.size();
@@ -454,7 +524,8 @@ std::size_t valid_utf8_prefix(std::string_view text) noexcept {
       continue;
     }
     const char* const start = p;
-    if (!boost::locale::utf::is_valid_codepoint(Utf8::decode(p, end))) return static_cast<std::size_t>(start - text.data());
+    if (!boost::locale::utf::is_valid_codepoint(Utf8::decode(p, end)))
+      return static_cast<std::size_t>(start - text.data());
   }
   return text.size();
 }

@@ -9,21 +9,20 @@ namespace {
 constexpr std::size_t max_depth = 250;
 /// RE2's limit of a repetition count, and of the product of nested ones.
 constexpr std::uint32_t max_count = 1000;
-/// Of the pattern with its repetitions multiplied out. RE2 expands all of it before it looks at its own limit, so that
-/// `\w` 32,000 times takes 4 s and 1.1 GB to be refused.
+/// Of the pattern with its repetitions multiplied out: room for any text of max_pattern_size, and for `\w{1,300}`. RE2
+/// expands all of it before it looks at its own limit: `\w` 32,000 times takes it 4 s and 1.1 GB to refuse.
 constexpr std::uint64_t max_cost = 100'000;
 
 }  // namespace
 
 void RegexpWriter::spend(std::uint64_t cost) {
   spent_ += cost;
-  if (spent_ > max_cost)
-    throw RegexpError("the pattern is too large when its repetitions and classes are written out");
+  if (spent_ > max_cost) throw RegexpError("the pattern is too large when its repetitions and classes are written out");
 }
 
-void RegexpWriter::atom(std::string_view re2, std::size_t cost) {
-  spend(cost);
-  atom_ = Atom{.start = text_.size(), .cost = cost};
+void RegexpWriter::atom(std::string_view re2, std::size_t extra_cost) {
+  spend(extra_cost + 1);
+  atom_ = Atom{.start = text_.size(), .cost = extra_cost + 1};
   text_ += re2;
 }
 
@@ -90,9 +89,13 @@ void RegexpWriter::repeat(std::uint32_t least, std::optional<std::uint32_t> most
 
 void RegexpWriter::append_repeated(const std::string& unit, std::uint32_t least, std::optional<std::uint32_t> most) {
   text_ += unit;
-  if (least <= 1 && !most) text_ += least == 0 ? "*" : "+";
-  else if (least == 0 && most == 1U) text_ += "?";
-  else text_ += "{" + std::to_string(least) + "," + (most ? std::to_string(*most) : "") + "}";
+  if (!most) {
+    text_ += least == 0 ? "*" : least == 1 ? "+" : "{" + std::to_string(least) + ",}";
+    return;
+  }
+  text_ += least == 0 && *most == 1 ? "?" : "{" + std::to_string(least) + "," + std::to_string(*most) + "}";
+  // RE2 would add the counts of equal neighbours, and takes quadratic time for a large x{0,n}.
+  text_ += "(?:)";
 }
 
 void RegexpWriter::note_atom() {

@@ -60,16 +60,17 @@ std::vector<std::byte> column_blob(Statement& statement, int index) {
   return size == 0 ? std::vector<std::byte>() : std::vector<std::byte>(data, data + size);
 }
 
-std::pair<std::chrono::sys_seconds, std::chrono::nanoseconds> column_time(Statement& statement, int index) {
+std::int64_t column_time(Statement& statement, int index, std::int64_t numerator, std::int64_t denominator) {
   const int type = sqlite3_column_type(statement.handle(), index);
-  if (type == SQLITE_INTEGER)
-    return {std::chrono::sys_seconds(std::chrono::seconds(sqlite3_column_int64(statement.handle(), index))), {}};
-  if (type != SQLITE_TEXT) fail_type(statement, index, type, "TEXT or INTEGER (a time)");
-  const auto parts = parse_time(column_text(statement, index));
+  if (type != SQLITE_INTEGER && type != SQLITE_TEXT) fail_type(statement, index, type, "TEXT or INTEGER (a time)");
+  const auto parts = type == SQLITE_TEXT ? parse_time(column_text(statement, index))
+                                         : TimeParts(std::chrono::seconds(column_integer(statement, index)), 0);
   if (!parts)
     statement.session().fail(errc::column_type, describe(statement, index) + " is not an ISO 8601 date and time",
                              statement.sql());
-  return *parts;
+  const auto ticks = count_ticks(*parts, numerator, denominator);
+  if (!ticks) fail_range(statement, index);
+  return *ticks;
 }
 
 bool column_is_null(Statement& statement, int index) noexcept {
@@ -77,7 +78,7 @@ bool column_is_null(Statement& statement, int index) noexcept {
 }
 
 void fail_range(Statement& statement, int index) {
-  statement.session().fail(errc::value_out_of_range, describe(statement, index) + " does not fit the integer type",
+  statement.session().fail(errc::value_out_of_range, describe(statement, index) + " does not fit the type of the field",
                            statement.sql());
 }
 

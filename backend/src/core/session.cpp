@@ -5,6 +5,8 @@
 #include <spdlog/logger.h>
 #include <strings.h>
 
+#include <algorithm>
+#include <array>
 #include <thread>
 #include <utility>
 
@@ -20,12 +22,45 @@ namespace {
 constexpr int steps_between_checks = 1000;  // virtual machine steps: some 10 to 50 microseconds
 constexpr auto busy_poll = std::chrono::milliseconds(1);
 
+/// What PRAGMAs set per connection, and tell when asked.
+constexpr std::array per_connection{
+    "analysis_limit",     "automatic_index",   "cache_size",         "cache_spill",
+    "cell_size_check",    "checkpoint_fullfsync", "foreign_keys",    "fullfsync",
+    "ignore_check_constraints", "journal_size_limit", "legacy_alter_table", "locking_mode",
+    "mmap_size",          "query_only",        "read_uncommitted",   "recursive_triggers",
+    "reverse_unordered_selects", "secure_delete", "synchronous",     "temp_store",
+    "threads",            "trusted_schema",    "wal_autocheckpoint", "writable_schema"};
+
 boost::system::error_code code_of(stop_reason reason) noexcept {
   switch (reason) {
     case stop_reason::deadline: return errc::deadline_exceeded;
     case stop_reason::shutdown: return errc::closed;
     default: return {ECANCELED, boost::system::system_category()};  // boost::asio::error::operation_aborted
   }
+}
+
+/// Virtual tables keep statements (FTS5 a dozen) and finalise them when they are disconnected. An attempt to close does
+/// that, and then fails for the sake of a statement that is still there.
+void disconnect_virtual_tables(sqlite3* db) noexcept {
+  sqlite3_stmt* guard = nullptr;
+  if (sqlite3_prepare_v2(db, "SELECT 1", -1, &guard, nullptr) == SQLITE_OK) sqlite3_close(db);
+  sqlite3_finalize(guard);
+}
+
+bool uses_virtual_table(sqlite3* db, sqlite3_stmt* statement) noexcept {
+  const char* const sql = sqlite3_sql(statement);
+  sqlite3_stmt* probe = nullptr;
+  const bool without = sql == nullptr || sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_NO_VTAB, &probe, nullptr) == SQLITE_OK;
+  sqlite3_finalize(probe);
+  return !without;
+}
+
+sqlite3_stmt* find_leftover(sqlite3* db, bool only_virtual) noexcept {
+  if (sqlite3_next_stmt(db, nullptr) == nullptr) return nullptr;
+  disconnect_virtual_tables(db);
+  sqlite3_stmt* left = sqlite3_next_stmt(db, nullptr);
+  while (left != nullptr && only_virtual && !uses_virtual_table(db, left)) left = sqlite3_next_stmt(db, left);
+  return left;
 }
 
 }  // namespace
@@ -38,6 +73,7 @@ Session::Session(SessionConfig config)
   try {
     open();
     configure();
+    remember_settings();
   } catch (...) {
     close();
     throw;
@@ -65,20 +101,26 @@ void Session::open() {
   sqlite3_extended_result_codes(handle_, 1);
   config_.interrupter->attach(handle_);
   install_handlers();
+  // SQLite opens what it may not write for reading, and says so only at the first write.
+  if (sqlite3_db_readonly(handle_, "main") == 1) fail(SQLITE_READONLY, {});
 }
 
 void Session::install_handlers() {
-  sqlite3_busy_handler(
-      handle_, [](void* self, int attempt) { return static_cast<Session*>(self)->on_busy(attempt); }, this);
-  sqlite3_progress_handler(
-      handle_, steps_between_checks,
-      [](void* self) { return static_cast<Session*>(self)->interrupter().must_stop() ? 1 : 0; }, this);
+  install_stop_handlers();
   sqlite3_set_authorizer(
       handle_,
       [](void* self, int action, const char* first, const char* second, const char*, const char*) {
         return static_cast<Session*>(self)->on_authorize(action, first, second);
       },
       this);
+}
+
+void Session::install_stop_handlers() noexcept {
+  sqlite3_busy_handler(
+      handle_, [](void* self, int attempt) { return static_cast<Session*>(self)->on_busy(attempt); }, this);
+  sqlite3_progress_handler(
+      handle_, steps_between_checks,
+      [](void* self) { return static_cast<Session*>(self)->on_progress(); }, this);
 }
 
 void Session::configure() {
@@ -139,9 +181,12 @@ void Session::enable_wal() {
 }
 
 Statement Session::prepare(std::string_view sql) {
+  if (expects_transaction_) require_transaction();
   sqlite3_stmt* handle = cache_->check_out(sql);
   bool cached = handle != nullptr;
   if (!cached) {
+    // SQLite stops reading there, so what follows would be ignored.
+    if (sql.find('\0') != std::string_view::npos) fail(errc::not_one_statement, "the text contains a NUL byte", sql);
     // Only what the strictest permission accepts is cached: a cached statement is not authorized again.
     const bool ordinary = permission_ == permission::statements;
     std::string_view rest;
@@ -186,6 +231,12 @@ sqlite3_stmt* Session::compile(std::string_view sql, unsigned flags, std::string
 }
 
 void Session::give_back(sqlite3_stmt* statement, bool cached) noexcept {
+  // A write that is left between its rows, because one of them could not be read: SQLite has done all of it by then, and
+  // would commit. An interrupt makes it undo.
+  if (!in_transaction() && sqlite3_stmt_busy(statement) && !sqlite3_stmt_readonly(statement)) {
+    sqlite3_interrupt(handle_);
+    sqlite3_step(statement);
+  }
   if (!cached) {
     sqlite3_finalize(statement);
     return;
@@ -197,6 +248,7 @@ void Session::give_back(sqlite3_stmt* statement, bool cached) noexcept {
 
 void Session::execute_script(std::string_view sql) {
   while (!sql.empty()) {
+    if (expects_transaction_) require_transaction();
     std::string_view rest;
     sqlite3_stmt* const handle = compile(sql, 0, rest);
     if (rest.size() == sql.size()) fail(errc::not_one_statement, "the script contains a NUL byte", sql);
@@ -213,6 +265,7 @@ void Session::execute_script(std::string_view sql) {
 void Session::begin(transaction_kind kind) {
   throw_if_stopped({});
   run_internal(kind == transaction_kind::immediate ? "BEGIN IMMEDIATE" : "BEGIN");
+  expects_transaction_ = true;
 }
 
 void Session::commit() {
@@ -220,6 +273,7 @@ void Session::commit() {
   require_transaction();
   try {
     run_internal("COMMIT");
+    expects_transaction_ = false;
   } catch (...) {
     rollback();
     throw;
@@ -232,6 +286,7 @@ void Session::require_transaction() const {
 }
 
 bool Session::rollback() noexcept {
+  expects_transaction_ = false;
   if (!in_transaction()) return true;
   Interrupter::Shield shield(interrupter());
   try {
@@ -243,24 +298,49 @@ bool Session::rollback() noexcept {
 }
 
 hygiene Session::clean() noexcept {
-  if (native_used_) {
-    for (sqlite3_stmt* s = sqlite3_next_stmt(handle_, nullptr); s != nullptr; s = sqlite3_next_stmt(handle_, s))
-      if (sqlite3_stmt_busy(s)) sqlite3_reset(s);
-    native_used_ = false;
+  if (std::exchange(native_used_, false)) {
+    reset_statements();
+    install_stop_handlers();  // SQLite::Database::setBusyTimeout, for one, replaces ours
   }
-  if (!in_transaction()) return hygiene::clean;
-  return rollback() ? hygiene::rolled_back : hygiene::broken;
+  const bool open = in_transaction();
+  if (!rollback() || broken_) return hygiene::broken;
+  return open ? hygiene::rolled_back : hygiene::clean;
 }
 
-void Session::restore_settings() {
-  PermissionScope scope(*this, permission::unrestricted);
-  // 0 is main, 1 is temp; what a closure has attached comes after them.
-  while (const char* name = sqlite3_db_name(handle_, 2)) {
-    std::string quoted = "DETACH \"";
-    for (const char* c = name; *c != '\0'; ++c) quoted += *c == '"' ? "\"\"" : std::string(1, *c);
-    run_internal((quoted + '"').c_str());
+void Session::remember_settings() {
+  settings_.clear();
+  for (const char* const name : per_connection)
+    if (auto value = pragma((std::string("PRAGMA ") + name).c_str()); !value.empty())
+      settings_.emplace_back(name, std::move(value));
+  attached_ = attached();
+}
+
+std::vector<std::string> Session::attached() const {
+  std::vector<std::string> names;
+  // 0 is main, 1 is temp
+  for (int i = 2; const char* const name = sqlite3_db_name(handle_, i); ++i) names.emplace_back(name);
+  return names;
+}
+
+void Session::restore_settings() noexcept {
+  const Interrupter::Shield shield(interrupter());
+  const PermissionScope scope(*this, permission::unrestricted);
+  try {
+    for (const std::string& name : attached()) {
+      if (std::ranges::find(attached_, name) != attached_.end()) continue;
+      std::string detach = "DETACH \"";
+      for (const char c : name) detach += c == '"' ? "\"\"" : std::string(1, c);
+      run_internal((detach + '"').c_str());
+    }
+    for (const auto& [name, value] : settings_) {
+      const std::string query = std::string("PRAGMA ") + name;
+      if (pragma(query.c_str()) != value) run_internal((query + " = " + value).c_str());
+    }
+    if (config_.role == connection_role::writer && config_.path != ":memory:") enable_wal();
+  } catch (const std::exception& error) {
+    logger().error("database '{}': settings could not be restored: {}", config_.database, error.what());
+    broken_ = true;
   }
-  apply_settings();
 }
 
 void Session::optimize(std::chrono::milliseconds budget) noexcept {
@@ -293,24 +373,37 @@ void Session::prepare_close() noexcept {
 
 void Session::close() noexcept {
   if (database_ == nullptr) return;
-  config_.interrupter->detach();
   if (generation_ != fork_generation()) {
     // In a forked child SQLite must not touch the file: closing would drop the parent's locks.
     static_cast<void>(cache_.release());
     static_cast<void>(database_.release());
     return;
   }
-  clean();
+  config_.interrupter->detach();
+  reset_statements();
+  rollback();
   cache_->clear();
-  // A statement that somebody has left over would make sqlite3_close fail and leak the descriptor with its locks.
-  while (sqlite3_stmt* left = sqlite3_next_stmt(handle_, nullptr)) {
-    const char* const sql = sqlite3_sql(left);
-    logger().warn("database '{}': a statement was still alive at close and has been finalised", config_.database);
-    logger().debug("database '{}': the statement was: {}", config_.database, shorten(sql != nullptr ? sql : ""));
-    sqlite3_finalize(left);
-  }
+  finalise_leftovers();
   database_.reset();
   handle_ = nullptr;
+}
+
+void Session::reset_statements() noexcept {
+  for (sqlite3_stmt* s = sqlite3_next_stmt(handle_, nullptr); s != nullptr; s = sqlite3_next_stmt(handle_, s))
+    if (sqlite3_stmt_busy(s)) sqlite3_reset(s);
+}
+
+/// A statement that somebody has left over would make sqlite3_close fail and leak the descriptor with its locks.
+void Session::finalise_leftovers() noexcept {
+  // Those on virtual tables first: only when nobody uses such a table any more can it let go of its own statements.
+  for (const bool only_virtual : {true, false}) {
+    while (sqlite3_stmt* const left = find_leftover(handle_, only_virtual)) {
+      const char* const sql = sqlite3_sql(left);
+      logger().warn("database '{}': a statement was still alive at close and has been finalised", config_.database);
+      logger().debug("database '{}': the statement was: {}", config_.database, shorten(sql != nullptr ? sql : ""));
+      sqlite3_finalize(left);
+    }
+  }
 }
 
 SQLite::Database& Session::native() noexcept {
@@ -330,17 +423,20 @@ std::string Session::pragma(const char* sql) {
   Statement statement(*this, sql, compile(sql, 0, rest), false);
   if (!statement.step()) return {};
   const auto* const text = sqlite3_column_text(statement.handle(), 0);
-  return text != nullptr ? reinterpret_cast<const char*>(text) : "";
+  std::string value = text != nullptr ? reinterpret_cast<const char*>(text) : "";
+  statement.run_to_completion();  // what it changes is kept only then
+  return value;
 }
 
 void Session::require(const char* query, const char* expected) {
   const std::string actual = pragma(query);
   if (actual != expected)
-    fail(SQLITE_ERROR, std::string(query) + " gives " + actual + " instead of " + expected);
+    throw Error(make_sqlite_error(SQLITE_ERROR), std::string(query) + " gives '" + actual + "' instead of " + expected,
+                {config_.database, {}});
 }
 
 int Session::on_authorize(int action, const char* first, const char* second) noexcept {
-  const char* const reason = refusal(permission_, action, first, second);
+  const char* const reason = refusal(permission_, config_.role, action, first, second);
   if (reason == nullptr) return SQLITE_OK;
   refusal_ = reason;
   return SQLITE_DENY;
@@ -353,6 +449,13 @@ int Session::on_busy(int attempt) noexcept {
   // Somebody in another process holds the lock. A constant short delay has the shortest tail.
   std::this_thread::sleep_for(busy_poll);
   return 1;
+}
+
+int Session::on_progress() const noexcept {
+  // SQLite asks once more after a statement has come to its end and is committed: too late to stop it, and to say so
+  // would be a lie.
+  if (stepping_ != nullptr && !sqlite3_stmt_busy(stepping_)) return 0;
+  return interrupter().must_stop() ? 1 : 0;
 }
 
 void Session::throw_if_stopped(std::string_view sql) const {

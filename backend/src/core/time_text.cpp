@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 #include <spdlog/fmt/fmt.h>
 
 namespace statehouse::detail {
@@ -54,6 +55,12 @@ std::optional<std::chrono::seconds> parse_offset(Scanner& in) {
   if (!minutes || *hours > 23 || *minutes > 59) return std::nullopt;
   return std::chrono::seconds(sign * (*hours * 3600 + *minutes * 60));
 }
+
+// 64 bits of nanoseconds end in 2262, and a count of days overflows in seconds: only here is there room for all.
+__extension__ using Wide = __int128;
+constexpr std::int64_t nanos_per_second = 1'000'000'000;
+
+constexpr Wide floor_divide(Wide value, Wide by) { return value / by - (value % by < 0 ? 1 : 0); }
 
 }  // namespace
 
@@ -111,6 +118,26 @@ std::optional<TimeParts> parse_time(std::string_view text) {
   if (!offset || !in.done() || *hour > 23 || *minute > 59 || second > 59) return std::nullopt;
   seconds += std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(second) - *offset;
   return TimeParts(seconds, fraction);
+}
+
+std::optional<TimeParts> split_ticks(std::int64_t ticks, std::int64_t numerator, std::int64_t denominator) {
+  const Wide nanos = floor_divide(Wide(ticks) * numerator * nanos_per_second, denominator);
+  const Wide seconds = floor_divide(nanos, nanos_per_second);
+  constexpr std::chrono::sys_days first = std::chrono::year(0) / 1 / 1;
+  constexpr std::chrono::sys_days beyond = std::chrono::year(10000) / 1 / 1;
+  if (seconds < std::chrono::sys_seconds(first).time_since_epoch().count() ||
+      seconds >= std::chrono::sys_seconds(beyond).time_since_epoch().count())
+    return std::nullopt;
+  return TimeParts(std::chrono::seconds(static_cast<std::int64_t>(seconds)),
+                   std::chrono::nanoseconds(static_cast<std::int64_t>(nanos - seconds * nanos_per_second)));
+}
+
+std::optional<std::int64_t> count_ticks(const TimeParts& parts, std::int64_t numerator, std::int64_t denominator) {
+  const Wide nanos = Wide(parts.first.time_since_epoch().count()) * nanos_per_second + parts.second.count();
+  const Wide ticks = floor_divide(nanos * denominator, Wide(numerator) * nanos_per_second);
+  if (ticks < std::numeric_limits<std::int64_t>::min() || ticks > std::numeric_limits<std::int64_t>::max())
+    return std::nullopt;
+  return static_cast<std::int64_t>(ticks);
 }
 
 }  // namespace statehouse::detail

@@ -45,11 +45,17 @@ std::string Bookkeeping::sql(std::string_view before, std::string_view after) co
 }
 
 bool Bookkeeping::exists() const {
-  return connection_.query_optional<int>("SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ? "
-                                         "COLLATE NOCASE LIMIT 1", table_).has_value();
+  return connection_
+      .query_optional<int>(
+          "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ? "
+          "COLLATE NOCASE LIMIT 1",
+          table_)
+      .has_value();
 }
 
-void Bookkeeping::create() const { connection_.execute(sql("CREATE TABLE IF NOT EXISTS", columns)); }
+void Bookkeeping::create() const {
+  connection_.execute(sql("CREATE TABLE IF NOT EXISTS", columns));
+}
 
 std::vector<AppliedMigration> Bookkeeping::read() const {
   if (!exists()) return {};
@@ -69,11 +75,14 @@ std::vector<AppliedMigration> Bookkeeping::read() const {
   }
 }
 
-std::int64_t Bookkeeping::data_version() const { return connection_.query_one<std::int64_t>("PRAGMA data_version"); }
+std::int64_t Bookkeeping::data_version() const {
+  return connection_.query_one<std::int64_t>("PRAGMA data_version");
+}
 
 void Bookkeeping::insert(const Migration& migration) const {
-  connection_.execute(sql("INSERT INTO", " (version, description, success, checksum, execution_time) VALUES (?, ?, TRUE, ?, -1)"),
-                      migration.version, migration.description, std::span(migration.checksum));
+  connection_.execute(
+      sql("INSERT INTO", " (version, description, success, checksum, execution_time) VALUES (?, ?, TRUE, ?, -1)"),
+      migration.version, migration.description, std::span(migration.checksum));
 }
 
 void Bookkeeping::set_execution_time(std::int64_t version, std::int64_t nanoseconds) const {

@@ -8,7 +8,9 @@
 
 namespace statehouse {
 
-std::string to_hex(const Checksum& checksum) { return detail::to_hex(std::span(checksum)); }
+std::string to_hex(const Checksum& checksum) {
+  return detail::to_hex(std::span(checksum));
+}
 
 namespace detail {
 namespace {

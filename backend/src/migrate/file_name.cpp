@@ -10,9 +10,12 @@ namespace {
 
 constexpr std::string_view suffix_of(migration_kind kind) {
   switch (kind) {
-    case migration_kind::up: return ".up.sql";
-    case migration_kind::down: return ".down.sql";
-    case migration_kind::simple: break;
+    case migration_kind::up:
+      return ".up.sql";
+    case migration_kind::down:
+      return ".down.sql";
+    case migration_kind::simple:
+      break;
   }
   return ".sql";
 }
@@ -48,10 +51,11 @@ std::optional<FileName> parse_file_name(std::string_view name) {
   const auto version = parse_version(prefix);
   if (!version) {
     const std::string shown = to_valid_utf8(name);
-    throw MigrationError(errc::migration_source,
-                         "the migration file name '" + shown + "' has to start with a version, a whole number of at most 64 bits " +
-                             "before the first '_', as in 20250101120000_create_users.sql: rename the file, or remove it",
-                         {.version = {}, .file = shown});
+    throw MigrationError(
+        errc::migration_source,
+        "the migration file name '" + shown + "' has to start with a version, a whole number of at most 64 bits " +
+            "before the first '_', as in 20250101120000_create_users.sql: rename the file, or remove it",
+        {.version = {}, .file = shown});
   }
   const migration_kind kind = kind_of(rest);
   while (rest.ends_with(suffix_of(kind))) rest.remove_suffix(suffix_of(kind).size());

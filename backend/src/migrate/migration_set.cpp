@@ -21,7 +21,9 @@ namespace {
   throw MigrationError(errc::migration_source, message, std::move(where), {}, cause);
 }
 
-std::string shown(const std::filesystem::path& path) { return to_valid_utf8(path.string()); }
+std::string shown(const std::filesystem::path& path) {
+  return to_valid_utf8(path.string());
+}
 
 /// Upper case does not count as a migration, but somebody may think so.
 bool looks_like_sql(std::string_view name) {
@@ -41,7 +43,8 @@ void check_content(const Migration& migration) {
   };
   // SQLite takes it for the end of the script. Inside quotes that is an error of the statement, found when it runs;
   // elsewhere the rest would be lost without a word.
-  if (const auto nul = sql.find('\0'); nul != std::string_view::npos && !SqlScanner(sql.substr(0, nul)).ends_in_quotes())
+  if (const auto nul = sql.find('\0');
+      nul != std::string_view::npos && !SqlScanner(sql.substr(0, nul)).ends_in_quotes())
     fail_at(nul, "a NUL byte");
   if (const auto invalid = find_invalid_utf8(sql)) fail_at(*invalid, "bytes that are not UTF-8");
 }

@@ -47,7 +47,8 @@ Migrator::Migrator(std::shared_ptr<const detail::MigrationSet> set, std::shared_
     : set_(std::move(set)), options_(std::move(options)) {}
 
 Migrator Migrator::from_directory(const std::filesystem::path& directory) {
-  return {std::make_shared<detail::MigrationSet>(detail::read_directory(directory)), std::make_shared<MigratorOptions>()};
+  return {std::make_shared<detail::MigrationSet>(detail::read_directory(directory)),
+          std::make_shared<MigratorOptions>()};
 }
 
 Migrator Migrator::from_files(std::span<const EmbeddedFile> files) {
@@ -59,9 +60,15 @@ Migrator Migrator::with_options(MigratorOptions options) const {
   return {set_, std::make_shared<MigratorOptions>(std::move(options))};
 }
 
-const MigratorOptions& Migrator::options() const noexcept { return *options_; }
-std::span<const Migration> Migrator::migrations() const noexcept { return set_->migrations; }
-std::span<const std::string> Migrator::ignored() const noexcept { return set_->ignored; }
+const MigratorOptions& Migrator::options() const noexcept {
+  return *options_;
+}
+std::span<const Migration> Migrator::migrations() const noexcept {
+  return set_->migrations;
+}
+std::span<const std::string> Migrator::ignored() const noexcept {
+  return set_->ignored;
+}
 
 MigrationReport Migrator::run(Connection& connection) const {
   return with_runner(connection, *set_, *options_, [](detail::Runner& runner) { return runner.apply(std::nullopt); });

@@ -41,9 +41,12 @@ void attempt(const Session& session, const Migration& migration, const char* wha
   }
 }
 
-[[noreturn]] void fail_mismatch(const Migration& migration, const AppliedMigration& applied, const Error::Context& context) {
-  std::string message = describe(migration) + " has been changed since it was applied to this database: recorded SHA-384 " +
-                        to_hex(std::span(applied.checksum)) + ", the file's " + to_hex(migration.checksum) + ". ";
+[[noreturn]] void fail_mismatch(const Migration& migration, const AppliedMigration& applied,
+                                const Error::Context& context) {
+  std::string message = describe(migration) +
+                        " has been changed since it was applied to this database: recorded SHA-384 " +
+                        (applied.checksum.empty() ? "none" : to_hex(std::span(applied.checksum))) + ", the file's " +
+                        to_hex(migration.checksum) + ". ";
   Checksum recorded{};
   std::string difference;
   if (applied.checksum.size() == recorded.size()) {
@@ -63,11 +66,12 @@ void attempt(const Session& session, const Migration& migration, const char* wha
                          const std::string& database) {
   const std::size_t offset = static_cast<std::size_t>(script.data() - migration.sql.data()) + statement.offset;
   const std::size_t line = line_of(migration.sql, offset);
-  throw MigrationError(errc::migration_refused,
-                       describe(migration, line) +
-                           " controls the transaction it runs in, so nothing was applied. Remove the statement: the script "
-                           "is one transaction anyway; or let the file begin with -- no-transaction",
-                       {migration.version, migration.file, line}, {database, shorten(statement.text)});
+  throw MigrationError(
+      errc::migration_refused,
+      describe(migration, line) +
+          " controls the transaction it runs in, so nothing was changed. Remove the statement: the script "
+          "is one transaction anyway; or let the file begin with -- no-transaction",
+      {migration.version, migration.file, line}, {database, shorten(statement.text)});
 }
 
 }  // namespace
@@ -111,11 +115,13 @@ void Runner::reload_if_changed() {
 void Runner::check_dirty() const {
   const auto dirty = std::ranges::find(applied_, true, &AppliedMigration::dirty);
   if (dirty == applied_.end()) return;
-  throw MigrationError(errc::migration_dirty,
-                       "migration " + std::to_string(dirty->version) + " '" + dirty->description +
-                           "' is recorded as not finished. Look at what it has done, complete or undo it by hand, then set "
-                           "success = 1 in its row of " + bookkeeping_.table() + ", or delete the row",
-                       {.version = dirty->version}, {session_.config().database, {}});
+  throw MigrationError(
+      errc::migration_dirty,
+      "migration " + std::to_string(dirty->version) + " '" + dirty->description +
+          "' is recorded as not finished. Look at what it has done, complete or undo it by hand, then set "
+          "success = 1 in its row of " +
+          bookkeeping_.table() + ", or delete the row",
+      {.version = dirty->version}, {session_.config().database, {}});
 }
 
 void Runner::check_missing() const {
@@ -124,11 +130,12 @@ void Runner::check_missing() const {
     return !std::ranges::binary_search(set_.migrations, applied.version, {}, &Migration::version);
   });
   if (unknown == applied_.end()) return;
-  throw MigrationError(errc::migration_missing,
-                       "migration " + std::to_string(unknown->version) + " '" + unknown->description +
-                           "' is applied to this database, but not among the known ones. Restore its file, start the newer "
-                           "program that has it, or set MigratorOptions::ignore_missing",
-                       {.version = unknown->version}, {session_.config().database, {}});
+  throw MigrationError(
+      errc::migration_missing,
+      "migration " + std::to_string(unknown->version) + " '" + unknown->description +
+          "' is applied to this database, but not among the known ones. Restore its file, start the newer "
+          "program that has it, or set MigratorOptions::ignore_missing",
+      {.version = unknown->version}, {session_.config().database, {}});
 }
 
 void Runner::check_target() const {
@@ -178,10 +185,10 @@ std::vector<Runner::Step> Runner::plan() const {
 }
 
 MigrationReport Runner::execute() {
-  Clock& clock = session_.interrupter().clock();
-  const auto start = clock.now();
+  const auto start = session_.interrupter().clock().now();
   if (session_.in_transaction())
-    session_.fail(errc::operation_in_progress, "migrations run in transactions of their own: commit the open one first", {});
+    session_.fail(errc::operation_in_progress, "migrations run in transactions of their own: commit the open one first",
+                  {});
   load();
   if (!reverting_) {
     check_target();
@@ -191,19 +198,32 @@ MigrationReport Runner::execute() {
   if (!bookkeeping_.exists()) bookkeeping_.create();
 
   MigrationReport report;
+  try {
+    report = run_steps(steps);
+  } catch (...) {
+    record_last_time();
+    throw;
+  }
+  record_last_time();
+  report.elapsed = session_.interrupter().clock().now() - start;
+  return report;
+}
+
+MigrationReport Runner::run_steps(const std::vector<Step>& steps) {
+  const Clock& clock = session_.interrupter().clock();
+  MigrationReport report;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Migration& migration = *steps[i].migration;
-    const auto step_start = clock.now();
+    const auto start = clock.now();
     if (!run_step(steps[i])) continue;
-    const std::chrono::nanoseconds elapsed = clock.now() - step_start;
-    if (!reverting_) record_time(migration, elapsed);
+    const std::chrono::nanoseconds elapsed = clock.now() - start;
+    if (!reverting_) unrecorded_time_ = {migration.version, elapsed};
     report.versions.push_back(migration.version);
     session_.logger().info("database '{}': migration {} '{}' {} in {:.1f} ms ({}/{})", session_.config().database,
                            migration.version, migration.description, reverting_ ? "reverted" : "applied",
                            std::chrono::duration<double, std::milli>(elapsed).count(), i + 1, steps.size());
     if (options_.on_progress) options_.on_progress({migration, elapsed, i + 1, steps.size()});
   }
-  report.elapsed = clock.now() - start;
   return report;
 }
 
@@ -240,8 +260,9 @@ bool Runner::run_alone(const Step& step) {
   if (session_.in_transaction()) {
     session_.rollback();
     throw MigrationError(errc::migration_failed,
-                         describe(migration) + " failed: it begins a transaction that it does not commit; that one is "
-                                               "rolled back, and the migration is not recorded. Add the COMMIT",
+                         describe(migration) +
+                             " failed: it begins a transaction that it does not commit; that one is "
+                             "rolled back, and the migration is not recorded. Add the COMMIT",
                          {migration.version, migration.file}, {session_.config().database, {}});
   }
   record(migration);
@@ -254,15 +275,21 @@ void Runner::record(const Migration& migration) {
       bookkeeping_.remove(migration.version);
     } else {
       bookkeeping_.insert(migration);
+      record_time();
     }
   });
 }
 
-void Runner::record_time(const Migration& migration, std::chrono::nanoseconds elapsed) noexcept {
+void Runner::record_time() {
+  if (unrecorded_time_) bookkeeping_.set_execution_time(unrecorded_time_->version, unrecorded_time_->time.count());
+}
+
+void Runner::record_last_time() noexcept {
   try {
-    bookkeeping_.set_execution_time(migration.version, elapsed.count());
+    record_time();
   } catch (const std::exception& error) {  // the migration is applied all the same
-    session_.logger().debug("cannot record the execution time of migration {}: {}", migration.version, error.what());
+    session_.logger().debug("database '{}': the execution time of migration {} is not recorded: {}",
+                            session_.config().database, unrecorded_time_->version, error.what());
   }
 }
 

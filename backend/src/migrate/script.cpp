@@ -19,8 +19,9 @@ struct Finalize {
 using StatementHandle = std::unique_ptr<sqlite3_stmt, Finalize>;
 
 const char* aftermath(const Migration& migration) {
-  return migration.no_transaction ? "; it runs outside a transaction: the statements before stay done, nothing is recorded"
-                                  : "; it is rolled back as a whole";
+  return migration.no_transaction
+             ? "; it runs outside a transaction: the statements before stay done, nothing is recorded"
+             : "; it is rolled back as a whole";
 }
 
 /// A stop or deadline keeps its own code; what SQLite refused is `errc::migration_failed`.
@@ -65,7 +66,7 @@ class ScriptRun {
   }
 
   void step(sqlite3_stmt* statement) {
-    session_.throw_if_stopped({});
+    if (session_.interrupter().must_stop()) fail(SQLITE_INTERRUPT);
     int result = SQLITE_ROW;
     while (result == SQLITE_ROW) result = sqlite3_step(statement);
     if (result != SQLITE_DONE) fail(result);
@@ -101,8 +102,8 @@ class ScriptRun {
     try {
       session_.fail(result, current().text);
     } catch (const Error& error) {
-      fail_with(migration_, error, error.code().category() == sqlite_category() ? reason : error.code().message(), where,
-                context());
+      fail_with(migration_, error, error.code().category() == sqlite_category() ? reason : error.code().message(),
+                where, context());
     }
   }
 
@@ -142,7 +143,9 @@ std::string describe(const Migration& migration, std::size_t line) {
          (line > 0 ? ":" + std::to_string(line) : "") + ")";
 }
 
-void run_script(Session& session, const Migration& migration) { ScriptRun(session, migration).run(); }
+void run_script(Session& session, const Migration& migration) {
+  ScriptRun(session, migration).run();
+}
 
 ScriptSettings::ScriptSettings(Session& session, bool foreign_keys_off)
     : session_(session),
@@ -166,8 +169,9 @@ void check_foreign_keys(Connection& connection, const Migration& migration) {
   for (; query.step(); ++count) {
     if (count >= shown) continue;
     const auto v = read_row<Violation>(query);
-    rows += (count > 0 ? ", " : "") + v.table + (v.rowid ? " rowid " + std::to_string(*v.rowid) : std::string(" (a row)")) +
-            " refers to no row of " + v.parent;
+    rows += (count > 0 ? ", " : "") + v.table +
+            (v.rowid ? " rowid " + std::to_string(*v.rowid) : std::string(" (a row)")) + " refers to no row of " +
+            v.parent;
   }
   if (count == 0) return;
   if (count > shown) rows += ", ...";
@@ -182,9 +186,14 @@ void check_foreign_keys(Connection& connection, const Migration& migration) {
 void fail_migration(const Session& session, const Migration& migration, const std::string& what, const Error& error) {
   const int code = error.code().value();
   const bool refused = error.code().category() == sqlite_category();
-  // A rollback in between has replaced SQLite's text by its own success.
-  const bool fresh = refused && sqlite3_extended_errcode(session.handle()) == code;
-  std::string reason = what + ": " + (fresh ? std::string(sqlite3_errmsg(session.handle())) : error.code().message());
+  std::string reason = error.code().message();
+  if (refused && sqlite3_extended_errcode(session.handle()) == code) {
+    reason = sqlite3_errmsg(session.handle());
+  } else if (refused && code == SQLITE_CONSTRAINT_FOREIGNKEY) {
+    // Only a COMMIT comes here: its rollback has replaced SQLite's text by that of its own success.
+    reason = "FOREIGN KEY constraint failed, a deferred one is still violated";
+  }
+  reason = what + ": " + reason;
   if (refused) reason += " (SQLite " + std::to_string(code) + ")";
   fail_with(migration, error, reason, 0, {session.config().database, {}});
 }

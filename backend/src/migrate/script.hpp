@@ -14,8 +14,8 @@ class Session;
 /// "migration 3 'add users' (migrations/3_add_users.sql)"
 std::string describe(const Migration& migration, std::size_t line = 0);
 
-/// Runs the statements of a migration one by one, ignoring rows; parameters are NULL. A transactional one must begin and
-/// end inside a transaction. Throws MigrationError, with `errc::migration_failed` for a statement that failed.
+/// Runs the statements of a migration one by one, ignoring rows; parameters are NULL. A transactional one must begin
+/// and end inside a transaction. Throws MigrationError, with `errc::migration_failed` for a statement that failed.
 void run_script(Session& session, const Migration& migration);
 
 /// What connection settings a script needs while it runs; put back on destruction, outside any transaction.

@@ -11,17 +11,24 @@ using Tokens = std::span<const SqlToken>;
 
 constexpr std::size_t kept_tokens = 12;  // ALTER TABLE a.b RENAME TO c has 8
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool same_word(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
-bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_blank(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 bool is_name_character(char c) {
-  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || c == '_' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
+  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || c == '_' || c == '$' ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 
 /// To and including the closing quote, if there is one; a doubled one stands for itself, except in brackets.
@@ -170,12 +177,15 @@ std::size_t SqlScanner::token_length() const {
     case '\'':
     case '"':
     case '`':
-    case '[': return quoted_length(rest).value_or(rest.size());
+    case '[':
+      return quoted_length(rest).value_or(rest.size());
     case '$':
     case ':':
     case '@':
-    case '#': return parameter_length(rest);
-    default: break;
+    case '#':
+      return parameter_length(rest);
+    default:
+      break;
   }
   const auto end = std::ranges::find_if_not(rest, is_name_character);
   return std::max<std::size_t>(1, static_cast<std::size_t>(end - rest.begin()));
@@ -186,7 +196,8 @@ std::optional<SqlToken> SqlScanner::next_token() {
   if (at_ == script_.size()) return std::nullopt;
   const std::string_view text = script_.substr(at_, token_length());
   at_ += text.size();
-  if (std::string_view("'\"`[").find(text.front()) != std::string_view::npos) return SqlToken{SqlToken::type::quoted, text};
+  if (std::string_view("'\"`[").find(text.front()) != std::string_view::npos)
+    return SqlToken{SqlToken::type::quoted, text};
   return SqlToken{is_name_character(text.front()) ? SqlToken::type::word : SqlToken::type::symbol, text};
 }
 

@@ -52,7 +52,8 @@ std::optional<Pool> DbInstances::try_get_pool(std::string_view name) const {
   try {
     auto core = registry_->find(parsed);
     return core != nullptr ? std::optional<Pool>(std::move(core)) : std::nullopt;
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.code() == errc::forked_process) throw;
     return std::nullopt;  // closed, failed or not initialised: not open
   }
 }

@@ -22,16 +22,6 @@ std::exception_ptr closed_error(std::string_view database) {
   return error(errc::closed, "shutdown has begun, nothing is reopened", database);
 }
 
-std::string text_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& e) {
-    return e.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
-
 /// Runs a function on the executor while the coroutine waits.
 class Call final : public Suspension {
  public:
@@ -60,6 +50,16 @@ class Call final : public Suspension {
   std::exception_ptr error_;
 };
 
+/// As `stats` shows it. One that could not be opened is `absent`: the next get_pool tries again.
+database_state state_of(Entry::state status) noexcept {
+  switch (status) {
+    case Entry::state::opening: return database_state::opening;
+    case Entry::state::ready: return database_state::ready;
+    case Entry::state::gone: return database_state::closed;
+    default: return database_state::failed;
+  }
+}
+
 void log_sqlite_version(spdlog::logger& logger) {
   const SqliteVersion version = sqlite_version();
   logger.info("SQLite {} ({})", version.text, version.source_id);
@@ -72,6 +72,16 @@ void log_sqlite_version(spdlog::logger& logger) {
 
 }  // namespace
 
+std::string text_of(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
 void OpenWaiter::on_cancel(asio::cancellation_type type) noexcept {
   if (type != asio::cancellation_type::none) registry_.cancel(*this);
 }
@@ -80,8 +90,19 @@ Registry::Registry(RegistryConfig config) : config_(std::move(config)), generati
 
 bool Registry::forked() const noexcept { return generation_ != fork_generation(); }
 
+void Registry::check_process(std::string_view database) const {
+  if (forked())
+    std::rethrow_exception(error(errc::forked_process, "called in a forked child: make a new AppState there", database));
+}
+
 asio::awaitable<void> Registry::init() {
-  if (forked()) std::rethrow_exception(error(errc::forked_process, "called in a forked child: make a new AppState there"));
+  check_process();
+  const auto self = shared_from_this();  // the AppState may go while a database thread looks at the directory
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) std::rethrow_exception(closed_error({}));
+    if (!directory_.empty()) co_return;
+  }
   std::filesystem::path directory;
   Call call(config_.executor, [this, &directory] { directory = prepare_directory(config_.data_dir); });
   auto start = [&] { call.start(); };
@@ -92,7 +113,7 @@ asio::awaitable<void> Registry::init() {
     std::lock_guard lock(mutex_);
     if (closed_) std::rethrow_exception(closed_error({}));
     first = directory_.empty();
-    directory_ = std::move(directory);
+    if (first) directory_ = std::move(directory);
   }
   if (first) log_sqlite_version(*config_.logger);
 }
@@ -110,7 +131,7 @@ Entry& Registry::entry(const DatabaseName& name) {
 }
 
 void Registry::add_migrator(const DatabaseName& name, Migrator migrator) {
-  if (forked()) std::rethrow_exception(error(errc::forked_process, "called in a forked child: make a new AppState there"));
+  check_process(name.view());
   std::lock_guard lock(mutex_);
   if (closed_) std::rethrow_exception(closed_error(name.view()));
   Entry& target = entry(name);
@@ -120,6 +141,7 @@ void Registry::add_migrator(const DatabaseName& name, Migrator migrator) {
 }
 
 std::filesystem::path Registry::path_of(const DatabaseName& name) const {
+  check_process(name.view());
   std::lock_guard lock(mutex_);
   if (config_.pool.in_memory) return ":memory:";
   if (directory_.empty()) std::rethrow_exception(error(errc::not_initialised, "await init() first", name.view()));
@@ -127,7 +149,7 @@ std::filesystem::path Registry::path_of(const DatabaseName& name) const {
 }
 
 std::shared_ptr<PoolCore> Registry::find(const DatabaseName& name) const {
-  if (forked()) std::rethrow_exception(error(errc::forked_process, "called in a forked child: make a new AppState there", name.view()));
+  check_process(name.view());
   std::lock_guard lock(mutex_);
   check_usable();
   const auto found = entries_.find(name.view());
@@ -145,6 +167,8 @@ void Registry::wait_for_open(OpenWaiter& waiter) {
       waiter.error_ = closed_error(target.name);
     } else if (target.status == Entry::state::ready) {
       waiter.core_ = target.core;  // opened since `find`
+    } else if (target.status == Entry::state::failed) {
+      waiter.error_ = error(errc::file_replaced, target.last_error, target.name);
     } else {
       waiter.entry_ = &target;
       waiter.id_ = ++next_waiter_;
@@ -153,7 +177,7 @@ void Registry::wait_for_open(OpenWaiter& waiter) {
         waiter.timer_ = config_.clock->make_timer([weak = weak_from_this(), &target, id = waiter.id_] {
           if (const auto self = weak.lock()) self->expire(target, id);
         });
-        waiter.timer_->arm(config_.clock->now() + limit);
+        waiter.timer_->arm(after(config_.clock->now(), limit));
       }
       if (target.status == Entry::state::absent) start_opening(target);
       return;
@@ -193,8 +217,7 @@ void Registry::start_opening(Entry& target) {
   target.status = Entry::state::opening;
   target.begun = false;
   target.interrupter = std::make_shared<Interrupter>(config_.clock);
-  if (!target.strand) target.strand = asio::make_strand(config_.executor);
-  asio::post(*target.strand, [self = shared_from_this(), &target] { self->open(target); });
+  asio::post(config_.executor, [self = shared_from_this(), &target] { self->open(target); });
 }
 
 void Registry::open(Entry& target) {
@@ -246,8 +269,8 @@ void Registry::opened(Entry& target, std::shared_ptr<PoolCore> core, std::except
       target.status = Entry::state::ready;
       target.optimized_at = config_.clock->now();
       if (!closed_) start_maintenance();
-    } else {
-      target.status = closed_ ? Entry::state::gone : Entry::state::absent;
+    } else if (!closed_) {
+      target.status = Entry::state::absent;
     }
     waiters.swap(target.waiters);
     for (OpenWaiter& waiter : waiters) {
@@ -265,6 +288,7 @@ void Registry::opened(Entry& target, std::shared_ptr<PoolCore> core, std::except
 }
 
 std::vector<std::string> Registry::names() const {
+  check_process();
   std::lock_guard lock(mutex_);
   std::vector<std::string> result;
   for (const auto& [name, target] : entries_)
@@ -273,6 +297,7 @@ std::vector<std::string> Registry::names() const {
 }
 
 std::vector<DatabaseStats> Registry::stats() const {
+  check_process();
   std::vector<DatabaseStats> result;
   std::vector<std::pair<std::size_t, std::shared_ptr<PoolCore>>> open;
   {
@@ -283,14 +308,17 @@ std::vector<DatabaseStats> Registry::stats() const {
       stats.name = name;
       stats.last_error = target.last_error;
       stats.vulnerable_sqlite = sqlite_version().wal_reset_bug;
-      stats.state = target.status == Entry::state::opening  ? database_state::opening
-                    : target.status == Entry::state::gone   ? database_state::closed
-                                                            : database_state::failed;
+      stats.state = state_of(target.status);
       if (target.core != nullptr) open.emplace_back(result.size(), target.core);
       result.push_back(std::move(stats));
     }
   }
-  for (const auto& [index, core] : open) result[index] = core->stats();
+  for (const auto& [index, core] : open) {
+    const auto state = result[index].state;
+    result[index] = core->stats();
+    // The pool of a failed database closes by itself, which does not make the database well.
+    if (state == database_state::failed) result[index].state = state;
+  }
   return result;
 }
 

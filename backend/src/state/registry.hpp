@@ -2,13 +2,13 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/intrusive/list.hpp>
 #include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "async/pool_core.hpp"
 #include "statehouse/database_name.hpp"
@@ -27,6 +27,15 @@ struct RegistryConfig {
 
 class Registry;
 struct Entry;
+
+/// `now + by`, or the end of time where the clock cannot count that far.
+inline Clock::time_point after(Clock::time_point now, std::chrono::milliseconds by) noexcept {
+  const auto most = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::time_point::max() - now);
+  return by < most ? now + by : Clock::time_point::max();
+}
+
+/// For a log line or a status.
+std::string text_of(const std::exception_ptr& failure);
 
 /// A caller of get_pool that waits for an opening.
 class OpenWaiter final : public Suspension, public boost::intrusive::list_base_hook<> {
@@ -69,9 +78,8 @@ struct Entry {
   std::string name;
   state status = state::absent;
   std::optional<Migrator> migrator;
-  std::optional<asio::strand<asio::any_io_executor>> strand;  // serialises the creation; gone with the entry
-  std::shared_ptr<Interrupter> interrupter;                   // of the opening
-  bool begun = false;                                         // the opening runs, not only waits for a thread
+  std::shared_ptr<Interrupter> interrupter;  // of the opening
+  bool begun = false;                        // the opening runs, not only waits for a thread
   bool interrupted = false;
   std::shared_ptr<PoolCore> core;
   boost::intrusive::list<OpenWaiter> waiters;
@@ -80,8 +88,8 @@ struct Entry {
   std::optional<Clock::time_point> closed_at;
 };
 
-/// Opens each database once and shuts all of them down. One mutex for the map and the states; nothing slow, and no
-/// handler, runs under it.
+/// Opens each database once and shuts all of them down. One mutex for the map and the states, which admit one opening
+/// at a time; nothing slow, no handler and no logger runs under it.
 class Registry : public std::enable_shared_from_this<Registry> {
  public:
   explicit Registry(RegistryConfig config);
@@ -107,6 +115,7 @@ class Registry : public std::enable_shared_from_this<Registry> {
   bool forked() const noexcept;
 
  private:
+  void check_process(std::string_view database = {}) const;
   void check_usable() const;
   Entry& entry(const DatabaseName& name);
   void start_opening(Entry& entry);
@@ -132,6 +141,7 @@ class Registry : public std::enable_shared_from_this<Registry> {
   std::uint64_t next_waiter_ = 0;
   std::unique_ptr<Clock::Timer> maintenance_;
   bool closed_ = false;
+  bool pools_told_ = false;  // after closed_: every pool that was open has been told to close
   Clock::time_point shutdown_began_{};
   Clock::time_point grace_ends_ = Clock::time_point::max();
   Clock::time_point deadline_ = Clock::time_point::max();

@@ -1,6 +1,7 @@
 #include <spdlog/logger.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "state/registry.hpp"
 
@@ -26,17 +27,18 @@ bool Registry::idle() const {
 void Registry::begin_shutdown(ShutdownOptions options) {
   boost::intrusive::list<OpenWaiter> waiters;
   std::vector<Entry*> to_close;
+  bool first = false;
   {
     std::lock_guard lock(mutex_);
     const auto now = config_.clock->now();
-    grace_ends_ = std::min(grace_ends_, now + std::min(options.grace, options.deadline));
-    deadline_ = std::min(deadline_, now + options.deadline);
+    grace_ends_ = std::min(grace_ends_, after(now, std::min(options.grace, options.deadline)));
+    deadline_ = std::min(deadline_, after(now, options.deadline));
     if (shutdown_timer_ == nullptr)
       shutdown_timer_ = config_.clock->make_timer([weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->on_shutdown_timer();
       });
-    if (!closed_) {
-      closed_ = true;
+    first = !std::exchange(closed_, true);
+    if (first) {
       shutdown_began_ = now;
       if (maintenance_ != nullptr) maintenance_->disarm();
       for (auto& [name, target] : entries_) {
@@ -58,6 +60,10 @@ void Registry::begin_shutdown(ShutdownOptions options) {
     waiter.resume();
   }
   for (Entry* target : to_close) close(*target);
+  if (first) {
+    std::lock_guard lock(mutex_);
+    pools_told_ = true;
+  }
   on_shutdown_timer();
 }
 
@@ -68,11 +74,12 @@ void Registry::close(Entry& target) {
 
 void Registry::on_closed(Entry& target) {
   std::unique_lock lock(mutex_);
+  const auto took = config_.clock->now() - shutdown_began_;
+  lock.unlock();
+  config_.logger->info("database '{}': closed in {} ms", target.name, duration_cast<milliseconds>(took).count());
+  lock.lock();
   target.status = Entry::state::gone;
-  target.strand.reset();
-  target.closed_at = config_.clock->now();
-  config_.logger->info("database '{}': closed in {} ms", target.name,
-                       duration_cast<milliseconds>(*target.closed_at - shutdown_began_).count());
+  target.closed_at = shutdown_began_ + took;
   changed_.notify_all();
   if (all_gone()) release_shutdown_waiters(lock);
 }
@@ -80,6 +87,8 @@ void Registry::on_closed(Entry& target) {
 /// Does what is due, and arms the timer for what comes next.
 void Registry::on_shutdown_timer() {
   std::unique_lock lock(mutex_);
+  // A pool that has not been told to close must not be interrupted; whoever tells them comes here afterwards.
+  if (!pools_told_) return;
   if (all_gone()) return release_shutdown_waiters(lock);
   const auto now = config_.clock->now();
   if (now >= grace_ends_) {
@@ -89,7 +98,8 @@ void Registry::on_shutdown_timer() {
     if (all_gone()) return release_shutdown_waiters(lock);
   }
   if (now >= deadline_) return release_shutdown_waiters(lock);
-  shutdown_timer_->arm(now < grace_ends_ ? grace_ends_ : deadline_);
+  if (const auto next = now < grace_ends_ ? grace_ends_ : deadline_; next != Clock::time_point::max())
+    shutdown_timer_->arm(next);
 }
 
 void Registry::interrupt_all() {

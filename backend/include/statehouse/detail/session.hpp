@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "statehouse/detail/interrupter.hpp"
 #include "statehouse/detail/statement.hpp"
@@ -71,11 +73,17 @@ class Session {
   /// Throws when SQLite has rolled the open transaction back by itself, as it may after some errors.
   void require_transaction() const;
   bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
+  /// While true, a statement outside a transaction is `errc::transaction_rolled_back`: it would be kept, although the
+  /// work it belongs to is not. `begin` sets it, `commit` and `rollback` unset it. Returns what it was.
+  bool expect_transaction(bool value) noexcept { return std::exchange(expects_transaction_, value); }
 
   /// Leaves nothing of the last user behind: no busy statement, no open transaction.
   hygiene clean() noexcept;
-  /// Sets all PRAGMAs again, detaches what was attached: after a closure that was allowed to change them.
-  void restore_settings();
+  /// Takes the settings and attached databases as they are for those that `restore_settings` goes back to.
+  void remember_settings();
+  /// Sets the PRAGMAs back and detaches what was attached: after work that was allowed to change them, and in no
+  /// transaction. If that fails the connection is broken, and `clean` says so.
+  void restore_settings() noexcept;
 
   /// Moves the whole WAL into the database and truncates it, unless somebody is in the way: waits for nobody.
   void checkpoint() noexcept;
@@ -118,6 +126,7 @@ class Session {
 
   void open();
   void install_handlers();
+  void install_stop_handlers() noexcept;
   void configure();
   void apply_settings();
   void enable_wal();
@@ -127,9 +136,13 @@ class Session {
   void run_internal(const char* sql);
   std::string pragma(const char* sql);
   void require(const char* query, const char* expected);
+  std::vector<std::string> attached() const;
+  void reset_statements() noexcept;
+  void finalise_leftovers() noexcept;
   void close() noexcept;
   int on_authorize(int action, const char* first, const char* second) noexcept;
   int on_busy(int attempt) noexcept;
+  int on_progress() const noexcept;
 
   SessionConfig config_;
   std::unique_ptr<SQLite::Database> database_;
@@ -137,8 +150,13 @@ class Session {
   std::unique_ptr<StatementCache> cache_;
   permission permission_ = permission::unrestricted;
   const char* refusal_ = nullptr;  // why the authorizer said no, for the error that follows
+  std::vector<std::pair<const char*, std::string>> settings_;  // PRAGMAs by name, as remembered
+  std::vector<std::string> attached_;                          // names of databases, as remembered
+  sqlite3_stmt* stepping_ = nullptr;                           // what step() runs at this moment
+  bool expects_transaction_ = false;
   bool read_only_ = false;
   bool native_used_ = false;
+  bool broken_ = false;
   std::chrono::milliseconds patience_;  // with locks held by other processes
   Clock::time_point busy_since_{};
   const unsigned generation_;  // of forks

@@ -28,9 +28,10 @@ class Suspension {
   void hold(Handler handler) {
     executor_ = asio::prefer(asio::any_io_executor(asio::get_associated_executor(handler)),
                              asio::execution::outstanding_work.tracked);
-    if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected())
-      link_ = &slot.template emplace<CancelLink>(*this);
     handler_ = std::move(handler);
+    // Only now: the erased handler has taken the slot of its inner one, and hands out another behind it.
+    if (auto slot = asio::get_associated_cancellation_slot(handler_); slot.is_connected())
+      link_ = &slot.template emplace<CancelLink>(*this);
   }
 
   /// Posts the handler to its executor, never runs it inline. Exactly once. From here on `*this` may be gone.

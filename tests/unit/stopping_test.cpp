@@ -1,0 +1,510 @@
+#include <SQLiteCpp/Database.h>
+#include <sqlite3.h>
+
+#include <atomic>
+#include <boost/asio/error.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <chrono>
+#include <latch>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/file.hpp"
+#include "error_of.hpp"
+#include "open_session.hpp"
+#include "temp_dir.hpp"
+
+using namespace statehouse;
+using namespace std::chrono_literals;
+using detail::Interrupter;
+using detail::stop_reason;
+using test::code_of;
+using test::contains;
+using test::error_of;
+
+namespace {
+
+constexpr auto endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE started()";
+
+struct Stopping {
+  test::TempDir directory;
+  test::Fixture fixture{.path = directory / "a.db"};
+  std::optional<Connection> connection;
+
+  Stopping() {
+    detail::prepare_file(fixture.path, false, *fixture.log.logger());
+    connection.emplace(fixture.config());
+    connection->execute("CREATE TABLE t(a)");
+  }
+  Connection& db() { return *connection; }
+  Interrupter& interrupter() { return db().session().interrupter(); }
+  test::ManualClock& clock() { return *fixture.clock; }
+
+  /// Lets SQL call `f` as started(), which is true.
+  template <class F>
+  void on_start(F& f) {
+    sqlite3_create_function(
+        db().session().handle(), "started", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, &f,
+        [](sqlite3_context* context, int, sqlite3_value**) {
+          (*static_cast<F*>(sqlite3_user_data(context)))();
+          sqlite3_result_int(context, 1);
+        },
+        nullptr, nullptr);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("busy: waits as long as busy_timeout for another program's lock, then says so") {
+  Stopping test;
+  test::Stranger stranger(test.fixture.path);
+  stranger.execute("BEGIN IMMEDIATE");
+  for (const bool immediate : {false, true}) {
+    const auto start = test.clock().now();
+    test.clock().on_read([&](int) { test.clock().advance(100ms); });
+    const Error error = error_of([&] {
+      if (immediate) {
+        test.db().session().begin(detail::transaction_kind::immediate);
+      } else {
+        test.db().execute("INSERT INTO t VALUES (1)");
+      }
+    });
+    test.clock().on_read({});
+    CHECK(error.code() == condition::busy);
+    CHECK(contains(error.what(), "another process holds the lock"));
+    CHECK(test.clock().now() - start >= 3000ms);
+    CHECK(test.clock().now() - start < 3500ms);
+    CHECK_FALSE(test.db().session().in_transaction());
+  }
+}
+
+TEST_CASE("busy: the lock is taken as soon as it is free") {
+  Stopping test;
+  test::Stranger stranger(test.fixture.path);
+  stranger.execute("BEGIN IMMEDIATE");
+  test.clock().on_read([&](int reading) {
+    if (reading == 5) stranger.execute("COMMIT");
+  });
+  CHECK(test.db().execute("INSERT INTO t VALUES (1)").changes == 1);
+}
+
+TEST_CASE("busy: each wait has the whole busy_timeout") {
+  Stopping test;
+  test::Stranger stranger(test.fixture.path);
+  for (int round = 0; round < 3; ++round) {
+    stranger.execute("BEGIN IMMEDIATE");
+    test.clock().on_read([&](int reading) {
+      test.clock().advance(500ms);
+      if (reading == 5) stranger.execute("COMMIT");
+    });
+    CHECK(test.db().execute("INSERT INTO t VALUES (1)").changes == 1);
+  }
+}
+
+TEST_CASE("busy: a busy_timeout of zero does not wait") {
+  test::TempDir directory;
+  test::Fixture fixture{.path = directory / "a.db"};
+  fixture.options.busy_timeout = 0ms;
+  detail::prepare_file(fixture.path, false, *fixture.log.logger());
+  Connection db(fixture.config());
+  db.execute("CREATE TABLE t(a)");
+  test::Stranger stranger(fixture.path);
+  stranger.execute("BEGIN IMMEDIATE");
+  // The clock stands still: any wait would not end.
+  CHECK(code_of([&] { db.execute("INSERT INTO t VALUES (1)"); }) == condition::busy);
+}
+
+TEST_CASE("busy: a stop ends the wait at once, with the reason of the stop") {
+  Stopping test;
+  test::Stranger stranger(test.fixture.path);
+  stranger.execute("BEGIN IMMEDIATE");
+  const std::vector<std::pair<stop_reason, boost::system::error_code>> reasons{
+      {stop_reason::cancelled, boost::asio::error::operation_aborted},
+      {stop_reason::deadline, errc::deadline_exceeded},
+      {stop_reason::shutdown, errc::closed}};
+  for (const auto& [reason, code] : reasons) {
+    test.interrupter().disarm();
+    test.clock().on_read([&](int reading) {
+      if (reading == 5) test.interrupter().request(reason);
+    });
+    CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (1)"); }) == code);
+    test.interrupter().disarm();
+    test.clock().on_read([&](int reading) {
+      if (reading == 5) test.interrupter().request(reason);
+    });
+    CHECK(code_of([&] { test.db().session().begin(detail::transaction_kind::immediate); }) == code);
+  }
+}
+
+TEST_CASE("busy: the deadline of the job ends the wait before busy_timeout does") {
+  Stopping test;
+  test::Stranger stranger(test.fixture.path);
+  stranger.execute("BEGIN IMMEDIATE");
+  const auto start = test.clock().now();
+  test.interrupter().arm(start + 200ms);
+  test.clock().on_read([&](int) { test.clock().advance(10ms); });
+  CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (1)"); }) == errc::deadline_exceeded);
+  test.clock().on_read({});
+  CHECK(test.clock().now() - start <= 300ms);
+}
+
+TEST_CASE("busy: opening waits for another program that is about to switch to WAL") {
+  test::TempDir directory;
+  test::Fixture fixture{.path = directory / "a.db"};
+  test::Stranger stranger(fixture.path);
+  stranger.execute("CREATE TABLE t(a); BEGIN EXCLUSIVE");
+  fixture.clock->on_read([&](int reading) {
+    if (reading == 20) stranger.execute("COMMIT");
+  });
+  Connection db(fixture.config());
+  CHECK(db.query_one<std::string>("PRAGMA journal_mode") == "wal");
+}
+
+TEST_CASE("busy: opening gives up after busy_timeout, stops when told to, and leaves nothing open") {
+  test::TempDir directory;
+  test::Fixture fixture{.path = directory / "a.db"};
+  std::optional<test::Stranger> stranger(std::in_place, fixture.path);
+  stranger->execute("CREATE TABLE t(a); BEGIN EXCLUSIVE");
+  fixture.clock->on_read([&](int) { fixture.clock->advance(100ms); });
+  CHECK(code_of([&] { Connection db(fixture.config()); }) == condition::busy);
+
+  auto config = fixture.config();
+  fixture.clock->on_read([&](int reading) {
+    if (reading == 20) config.interrupter->request(stop_reason::shutdown);
+  });
+  CHECK(code_of([&] { Connection db(config); }) == errc::closed);
+  stranger.reset();  // SQLite keeps a closed connection's descriptor for as long as another one has a lock
+  CHECK(test::open_descriptors(fixture.path) == 0);
+}
+
+// worker                                   test
+// ------------------------------------     ------------------------------
+// step: endless recursion, started()
+//                                          request(reason)
+// Error of the reason
+TEST_CASE("interrupt: a running statement is stopped from another thread") {
+  Stopping test;
+  for (const auto& [reason, code] : std::vector<std::pair<stop_reason, boost::system::error_code>>{
+           {stop_reason::cancelled, boost::asio::error::operation_aborted}, {stop_reason::shutdown, errc::closed}}) {
+    std::latch running(1);
+    std::atomic<bool> counted = false;
+    auto started = [&] {
+      if (!counted.exchange(true)) running.count_down();
+    };
+    test.on_start(started);
+    test.interrupter().disarm();
+    boost::system::error_code result;
+    std::thread worker([&] {
+      try {
+        test.db().query_all<std::int64_t>(endless);
+      } catch (const Error& error) {
+        result = error.code();
+      }
+    });
+    running.wait();
+    test.interrupter().request(reason);
+    worker.join();
+    CHECK(result == code);
+  }
+  test.interrupter().disarm();
+  CHECK(test.db().execute("INSERT INTO t VALUES (1)").changes == 1);
+}
+
+// The interrupt alone is not enough: SQLite forgets one that comes while no statement runs.
+TEST_CASE("interrupt: a request before the first step is not lost, at whichever moment it comes") {
+  Stopping test;
+  const boost::system::error_code aborted = boost::asio::error::operation_aborted;
+  test.interrupter().disarm();
+  test.interrupter().request(stop_reason::cancelled);
+  CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (1)"); }) == aborted);
+  CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (1)"); }) == aborted);
+  CHECK(code_of([&] { test.db().execute_script("INSERT INTO t VALUES (1)"); }) == aborted);
+  CHECK(code_of([&] { test.db().session().begin(detail::transaction_kind::immediate); }) == aborted);
+  CHECK(code_of([&] { test.db().session().begin(detail::transaction_kind::deferred); }) == aborted);
+
+  test.interrupter().disarm();
+  detail::Statement statement = test.db().session().prepare("INSERT INTO t VALUES (1)");
+  test.interrupter().request(stop_reason::cancelled);
+  CHECK(code_of([&] { statement.step(); }) == aborted);
+  test.interrupter().disarm();
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 0);
+}
+
+TEST_CASE("interrupt: a request between two rows stops the statement within a thousand steps") {
+  Stopping test;
+  test.interrupter().disarm();
+  detail::Statement statement =
+      test.db().session().prepare("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n");
+  REQUIRE(statement.step());
+  test.interrupter().request(stop_reason::cancelled);
+  CHECK(code_of([&] {
+          for (int i = 0; i < 1000; ++i) statement.step();
+        }) == boost::asio::error::operation_aborted);
+}
+
+TEST_CASE("interrupt: a late request does not hit the next job") {
+  Stopping test;
+  test.interrupter().arm(Clock::time_point::max());
+  test.db().execute("INSERT INTO t VALUES (1)");
+  test.interrupter().request(stop_reason::cancelled);  // the job has ended already
+  test.interrupter().arm(Clock::time_point::max());
+  CHECK(test.db().execute("INSERT INTO t VALUES (2)").changes == 1);
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 2);
+  CHECK_NOTHROW(test.db().session().begin(detail::transaction_kind::immediate));
+  CHECK(test.db().session().rollback());
+}
+
+TEST_CASE("interrupt: a deadline of one job does not hit the next") {
+  Stopping test;
+  test.interrupter().arm(test.clock().now() + 10ms);
+  test.clock().advance(20ms);
+  CHECK(test.interrupter().reason() == stop_reason::deadline);
+  CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (1)"); }) == errc::deadline_exceeded);
+  test.interrupter().arm(test.clock().now() + 10ms);
+  CHECK(test.db().execute("INSERT INTO t VALUES (1)").changes == 1);
+  test.interrupter().disarm();
+  test.clock().advance(1h);
+  CHECK(test.db().execute("INSERT INTO t VALUES (1)").changes == 1);
+}
+
+TEST_CASE("interrupt: a deadline stops a running statement") {
+  Stopping test;
+  test.interrupter().arm(test.clock().now() + 1s);
+  auto started = [&] { test.clock().advance(1ms); };
+  test.on_start(started);
+  const auto start = test.clock().now();
+  CHECK(code_of([&] { test.db().query_all<std::int64_t>(endless); }) == errc::deadline_exceeded);
+  CHECK(test.clock().now() - start >= 1s);
+  CHECK(test.clock().now() - start < 2s);
+}
+
+TEST_CASE("interrupt: the first reason is the one that is told") {
+  Stopping test;
+  test.interrupter().request(stop_reason::cancelled);
+  test.interrupter().request(stop_reason::shutdown);
+  CHECK(test.interrupter().reason() == stop_reason::cancelled);
+  test.interrupter().arm(test.clock().now() - 1s);
+  CHECK(test.interrupter().reason() == stop_reason::deadline);
+  test.interrupter().request(stop_reason::shutdown);
+  CHECK(test.interrupter().reason() == stop_reason::shutdown);
+}
+
+TEST_CASE("interrupt: a stopped write leaves nothing behind, and the connection works on") {
+  Stopping test;
+  auto started = [&] { test.interrupter().request(stop_reason::cancelled); };
+  test.on_start(started);
+  const std::string insert = std::string("INSERT INTO t ") + endless;
+  CHECK(code_of([&] { test.db().execute(insert); }) == boost::asio::error::operation_aborted);
+  test.interrupter().disarm();
+  CHECK_FALSE(test.db().session().in_transaction());
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 0);
+}
+
+TEST_CASE("interrupt: what has committed is reported as done, however close the request came") {
+  // The request comes from within the commit. SQLite asks the progress handler every 1,000 steps, for some of these
+  // executions therefore right after their commit.
+  Stopping test;
+  sqlite3_commit_hook(
+      test.db().session().handle(),
+      [](void* interrupter) {
+        static_cast<Interrupter*>(interrupter)->request(stop_reason::cancelled);
+        return 0;
+      },
+      &test.interrupter());
+  for (int i = 1; i <= 1000; ++i) {
+    test.interrupter().disarm();
+    REQUIRE_NOTHROW(test.db().execute("INSERT INTO t VALUES (?)", i));
+  }
+  test.interrupter().disarm();
+  sqlite3_commit_hook(test.db().session().handle(), nullptr, nullptr);
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 1000);
+}
+
+TEST_CASE("interrupt: requests from another thread at any moment stop this job or none") {
+  // worker: arm, run, disarm, 2,000 times       other: request, all the time
+  // Each job either succeeds or ends with operation_aborted; after the last disarm nothing is left of any request.
+  Stopping test;
+  constexpr int jobs = 2000;
+  int done = 0;
+  int stopped = 0;
+  std::atomic<bool> over = false;
+  std::thread other([&] {
+    while (!over) test.interrupter().request(stop_reason::cancelled);
+  });
+  for (int i = 0; i < jobs; ++i) {
+    test.interrupter().arm(Clock::time_point::max());
+    try {
+      test.db().execute("INSERT INTO t VALUES (?)", i);
+      ++done;
+    } catch (const Error& error) {
+      if (error.code() == boost::asio::error::operation_aborted) ++stopped;
+    }
+  }
+  over = true;
+  other.join();
+  test.interrupter().disarm();
+  CHECK(done + stopped == jobs);
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == done);
+}
+
+TEST_CASE("shield: hides every reason, nests, and what came meanwhile counts afterwards") {
+  Stopping test;
+  Interrupter& interrupter = test.interrupter();
+  interrupter.arm(test.clock().now() - 1s);
+  CHECK(interrupter.must_stop());
+  {
+    Interrupter::Shield outer(interrupter);
+    CHECK_FALSE(interrupter.must_stop());
+    {
+      Interrupter::Shield inner(interrupter);
+      interrupter.request(stop_reason::cancelled);
+      CHECK_FALSE(interrupter.must_stop());
+    }
+    CHECK(interrupter.reason() == stop_reason::none);
+    CHECK(test.db().execute("INSERT INTO t VALUES (1)").changes == 1);
+  }
+  CHECK(interrupter.reason() == stop_reason::cancelled);
+  CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (2)"); }) == boost::asio::error::operation_aborted);
+}
+
+TEST_CASE("shield: a running statement is not interrupted either") {
+  Stopping test;
+  auto started = [&] { test.interrupter().request(stop_reason::cancelled); };
+  test.on_start(started);
+  Interrupter::Shield shield(test.interrupter());
+  CHECK(test.db().query_one<std::int64_t>(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT count(*) FROM n WHERE started()") == 5000);
+}
+
+TEST_CASE("commit: a request before or during it does not undo what was asked to be kept") {
+  Stopping test;
+  SECTION("before") {
+    test.db().session().begin(detail::transaction_kind::immediate);
+    test.db().execute("INSERT INTO t VALUES (1)");
+    test.interrupter().request(stop_reason::cancelled);
+    CHECK_NOTHROW(test.db().session().commit());
+  }
+  SECTION("within") {
+    sqlite3_commit_hook(
+        test.db().session().handle(),
+        [](void* interrupter) {
+          static_cast<Interrupter*>(interrupter)->request(stop_reason::cancelled);
+          return 0;
+        },
+        &test.interrupter());
+    test.db().session().begin(detail::transaction_kind::immediate);
+    test.db().execute("INSERT INTO t VALUES (1)");
+    CHECK_NOTHROW(test.db().session().commit());
+    sqlite3_commit_hook(test.db().session().handle(), nullptr, nullptr);
+  }
+  CHECK_FALSE(test.db().session().in_transaction());
+  test.interrupter().disarm();
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 1);
+}
+
+TEST_CASE("commit: waits for a lock to its end, whatever is requested meanwhile") {
+  // A second file without WAL is the one place where COMMIT itself has to wait for others.
+  Stopping test;
+  const auto other = test.directory / "other.db";
+  test::Stranger stranger(other);
+  stranger.execute("CREATE TABLE u(a)");
+  {
+    detail::Session::PermissionScope scope(test.db().session(), detail::permission::maintenance);
+    test.db().execute("ATTACH ? AS other", other.string());
+  }
+  stranger.execute("BEGIN; SELECT * FROM u");  // a SHARED lock
+  test.db().session().begin(detail::transaction_kind::deferred);
+  test.db().execute("INSERT INTO u VALUES (1)");
+  test.clock().on_read([&](int reading) {
+    if (reading == 3) test.interrupter().request(stop_reason::cancelled);
+    if (reading == 6) stranger.execute("COMMIT");
+  });
+  CHECK_NOTHROW(test.db().session().commit());
+  test.clock().on_read({});
+  test.interrupter().disarm();
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM u") == 1);
+}
+
+TEST_CASE("commit: when it fails, the transaction is rolled back and the error is that of the commit") {
+  Stopping test;
+  test.db().execute_script("CREATE TABLE p(a PRIMARY KEY); CREATE TABLE c(a REFERENCES p(a) DEFERRABLE INITIALLY DEFERRED)");
+  test.db().session().begin(detail::transaction_kind::immediate);
+  test.db().execute("INSERT INTO c VALUES (1)");
+  CHECK(code_of([&] { test.db().session().commit(); }) == make_sqlite_error(SQLITE_CONSTRAINT_FOREIGNKEY));
+  CHECK_FALSE(test.db().session().in_transaction());
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM c") == 0);
+}
+
+TEST_CASE("rollback: is done whatever is requested") {
+  Stopping test;
+  test.db().session().begin(detail::transaction_kind::immediate);
+  test.db().execute("INSERT INTO t VALUES (1)");
+  test.interrupter().request(stop_reason::shutdown);
+  CHECK(test.db().session().rollback());
+  CHECK_FALSE(test.db().session().in_transaction());
+  CHECK(test.db().session().rollback());  // nothing to do
+  test.interrupter().disarm();
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 0);
+}
+
+TEST_CASE("transactions: when SQLite has rolled back by itself, later statements are refused instead of being kept one by one") {
+  Stopping test;
+  test.db().execute("CREATE TABLE u(a UNIQUE)");
+  test.db().execute("INSERT INTO u VALUES (1)");
+  detail::Session& session = test.db().session();
+  session.begin(detail::transaction_kind::immediate);
+  test.db().execute("INSERT INTO t VALUES (1)");
+  // The closure catches what it was told and goes on.
+  CHECK(code_of([&] { test.db().execute("INSERT OR ROLLBACK INTO u VALUES (1)"); }) == condition::unique);
+  REQUIRE_FALSE(session.in_transaction());
+  for (int round = 0; round < 2; ++round) {
+    CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (2)"); }) == errc::transaction_rolled_back);
+    CHECK(code_of([&] { test.db().execute_script("INSERT INTO t VALUES (3)"); }) == errc::transaction_rolled_back);
+    CHECK(code_of([&] { test.db().query_all<int>("SELECT count(*) FROM t"); }) == errc::transaction_rolled_back);
+    CHECK(code_of([&] { test.db().savepoint([] {}); }) == errc::transaction_rolled_back);
+  }
+  const int ending = GENERATE(0, 1, 2);
+  if (ending == 0) CHECK(code_of([&] { session.commit(); }) == errc::transaction_rolled_back);
+  if (ending == 1) CHECK(session.rollback());
+  if (ending == 2) session.clean();
+  session.clean();
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 0);
+  CHECK(test.db().execute("INSERT INTO t VALUES (4)").changes == 1);
+}
+
+TEST_CASE("transactions: after commit and rollback single statements are their own transactions again") {
+  Stopping test;
+  detail::Session& session = test.db().session();
+  session.begin(detail::transaction_kind::immediate);
+  test.db().execute("INSERT INTO t VALUES (1)");
+  session.commit();
+  test.db().execute("INSERT INTO t VALUES (2)");
+  session.begin(detail::transaction_kind::deferred);
+  CHECK(session.rollback());
+  test.db().execute("INSERT INTO t VALUES (3)");
+  CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 3);
+  CHECK(code_of([&] { session.commit(); }) == errc::transaction_rolled_back);
+}
+
+TEST_CASE("native: a busy timeout set behind our back does not outlive the job") {
+  Stopping test;
+  sqlite3_busy_timeout(test.db().native().getHandle(), 60'000);
+  sqlite3_progress_handler(test.db().native().getHandle(), 0, nullptr, nullptr);
+  test.db().session().clean();
+  test::Stranger stranger(test.fixture.path);
+  stranger.execute("BEGIN IMMEDIATE");
+  test.clock().on_read([&](int reading) {
+    if (reading == 5) test.interrupter().request(stop_reason::cancelled);
+  });
+  CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (1)"); }) == boost::asio::error::operation_aborted);
+  stranger.execute("COMMIT");
+  test.interrupter().disarm();
+  test.interrupter().arm(test.clock().now() + 1s);
+  auto started = [&] { test.clock().advance(1ms); };
+  test.on_start(started);
+  CHECK(code_of([&] { test.db().query_all<std::int64_t>(endless); }) == errc::deadline_exceeded);
+}
