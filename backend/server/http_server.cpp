@@ -1,5 +1,6 @@
 #include "http_server.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -7,6 +8,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
+#include <stdexcept>
 
 namespace statehouse::server {
 
@@ -27,28 +29,34 @@ void log_failure(std::string_view what, const std::exception_ptr& failure) {
 
 }  // namespace
 
-HttpServer::HttpServer(asio::any_io_executor executor, const tcp::endpoint& endpoint, HttpLimits limits, HttpHandler handler)
+HttpServer::HttpServer(asio::any_io_executor executor, const tcp::endpoint& endpoint, HttpLimits limits,
+                       HttpHandler handler)
     : executor_(std::move(executor)),
       limits_(limits),
       handler_(std::move(handler)),
       strand_(asio::make_strand(executor_)),
-      acceptor_(strand_, endpoint.protocol()),
+      acceptor_(strand_),
       timer_(strand_) {
-  acceptor_.set_option(tcp::acceptor::reuse_address(true));
-  acceptor_.bind(endpoint);
-  acceptor_.listen();
-  endpoint_ = acceptor_.local_endpoint();
+  try {
+    acceptor_ = tcp::acceptor(strand_, endpoint);
+    endpoint_ = acceptor_.local_endpoint();
+  } catch (const boost::system::system_error& error) {
+    throw std::runtime_error(fmt::format("cannot listen on {} port {}: {}", endpoint.address().to_string(),
+                                         endpoint.port(), error.code().message()));
+  }
 }
 
 void HttpServer::start() {
-  asio::co_spawn(strand_, accept(), [](const std::exception_ptr& failure) { log_failure("the listener was", failure); });
+  asio::co_spawn(strand_, accept(),
+                 [](const std::exception_ptr& failure) { log_failure("the listener was", failure); });
 }
 
 asio::awaitable<void> HttpServer::accept() {
   while (acceptor_.is_open()) {
     const asio::any_io_executor own_strand = asio::make_strand(executor_);
     error_code failure;
-    tcp::socket socket = co_await acceptor_.async_accept(own_strand, asio::redirect_error(asio::use_awaitable, failure));
+    tcp::socket socket =
+        co_await acceptor_.async_accept(own_strand, asio::redirect_error(asio::use_awaitable, failure));
     if (!acceptor_.is_open()) break;
     if (!failure) {
       admit(std::move(socket));

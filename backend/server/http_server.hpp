@@ -19,8 +19,9 @@ namespace statehouse::server {
 /// Lifetime: outlives every thread that runs the executor.
 class HttpServer {
  public:
-  /// Binds; connections wait until `start`. Throws boost::system::system_error when the address cannot be had.
-  HttpServer(asio::any_io_executor executor, const asio::ip::tcp::endpoint& endpoint, HttpLimits limits, HttpHandler handler);
+  /// Binds; connections wait until `start`. Throws std::runtime_error when that cannot be done.
+  HttpServer(asio::any_io_executor executor, const asio::ip::tcp::endpoint& endpoint, HttpLimits limits,
+             HttpHandler handler);
 
   /// Accepts from now on.
   void start();

@@ -29,7 +29,9 @@ constexpr std::chrono::milliseconds linger_timeout{1000};
 
 using Outgoing = http::response<http::string_body>;
 
-std::string http_date() { return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time(nullptr))); }
+std::string http_date() {
+  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time(nullptr)));
+}
 
 }  // namespace
 
@@ -43,14 +45,18 @@ struct HttpSession::Incoming {
 };
 
 HttpSession::HttpSession(asio::ip::tcp::socket socket, const HttpLimits& limits, const HttpHandler& handler)
-    : socket_(std::move(socket)), timer_(socket_.get_executor()), buffer_(buffer_bytes), limits_(limits), handler_(handler) {
+    : socket_(std::move(socket)),
+      timer_(socket_.get_executor()),
+      buffer_(buffer_bytes),
+      limits_(limits),
+      handler_(handler) {
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
 }
 
 asio::awaitable<void> HttpSession::run() {
-  while (co_await serve_one()) {
-  }
+  bool more = true;
+  while (more) more = co_await serve_one();
   co_await hang_up();
 }
 
@@ -102,8 +108,11 @@ asio::awaitable<bool> HttpSession::receive(Incoming& incoming) {
     check_header(incoming);
     if (incoming.refusal) co_return false;
     if (parser.get().count(http::field::expect) > 0) {
-      const auto go_on = asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25);
-      co_await asio::async_write(socket_, go_on, asio::redirect_error(asio::use_awaitable, failure));
+      constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+      const auto bytes = asio::buffer(go_on);
+      enter(phase::sending, limits_.request_timeout);
+      co_await asio::async_write(socket_, bytes, asio::redirect_error(asio::use_awaitable, failure));
+      enter(phase::receiving, limits_.request_timeout);
     }
   }
   if (!failure) co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(asio::use_awaitable, failure));
@@ -133,7 +142,8 @@ void HttpSession::explain(const error_code& failure, Incoming& incoming) {
   } else if (failure == http::error::body_limit) {
     incoming.refusal = error_response(413, "body_too_large", fmt::format("the limit is {} bytes", limits_.body_bytes));
   } else if (failure == http::error::header_limit || failure == http::error::buffer_overflow) {
-    incoming.refusal = error_response(431, "header_too_large", fmt::format("the limit is {} bytes", limits_.header_bytes));
+    incoming.refusal =
+        error_response(431, "header_too_large", fmt::format("the limit is {} bytes", limits_.header_bytes));
   } else if (failure.category() == malformed) {
     incoming.refusal = error_response(400, "bad_request", "this is no HTTP request: " + failure.message());
   }
@@ -146,10 +156,8 @@ asio::awaitable<bool> HttpSession::send(HttpResponse& response, const Incoming& 
   message.set(http::field::date, http_date());
   for (const auto& [name, value] : response.headers) message.set(name, value);
   message.keep_alive(keep_alive);
-  if (message.result() != http::status::no_content) {
-    message.set(http::field::content_type, "application/json");
-    message.content_length(length);
-  }
+  if (length > 0) message.set(http::field::content_type, "application/json");
+  if (message.result() != http::status::no_content) message.content_length(length);
   message.body() = std::move(response.body);
 
   enter(phase::sending, limits_.request_timeout);
@@ -162,7 +170,8 @@ asio::awaitable<bool> HttpSession::send(HttpResponse& response, const Incoming& 
   }
   const std::chrono::duration<double, std::milli> took = steady_clock::now() - incoming.since;
   spdlog::debug("{} {} -> {}, {} bytes, {:.2f} ms, {}", std::string_view(request.method_string()),
-                std::string_view(request.target()), response.status, length, took.count(), failure.message());
+                std::string_view(request.target()), response.status, length, took.count(),
+                failure ? failure.message() : "sent");
   co_return !failure && keep_alive;
 }
 

@@ -5,21 +5,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <chrono>
-#include <cstddef>
 #include <memory>
 
+#include "http_limits.hpp"
 #include "http_message.hpp"
 
 namespace statehouse::server {
-
-struct HttpLimits {
-  std::size_t connections = 900;  ///< Served at once; with the databases below the usual limit of 1024 descriptors.
-  std::size_t refusals = 64;      ///< Further ones that are told 503; beyond that they are closed without a word.
-  std::size_t header_bytes = std::size_t{16} << 10;
-  std::size_t body_bytes = std::size_t{1} << 20;
-  std::chrono::milliseconds request_timeout{30'000};  ///< To receive one request; to send one response.
-  std::chrono::milliseconds idle_timeout{60'000};     ///< Until the first byte of the next request.
-};
 
 /// One HTTP/1.1 connection: receives a request, has it handled, answers, and so on, in order. It never reads ahead of
 /// the request it handles, so a client that sends faster is slowed down by TCP.
@@ -66,7 +57,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   const HttpLimits& limits_;
   const HttpHandler& handler_;
   phase phase_ = phase::idle;
-  bool expired_ = false;    // the time limit of this phase has passed
+  bool expired_ = false;  // the time limit of this phase has passed
   bool finishing_ = false;
 };
 

@@ -1,0 +1,174 @@
+#include "json_replies.hpp"
+
+#include <algorithm>
+#include <boost/algorithm/hex.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <iterator>
+
+#include "http_error.hpp"
+#include "statehouse/error.hpp"
+#include "statehouse/sqlite_version.hpp"
+#include "statehouse/stats.hpp"
+
+namespace statehouse::server {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string json_string(std::string_view text) {
+  return json::serialize(json::string_view(text));
+}
+
+/// Contexts are put in as they are, so that numbers and the order of keys survive.
+std::string blocks_array(const BlockPage& page, bool with_document) {
+  std::string text = "[";
+  for (const StoredBlock& block : page.blocks) {
+    if (text.size() > 1) text += ',';
+    text += '{';
+    if (with_document) text += "\"document\":" + json_string(block.document) + ',';
+    text += "\"block\":" + json_string(block.block) + ",\"context\":" + block.context + '}';
+  }
+  return text += ']';
+}
+
+std::string next_cursor(const BlockPage& page) {
+  if (!page.more) return "null";
+  return json_string(to_cursor(page.blocks.back().document, page.blocks.back().block));
+}
+
+std::string_view to_string(database_state state) {
+  switch (state) {
+    case database_state::opening:
+      return "opening";
+    case database_state::ready:
+      return "ready";
+    case database_state::failed:
+      return "failed";
+    case database_state::closed:
+      return "closed";
+  }
+  return "unknown";
+}
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+std::int64_t to_us(std::chrono::nanoseconds duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+}
+
+json::object summary(const DatabaseStats& database) {
+  const auto oldest = database.holders.empty() ? std::chrono::milliseconds(0) : database.holders.front().held_for;
+  return {{"name", database.name},
+          {"state", to_string(database.state)},
+          {"last_error", text_or_null(database.last_error)},
+          {"wal_bytes", database.wal_bytes},
+          {"queue_length", database.writer.waiting + database.readers.waiting},
+          {"oldest_lease_ms", oldest.count()},
+          {"schema_version", database.schema_version ? json::value(*database.schema_version) : json::value(nullptr)},
+          {"vulnerable_sqlite", database.vulnerable_sqlite}};
+}
+
+json::object to_json(const LaneStats& lane) {
+  return {{"connections", lane.connections},
+          {"in_use", lane.in_use},
+          {"waiting", lane.waiting},
+          {"completed", lane.completed},
+          {"failed", lane.failed},
+          {"acquire_timeouts", lane.acquire_timeouts},
+          {"cancelled", lane.cancelled},
+          {"rejected", lane.rejected},
+          {"rolled_back", lane.rolled_back},
+          {"replaced", lane.replaced},
+          {"wait_us", to_us(lane.wait_time)},
+          {"run_us", to_us(lane.run_time)}};
+}
+
+json::object to_json(const Holder& holder) {
+  return {{"role", holder.role == connection_role::writer ? "writer" : "reader"},
+          {"verb", holder.verb},
+          {"where", std::filesystem::path(holder.where).filename().string()},
+          {"held_ms", holder.held_for.count()},
+          {"running", holder.running}};
+}
+
+HttpResponse unavailable(std::string_view code, std::string_view message) {
+  HttpResponse response = error_response(503, code, message);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+}  // namespace
+
+HttpResponse document_reply(std::string_view document, const BlockPage& page) {
+  return {200, "{\"document\":" + json_string(document) + ",\"blocks\":" + blocks_array(page, false) +
+                   ",\"next\":" + next_cursor(page) + '}'};
+}
+
+HttpResponse search_reply(const BlockPage& page) {
+  return {200, "{\"blocks\":" + blocks_array(page, true) + ",\"next\":" + next_cursor(page) + '}'};
+}
+
+std::string to_cursor(std::string_view document, std::string_view block) {
+  std::string plain(document);
+  plain += '\0';  // in neither of them
+  plain += block;
+  std::string cursor;
+  boost::algorithm::hex_lower(plain, std::back_inserter(cursor));
+  return cursor;
+}
+
+BlockKey from_cursor(std::string_view cursor) {
+  std::string plain;
+  try {
+    boost::algorithm::unhex(cursor, std::back_inserter(plain));
+  } catch (const boost::algorithm::hex_decode_error&) {
+    plain.clear();
+  }
+  const std::size_t separator = plain.find('\0');
+  if (separator == std::string::npos)
+    throw HttpError(400, "bad_parameter", "'after' takes the 'next' of an earlier reply");
+  return {plain.substr(0, separator), plain.substr(separator + 1)};
+}
+
+HttpResponse health_reply(const std::vector<DatabaseStats>& databases) {
+  const bool healthy = std::ranges::all_of(
+      databases, [](const DatabaseStats& database) { return database.state == database_state::ready; });
+  json::array entries;
+  for (const DatabaseStats& database : databases) entries.push_back(summary(database));
+  const json::object reply{{"status", healthy ? "ok" : "failing"}, {"databases", entries}};
+  return {healthy ? 200u : 503u, json::serialize(reply)};
+}
+
+HttpResponse stats_reply(const std::vector<DatabaseStats>& databases) {
+  json::array entries;
+  for (const DatabaseStats& database : databases) {
+    json::object entry = summary(database);
+    entry["file_bytes"] = database.file_bytes;
+    entry["writer"] = to_json(database.writer);
+    entry["readers"] = to_json(database.readers);
+    json::array& holders = entry["holders"].emplace_array();
+    for (const Holder& holder : database.holders) holders.push_back(to_json(holder));
+    entries.push_back(std::move(entry));
+  }
+  const json::object reply{{"version", STATEHOUSE_VERSION}, {"sqlite", sqlite_version().text}, {"databases", entries}};
+  return {200, json::serialize(reply)};
+}
+
+HttpResponse failure_reply(const Error& error) {
+  const auto& code = error.code();
+  if (code == condition::closed) return unavailable("shutting_down", "the server is shutting down");
+  if (code == condition::timeout || code == condition::busy || code == errc::queue_full)
+    return unavailable("overloaded", "the database did not answer in time, try again later");
+  if (code == condition::constraint) return error_response(409, "conflict", "the change contradicts what is stored");
+  return error_response(500, "internal", "the request failed, the server's log says why");
+}
+
+}  // namespace statehouse::server

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "context_repository.hpp"
+#include "http_message.hpp"
+
+namespace statehouse {
+struct DatabaseStats;
+class Error;
+}  // namespace statehouse
+
+namespace statehouse::server {
+
+/// `{"document": ..., "blocks": [{"block": ..., "context": ...}], "next": ...}`
+HttpResponse document_reply(std::string_view document, const BlockPage& page);
+/// `{"blocks": [{"document": ..., "block": ..., "context": ...}], "next": ...}`
+HttpResponse search_reply(const BlockPage& page);
+
+/// The value of `next`, which a client gives back as `after`. It needs no percent-encoding.
+std::string to_cursor(std::string_view document, std::string_view block);
+/// Throws HttpError 400.
+BlockKey from_cursor(std::string_view cursor);
+
+/// 200 when every database is ready, else 503.
+HttpResponse health_reply(const std::vector<DatabaseStats>& databases);
+HttpResponse stats_reply(const std::vector<DatabaseStats>& databases);
+
+/// What a client is told of a failed database operation: no path, no SQL, no value.
+HttpResponse failure_reply(const Error& error);
+
+}  // namespace statehouse::server

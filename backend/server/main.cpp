@@ -1,0 +1,126 @@
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <statehouse/migrations/context.hpp>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "http_server.hpp"
+#include "routes.hpp"
+#include "settings.hpp"
+#include "statehouse/app_state.hpp"
+#include "statehouse/signals.hpp"
+#include "statehouse/sqlite_version.hpp"
+
+namespace {
+
+namespace asio = boost::asio;
+using namespace statehouse;
+using namespace statehouse::server;
+
+void announce(const HttpServer& server, const Settings& settings) {
+  const SqliteVersion sqlite = sqlite_version();
+  spdlog::info("statehouse-server {} is ready: address={} port={} data_dir={} sqlite={} vulnerable_sqlite={}",
+               STATEHOUSE_VERSION, settings.address.to_string(), server.endpoint().port(), settings.data_dir.string(),
+               sqlite.text, sqlite.wal_reset_bug);
+  std::cout << "statehouse-server: http://" << server.endpoint() << std::endl;
+}
+
+/// Opens the database now, so that one that cannot be opened or migrated stops the program here.
+asio::awaitable<void> start(AppState& state, HttpServer& server, const Settings& settings) {
+  std::exception_ptr failure;
+  try {
+    co_await state.init();
+    co_await state.db_instances.get_pool("context");
+    server.start();
+    announce(server, settings);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure == nullptr) co_return;
+  co_await state.shutdown();
+  std::rethrow_exception(failure);
+}
+
+/// False when a signal came before the program was ready, which is no failure.
+bool failed_to_start(const std::exception_ptr& failure) {
+  if (failure == nullptr) return false;
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    if (error.code() == condition::closed) return false;
+    spdlog::critical("cannot start: {}", error.what());
+  } catch (const std::exception& error) {
+    spdlog::critical("cannot start: {}", error.what());
+  }
+  return true;
+}
+
+bool stopped_clean(const std::exception_ptr& failure, const ShutdownReport& report) {
+  if (failure != nullptr) std::rethrow_exception(failure);
+  for (const auto& database : report.databases) {
+    if (database.closed) continue;
+    spdlog::error("database '{}' could not be closed in time", database.name);
+    for (const Holder& holder : database.holders)
+      spdlog::error("  held by {} at {} for {} ms", holder.verb, holder.where, holder.held_for.count());
+  }
+  spdlog::info("statehouse-server stops, {}", report.clean() ? "all is closed" : "not all is closed");
+  return report.clean();
+}
+
+/// Runs until a signal or a failure; gives the exit code.
+int serve(const Settings& settings) {
+  asio::io_context io(static_cast<int>(settings.threads));
+  AppState state(io.get_executor(), {.data_dir = settings.data_dir, .dev_prefix = settings.dev_prefix});
+  state.db_instances.add_migrator("context", migrations::context());
+  const Routes routes(state);
+  HttpServer server(io.get_executor(), {settings.address, settings.port}, settings.limits,
+                    [&](HttpRequest& request) { return routes.handle(request); });
+  int exit_code = 1;
+
+  // Of the time allowed, requests that run get a half to finish, and the end of the process a tenth.
+  const auto allowed = settings.shutdown_timeout;
+  const ShutdownOptions options{.grace = allowed * 7 / 10, .deadline = allowed * 9 / 10};
+  auto drain = [&] { return server.drain(allowed / 2); };
+
+  // One strand, so that signals are waited for before the program says that it is ready.
+  const auto strand = asio::make_strand(io);
+  asio::co_spawn(strand, shutdown_on_signal(state, drain, options),
+                 [&](const std::exception_ptr& failure, const ShutdownReport& report) {
+                   if (stopped_clean(failure, report)) exit_code = 0;
+                   io.stop();
+                 });
+  asio::co_spawn(strand, start(state, server, settings), [&](const std::exception_ptr& failure) {
+    if (failed_to_start(failure)) io.stop();
+  });
+
+  std::vector<std::jthread> threads;
+  for (unsigned i = 1; i < settings.threads; ++i) threads.emplace_back([&] { io.run(); });
+  io.run();
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto parsed = parse_settings(argc, argv);
+  if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
+  const auto& settings = std::get<Settings>(parsed);
+
+  std::signal(SIGPIPE, SIG_IGN);  // a closed log or output must not end the program
+  spdlog::set_default_logger(spdlog::stderr_color_mt("statehouse-server"));
+  spdlog::set_level(spdlog::level::from_str(settings.log_level));
+  try {
+    return serve(settings);
+  } catch (const std::exception& error) {
+    spdlog::critical("statehouse-server: {}", error.what());
+    return 1;
+  }
+}

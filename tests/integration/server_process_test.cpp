@@ -1,0 +1,254 @@
+#include <SQLiteCpp/Database.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "raw_http.hpp"
+#include "server_process.hpp"
+#include "temp_dir.hpp"
+
+// How the example backend starts and stops. The real program, with real signals.
+
+namespace {
+
+using namespace statehouse::test;
+using namespace std::chrono_literals;
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::vector<std::string> on(const TempDir& data, std::vector<std::string> arguments = {}) {
+  arguments.insert(arguments.end(), {"--data-dir", data.path().string()});
+  return arguments;
+}
+
+/// The write lock of the database, held as another program might.
+class OtherWriter {
+ public:
+  explicit OtherWriter(const TempDir& data) : database_((data / "context.db").string(), SQLite::OPEN_READWRITE) {
+    database_.exec("BEGIN IMMEDIATE");
+  }
+  void release() { database_.exec("ROLLBACK"); }
+
+ private:
+  SQLite::Database database_;
+};
+
+/// Waits until `condition` holds, at most 20 s.
+template <class F>
+bool becomes_true(F condition) {
+  const auto give_up = std::chrono::steady_clock::now() + 20s;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::sleep_for(5ms);
+  }
+  return true;
+}
+
+bool writer_is_busy(const ServerProcess& server) {
+  RawHttp client(server.port());
+  return contains(client.request("GET", "/stats").body, R"("writer":{"connections":1,"in_use":1)");
+}
+
+bool refuses_connections(const ServerProcess& server) {
+  try {
+    RawHttp client(server.port());
+    return false;
+  } catch (const std::exception&) {
+    return true;
+  }
+}
+
+std::vector<std::string> files_in(const TempDir& data) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(data.path())) names.push_back(entry.path().filename());
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("help and version end with 0, wrong usage with 2 and a sentence") {
+  for (const std::string option : {"--help", "--version"}) {
+    const auto run = ServerProcess::run({option});
+    CHECK(run.exit_code == 0);
+    CHECK_FALSE(run.output.empty());
+  }
+  CHECK(contains(ServerProcess::run({"--help"}).output, "STATEHOUSE_SHUTDOWN_TIMEOUT"));
+
+  const std::vector<std::pair<std::vector<std::string>, std::string>> usages = {
+      {{"--address", "localhost"}, "'localhost' is no IP address"},
+      {{"--port", "65536"}, "--port"},
+      {{"--port", "http"}, "--port"},
+      {{"--threads", "0"}, "--threads"},
+      {{"--log-level", "loud"}, "--log-level"},
+      {{"--shutdown-timeout", "-1"}, "--shutdown-timeout"},
+      {{"--dev-prefix", "../x"}, "--dev-prefix"},
+      {{"--nonsense"}, "--nonsense"},
+      {{"extra"}, "extra"}};
+  for (const auto& [arguments, said] : usages) {
+    const auto run = ServerProcess::run(arguments);
+    CAPTURE(run.output);
+    CHECK(run.exit_code == 2);
+    CHECK(contains(run.output, said));
+  }
+  const auto run = ServerProcess::run({}, {"STATEHOUSE_PORT=http"});
+  CHECK(run.exit_code == 2);
+  CHECK(contains(run.output, "--port"));
+}
+
+TEST_CASE("what stands in the way of starting is said, exit code 1") {
+  const TempDir data;
+  SECTION("port in use") {
+    const ServerProcess first(on(data));
+    const TempDir other;
+    const auto run = ServerProcess::run(on(other, {"--port", std::to_string(first.port())}));
+    CHECK(run.exit_code == 1);
+    CHECK(contains(run.output,
+                   "cannot listen on 127.0.0.1 port " + std::to_string(first.port()) + ": Address already in use"));
+  }
+  SECTION("an address of another machine") {
+    const auto run = ServerProcess::run(on(data, {"--port", "0", "--address", "192.0.2.1"}));
+    CHECK(run.exit_code == 1);
+    CHECK(contains(run.output, "cannot listen on 192.0.2.1 port 0: Cannot assign requested address"));
+  }
+  SECTION("no data directory") {
+    const auto run = ServerProcess::run({"--port", "0", "--data-dir", "/proc/statehouse"});
+    CHECK(run.exit_code == 1);
+    CHECK(contains(run.output, "/proc/statehouse"));
+  }
+  SECTION("a database that cannot be migrated") {
+    SQLite::Database((data / "context.db").string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
+        .exec("CREATE TABLE context(x)");
+    const auto run = ServerProcess::run(on(data, {"--port", "0"}));
+    CHECK(run.exit_code == 1);
+    CHECK(contains(run.output, "cannot start: "));
+  }
+}
+
+TEST_CASE("every option comes from the environment too, and the command line wins") {
+  const TempDir data;
+  ServerProcess server(
+      {"--log-level", "debug"},
+      {"STATEHOUSE_ADDRESS=127.0.0.1", "STATEHOUSE_PORT=1", "STATEHOUSE_DATA_DIR=" + data.path().string(),
+       "STATEHOUSE_DEV_PREFIX=dev", "STATEHOUSE_THREADS=3", "STATEHOUSE_LOG_LEVEL=error",
+       "STATEHOUSE_SHUTDOWN_TIMEOUT=5", "STATEHOUSE_REQUEST_TIMEOUT=5", "STATEHOUSE_IDLE_TIMEOUT=5"});
+  CHECK(RawHttp(server.port()).request("GET", "/healthz").status == 200);
+  CHECK(std::filesystem::exists(data / "dev_context.db"));
+  CHECK(contains(server.log(), "port=" + std::to_string(server.port())));
+  CHECK(contains(server.log(), "data_dir=" + data.path().string()));
+  CHECK(contains(server.log(), "vulnerable_sqlite="));
+  CHECK(becomes_true([&] { return contains(server.log(), "GET /healthz -> 200"); }));
+}
+
+TEST_CASE("SIGTERM and SIGINT end it with 0, at once when it is idle") {
+  const TempDir data;
+  ServerProcess server(on(data, {"--shutdown-timeout", "60"}));
+  RawHttp keep_alive(server.port());
+  CHECK(keep_alive.request("PUT", "/documents/d/blocks/b", "1").status == 201);
+  RawHttp silent(server.port());
+  CHECK(RawHttp(server.port()).request("GET", "/healthz").status == 200);
+
+  const auto signalled = std::chrono::steady_clock::now();
+  server.kill(GENERATE(SIGTERM, SIGINT));
+  CHECK(server.wait(20s) == 0);
+  CHECK(std::chrono::steady_clock::now() - signalled < 20s);
+  CHECK(keep_alive.ends());
+  CHECK(silent.ends());
+  CHECK(files_in(data) == std::vector<std::string>{"context.db"});
+}
+
+// client                               server
+// half a PUT
+//                       -- TERM -->    stops accepting, waits for the rest
+// the other half                       writes, answers, closes, exit 0
+TEST_CASE("SIGTERM lets a request that is being received finish") {
+  const TempDir data;
+  ServerProcess server(on(data, {"--shutdown-timeout", "60"}));
+  RawHttp client(server.port());
+  client.send("PUT /documents/d/blocks/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(client.receive().status == 100);
+  server.kill(SIGTERM);
+  CHECK(becomes_true([&] { return refuses_connections(server); }));
+  client.send("1.0" + RawHttp::text("PUT", "/documents/d/blocks/b", "2"));
+  const RawReply reply = client.receive();
+  CHECK(reply.status == 201);
+  CHECK(reply.headers.at("connection") == "close");
+  CHECK(client.ends());
+  CHECK(server.wait(20s) == 0);
+
+  ServerProcess again(on(data));
+  CHECK(RawHttp(again.port()).request("GET", "/documents/d/blocks/b").body == "1.0");
+}
+
+// other program       client           server
+// takes the write lock
+//                     PUT              waits for the lock
+//                     -- TERM -->      stops accepting
+// gives it back                        writes, answers, closes, exit 0
+TEST_CASE("SIGTERM lets a request that is being handled finish") {
+  const TempDir data;
+  ServerProcess server(on(data, {"--shutdown-timeout", "60"}));
+  OtherWriter other(data);
+  RawHttp client(server.port());
+  client.send(RawHttp::text("PUT", "/documents/d/blocks/b", "1"));
+  CHECK(becomes_true([&] { return writer_is_busy(server); }));
+  server.kill(SIGTERM);
+  CHECK(becomes_true([&] { return refuses_connections(server); }));
+  other.release();
+  CHECK(client.receive().status == 201);
+  CHECK(server.wait(20s) == 0);
+}
+
+TEST_CASE("a client that never finishes its request does not keep SIGTERM from ending with 0 in time") {
+  const TempDir data;
+  ServerProcess server(on(data, {"--shutdown-timeout", "1"}));
+  RawHttp client(server.port());
+  client.send("PUT /documents/d/blocks/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(client.receive().status == 100);
+  server.kill(SIGTERM);
+  CHECK(server.wait(20s) == 0);
+  CHECK(contains(server.log(), "closing 1 connections that did not finish in time"));
+}
+
+// client                               server
+// half a PUT
+//                       -- TERM -->    waits for the rest, up to half a minute
+//                       -- TERM -->    waits for nobody, exit 0
+TEST_CASE("a second signal ends the waiting") {
+  const TempDir data;
+  ServerProcess server(on(data, {"--shutdown-timeout", "3600"}));
+  RawHttp client(server.port());
+  client.send("PUT /documents/d/blocks/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(client.receive().status == 100);
+  server.kill(SIGTERM);
+  CHECK(becomes_true([&] { return refuses_connections(server); }));
+  server.kill(SIGINT);
+  CHECK(server.wait(20s) == 0);
+}
+
+TEST_CASE("while another program holds the write lock, writes are 503 and reads go on") {
+  const TempDir data;
+  ServerProcess server(on(data));
+  RawHttp client(server.port());
+  CHECK(client.request("PUT", "/documents/d/blocks/b", "1").status == 201);
+  OtherWriter other(data);
+  RawHttp writer(server.port());
+  writer.send(RawHttp::text("PUT", "/documents/d/blocks/b", R"("secret")"));
+  CHECK(becomes_true([&] { return writer_is_busy(server); }));
+  CHECK(client.request("GET", "/documents/d/blocks/b").body == "1");
+  const RawReply refused = writer.receive();  // after the busy timeout of 3 s
+  CHECK(refused.status == 503);
+  CHECK(refused.headers.at("retry-after") == "1");
+  CHECK(contains(refused.body, R"("code":"overloaded")"));
+  CHECK_FALSE(contains(refused.body, data.path().string()));
+  CHECK_FALSE(contains(server.log(), "secret"));
+  other.release();
+  CHECK(writer.request("PUT", "/documents/d/blocks/b", "2").status == 204);
+}
