@@ -3,7 +3,6 @@
 #include <sqlite3.h>
 
 #include <catch2/catch_test_macros.hpp>
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -240,9 +239,15 @@ TEST_CASE("REGEXP: patterns that grow when written out are refused before they d
   CHECK(contains(refusal(db, "a{4294967296}"), "a repetition count is too large"));
   CHECK(refusal(db, repeated(".", 65'536)) == "the compiled pattern would exceed 8 MiB");
   CHECK(contains(refusal(db, "[" + repeated("\\w~~", 10'000) + "a]"), "too"));
-  // What RE2 by itself takes quadratic time to compile.
-  CHECK(db.match("b", repeated("a{0,1000}", 99)) == "1");
-  CHECK(db.match("b", repeated("a?", 30'000)) == "1");
+}
+
+TEST_CASE("REGEXP: neighbouring repetitions compile in linear time") {
+  // RE2 joins x{0,1000}x{0,1000} into x{0,2000} and then takes quadratic time: together beyond the suite's time limit.
+  Database db;
+  for (const char letter : std::string_view("abcdefgh")) {
+    CHECK(db.match("!", repeated(std::string(1, letter) + "{0,1000}", 99)) == "1");
+    CHECK(db.match("!", repeated(std::string(1, letter) + "?", 30'000)) == "1");
+  }
 }
 
 TEST_CASE("REGEXP: works in every part of a schema that is not trusted") {
@@ -296,7 +301,7 @@ TEST_CASE("REGEXP: perl classes are Unicode-aware, alone and in brackets") {
          {"^\\D$", {"a", "Ⅷ"}, {"5", "٣"}},
          {"^\\s$", {" ", "\v", "\u2003", "\u0085", "\u3000"}, {"a", "\u200b"}},
          {"^\\S$", {"a", "\u200b"}, {" ", "\v", "\u2003"}},
-         {"^\\w$", {"a", "é", "_", "٣", "Ⅷ", "\u0301", "\u200d", "ⓐ", "漢"}, {"-", " ", "½", "€"}},
+         {"^\\w$", {"a", "é", "_", "٣", "Ⅷ", "\u0301", "\u200c", "\u200d", "ⓐ", "漢"}, {"-", " ", "½", "€"}},
          {"^\\W$", {"-", " ", "½", "€"}, {"a", "é", "_", "ⓐ"}},
          {"^[\\d.]$", {"٣", "."}, {"a"}},
          {"^[^\\d.]$", {"a", "\n"}, {"٣", "."}},
@@ -376,6 +381,7 @@ TEST_CASE("REGEXP: flags hold to the end of their group") {
 TEST_CASE("REGEXP: repetitions stack and count as far as Rust's") {
   check({{"^a**$", {"", "aaa"}, {"b"}},
          {"^a++$", {"a", "aaa"}, {""}},
+         {"^a+?b", {"ab"}, {"b"}},
          {"^(?:a{2}){3}?$", {"aaaaaa"}, {"aaaaa"}},
          {"^a{2}{3}$", {"aaaaaa"}, {"aaaaa"}},
          {"^a{ 2 , 3 }$", {"aa", "aaa"}, {"a", "aaaa"}},

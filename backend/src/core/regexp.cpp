@@ -25,10 +25,8 @@ std::string name_of(std::string_view pattern) {
   return "REGEXP '" + shorten(pattern) + "': ";
 }
 
-void require_utf8(std::string_view text, const char* what, std::string_view pattern) {
-  const std::size_t valid = valid_utf8_prefix(text);
-  if (valid == text.size()) return;
-  throw RegexpError(name_of(pattern) + "the " + what + " is not valid UTF-8 at byte " + std::to_string(valid + 1));
+std::string invalid_utf8(const char* what, std::size_t valid) {
+  return std::string("the ") + what + " is not valid UTF-8 at byte " + std::to_string(valid + 1);
 }
 
 std::string reason_of(const re2::RE2& re2) {
@@ -43,9 +41,10 @@ std::string reason_of(const re2::RE2& re2) {
 }
 
 std::unique_ptr<re2::RE2> compile(std::string_view pattern) {
+  const std::size_t valid = valid_utf8_prefix(pattern);
+  if (valid != pattern.size()) throw RegexpError(name_of(pattern.substr(0, valid)) + invalid_utf8("pattern", valid));
   if (pattern.size() > max_pattern_size)
     throw RegexpError(name_of(pattern) + "the pattern is longer than " + std::to_string(max_pattern_size) + " bytes");
-  require_utf8(pattern, "pattern", pattern.substr(0, valid_utf8_prefix(pattern)));
   std::string translated;
   try {
     translated = to_re2(pattern);
@@ -80,7 +79,8 @@ void match(sqlite3_context* context, sqlite3_value* pattern_value, sqlite3_value
     compiled = fresh.get();
   }
   if (const std::optional<std::string_view> text = text_of(text_value)) {
-    require_utf8(*text, "text", *pattern);
+    const std::size_t valid = valid_utf8_prefix(*text);
+    if (valid != text->size()) throw RegexpError(name_of(*pattern) + invalid_utf8("text", valid));
     const bool found = compiled->Match({text->data(), text->size()}, 0, text->size(), re2::RE2::UNANCHORED, nullptr, 0);
     sqlite3_result_int(context, found ? 1 : 0);
   }
@@ -88,7 +88,7 @@ void match(sqlite3_context* context, sqlite3_value* pattern_value, sqlite3_value
   if (fresh) sqlite3_set_auxdata(context, 0, fresh.release(), [](void* data) { delete static_cast<re2::RE2*>(data); });
 }
 
-extern "C" void statehouse_regexp(sqlite3_context* context, int, sqlite3_value** arguments) noexcept {
+void regexp(sqlite3_context* context, int, sqlite3_value** arguments) noexcept {
   try {
     match(context, arguments[0], arguments[1]);
   } catch (const std::bad_alloc&) {
@@ -102,7 +102,7 @@ extern "C" void statehouse_regexp(sqlite3_context* context, int, sqlite3_value**
 
 void register_regexp(sqlite3* db) {
   const int result = sqlite3_create_function_v2(db, "regexp", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
-                                                nullptr, statehouse_regexp, nullptr, nullptr, nullptr);
+                                                nullptr, regexp, nullptr, nullptr, nullptr);
   if (result == SQLITE_OK) return;
   throw Error(make_sqlite_error(sqlite3_extended_errcode(db)),
               std::string("cannot register REGEXP: ") + sqlite3_errmsg(db));

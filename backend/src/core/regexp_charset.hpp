@@ -22,8 +22,8 @@ class CharSet {
  public:
   static CharSet range(char32_t low, char32_t high);
   static CharSet everything();
-  /// The ASCII class `name`, such as "alpha", as in `[[:alpha:]]`. False if there is none of that name.
   static bool is_posix(std::string_view name) noexcept;
+  /// The ASCII class `[:name:]`; `name` is one, such as "alpha".
   static CharSet posix(std::string_view name);
   /// What Rust's \d, \s and \w match.
   static CharSet digit();
@@ -51,6 +51,7 @@ class CharSet {
     bool caseless = false;  ///< Case folding leads neither into the set nor out of it.
     bool negated = false;
 
+    // NOLINTNEXTLINE(modernize-use-nullptr): a false alarm
     std::strong_ordering operator<=>(const Atom&) const = default;
     Atom complement() const;
     /// In the syntax of the inside of a bracket: the range or class.
