@@ -47,7 +47,7 @@ class HttpServer {
   asio::strand<asio::any_io_executor> strand_;
   asio::ip::tcp::acceptor acceptor_;
   asio::ip::tcp::endpoint endpoint_;
-  asio::steady_timer timer_;
+  asio::steady_timer timer_;  // the pause after a failed accept; once the acceptor is closed, the end of the grace time
   std::set<std::shared_ptr<HttpSession>> sessions_;
 };
 

@@ -8,6 +8,7 @@
 #include <exception>
 #include <iostream>
 #include <statehouse/migrations/context.hpp>
+#include <string_view>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -49,22 +50,21 @@ asio::awaitable<void> start(AppState& state, HttpServer& server, const Settings&
   std::rethrow_exception(failure);
 }
 
-/// False when a signal came before the program was ready, which is no failure.
-bool failed_to_start(const std::exception_ptr& failure) {
+/// Logs what went wrong; a signal that came before the program was ready is nothing wrong.
+bool failed(std::string_view what, const std::exception_ptr& failure) {
   if (failure == nullptr) return false;
   try {
     std::rethrow_exception(failure);
   } catch (const Error& error) {
     if (error.code() == condition::closed) return false;
-    spdlog::critical("cannot start: {}", error.what());
+    spdlog::critical("{}: {}", what, error.what());
   } catch (const std::exception& error) {
-    spdlog::critical("cannot start: {}", error.what());
+    spdlog::critical("{}: {}", what, error.what());
   }
   return true;
 }
 
-bool stopped_clean(const std::exception_ptr& failure, const ShutdownReport& report) {
-  if (failure != nullptr) std::rethrow_exception(failure);
+void log_shutdown(const ShutdownReport& report) {
   for (const auto& database : report.databases) {
     if (database.closed) continue;
     spdlog::error("database '{}' could not be closed in time", database.name);
@@ -72,7 +72,6 @@ bool stopped_clean(const std::exception_ptr& failure, const ShutdownReport& repo
       spdlog::error("  held by {} at {} for {} ms", holder.verb, holder.where, holder.held_for.count());
   }
   spdlog::info("statehouse-server stops, {}", report.clean() ? "all is closed" : "not all is closed");
-  return report.clean();
 }
 
 /// Runs until a signal or a failure; gives the exit code.
@@ -85,20 +84,21 @@ int serve(const Settings& settings) {
                     [&](HttpRequest& request) { return routes.handle(request); });
   int exit_code = 1;
 
-  // Of the time allowed, requests that run get a half to finish, and the end of the process a tenth.
+  // Of the time allowed, requests that run get a half; some is left for ~AppState, which may have to wait once more.
   const auto allowed = settings.shutdown_timeout;
-  const ShutdownOptions options{.grace = allowed * 7 / 10, .deadline = allowed * 9 / 10};
+  const ShutdownOptions options{.grace = allowed * 6 / 10, .deadline = allowed * 7 / 10};
   auto drain = [&] { return server.drain(allowed / 2); };
 
   // One strand, so that signals are waited for before the program says that it is ready.
   const auto strand = asio::make_strand(io);
   asio::co_spawn(strand, shutdown_on_signal(state, drain, options),
                  [&](const std::exception_ptr& failure, const ShutdownReport& report) {
-                   if (stopped_clean(failure, report)) exit_code = 0;
+                   log_shutdown(report);
+                   if (!failed("cannot stop", failure) && report.clean()) exit_code = 0;
                    io.stop();
                  });
   asio::co_spawn(strand, start(state, server, settings), [&](const std::exception_ptr& failure) {
-    if (failed_to_start(failure)) io.stop();
+    if (failed("cannot start", failure)) io.stop();
   });
 
   std::vector<std::jthread> threads;

@@ -1,8 +1,8 @@
 // Cancellation at every moment of an operation's life. What must hold at each: exactly one completion, the outcome is
 // true (reported as done means done, reported as aborted means nothing of it is kept), and the connection is clean.
 
+#include <catch2/catch_get_random_seed.hpp>
 #include <catch2/catch_test_macros.hpp>
-#include <catch2/generators/catch_generators.hpp>
 #include <random>
 #include <set>
 
@@ -83,7 +83,7 @@ struct Cancellation {
     result.readers = 1;
     result.connection.on_connect = [this](Connection& connection, connection_role) {
       const auto call = [](void* self) {
-        if (const auto& hook = static_cast<Cancellation*>(self)->commit_hook) hook();
+        if (const auto& callback = static_cast<Cancellation*>(self)->commit_hook) callback();
         return 0;
       };
       sqlite3_commit_hook(connection.native().getHandle(), call, this);
@@ -286,6 +286,7 @@ TEST_CASE_METHOD(Cancellation, "cancel after the commit, before the caller is re
   //   resumed: done
   for (const Verb& verb : all_verbs())
     for (const cancellation_type type : every_type) {
+      if (std::string(verb.name).starts_with("acquire")) continue;  // needs no database thread
       CAPTURE(verb.name);
       auto task = start(verb, 1);
       app.step_db();
@@ -318,11 +319,11 @@ TEST_CASE_METHOD(Cancellation, "cancel: a coroutine that goes on all the same ca
   check_all_clean(app, pool);
 }
 
-TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction: it is undone alone, the transaction goes on") {
+TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction: before it runs, or while it reads, the others stay") {
   for (const bool running : {false, true}) {
     auto transaction = app.run(pool.begin());
     app.run(transaction.execute("INSERT INTO t VALUES (1)"));
-    auto task = app.spawn(transaction.execute("INSERT INTO t SELECT 2 WHERE hook() > 0 UNION ALL SELECT hook()"));
+    auto task = app.spawn(transaction.query_all<int>("SELECT hook() UNION ALL SELECT hook()"));
     hook.call = [&](int) { task.cancel(); };
     if (!running) task.cancel(cancellation_type::partial);
     app.settle();
@@ -335,6 +336,24 @@ TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction: it is undon
     app.run(pool.execute("DELETE FROM t"));
     check_all_clean(app, pool);
   }
+}
+
+TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction while it writes: SQLite gives up the whole, and so says the next call") {
+  auto transaction = app.run(pool.begin());
+  app.run(transaction.execute("INSERT INTO t VALUES (1)"));
+  auto task = app.spawn(transaction.execute("INSERT INTO t SELECT hook() UNION ALL SELECT hook()"));
+  hook.call = [&](int) { task.cancel(); };
+  app.settle();
+  hook.call = {};
+  CHECK(task.code() == aborted);
+  auto next = app.spawn(transaction.execute("INSERT INTO t VALUES (3)"));
+  app.settle();
+  CHECK(next.code() == errc::transaction_rolled_back);
+  auto commit = app.spawn(std::move(transaction).commit());
+  app.settle();
+  CHECK(commit.code() == errc::transaction_rolled_back);
+  CHECK(rows().empty());
+  check_all_clean(app, pool);
 }
 
 TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction whose handle is gone: rolled back, connection given on") {
@@ -463,13 +482,11 @@ asio::awaitable<void> add(Pool pool, int id, int how, std::set<int>& acknowledge
 }
 
 TEST_CASE_METHOD(Cancellation, "cancel at any step of any schedule: acknowledged is exactly what is kept") {
-  const auto seed = GENERATE(take(4, random(0U, ~0U)));
-  CAPTURE(seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(Catch::getSeed());  // printed; --rng-seed gives it again
   const auto one_in = [&](unsigned n) { return random() % n == 0; };
   std::set<int> acknowledged;
   int next_id = 0;
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 250; ++round) {
     CAPTURE(round);
     std::vector<Task<void>> tasks;
     const int tasks_of_this_round = 1 + int(random() % 8);

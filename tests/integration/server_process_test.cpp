@@ -6,9 +6,9 @@
 #include <csignal>
 #include <filesystem>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "eventually.hpp"
 #include "raw_http.hpp"
 #include "server_process.hpp"
 #include "temp_dir.hpp"
@@ -40,17 +40,6 @@ class OtherWriter {
  private:
   SQLite::Database database_;
 };
-
-/// Waits until `condition` holds, at most 20 s.
-template <class F>
-bool becomes_true(F condition) {
-  const auto give_up = std::chrono::steady_clock::now() + 20s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > give_up) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
 
 bool writer_is_busy(const ServerProcess& server) {
   RawHttp client(server.port());
@@ -144,7 +133,7 @@ TEST_CASE("every option comes from the environment too, and the command line win
   CHECK(contains(server.log(), "port=" + std::to_string(server.port())));
   CHECK(contains(server.log(), "data_dir=" + data.path().string()));
   CHECK(contains(server.log(), "vulnerable_sqlite="));
-  CHECK(becomes_true([&] { return contains(server.log(), "GET /healthz -> 200"); }));
+  CHECK(eventually([&] { return contains(server.log(), "GET /healthz -> 200"); }));
 }
 
 TEST_CASE("SIGTERM and SIGINT end it with 0, at once when it is idle") {
@@ -175,7 +164,7 @@ TEST_CASE("SIGTERM lets a request that is being received finish") {
   client.send("PUT /documents/d/blocks/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
   CHECK(client.receive().status == 100);
   server.kill(SIGTERM);
-  CHECK(becomes_true([&] { return refuses_connections(server); }));
+  CHECK(eventually([&] { return refuses_connections(server); }));
   client.send("1.0" + RawHttp::text("PUT", "/documents/d/blocks/b", "2"));
   const RawReply reply = client.receive();
   CHECK(reply.status == 201);
@@ -198,9 +187,9 @@ TEST_CASE("SIGTERM lets a request that is being handled finish") {
   OtherWriter other(data);
   RawHttp client(server.port());
   client.send(RawHttp::text("PUT", "/documents/d/blocks/b", "1"));
-  CHECK(becomes_true([&] { return writer_is_busy(server); }));
+  CHECK(eventually([&] { return writer_is_busy(server); }));
   server.kill(SIGTERM);
-  CHECK(becomes_true([&] { return refuses_connections(server); }));
+  CHECK(eventually([&] { return refuses_connections(server); }));
   other.release();
   CHECK(client.receive().status == 201);
   CHECK(server.wait(20s) == 0);
@@ -228,7 +217,7 @@ TEST_CASE("a second signal ends the waiting") {
   client.send("PUT /documents/d/blocks/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
   CHECK(client.receive().status == 100);
   server.kill(SIGTERM);
-  CHECK(becomes_true([&] { return refuses_connections(server); }));
+  CHECK(eventually([&] { return refuses_connections(server); }));
   server.kill(SIGINT);
   CHECK(server.wait(20s) == 0);
 }
@@ -241,7 +230,7 @@ TEST_CASE("while another program holds the write lock, writes are 503 and reads 
   OtherWriter other(data);
   RawHttp writer(server.port());
   writer.send(RawHttp::text("PUT", "/documents/d/blocks/b", R"("secret")"));
-  CHECK(becomes_true([&] { return writer_is_busy(server); }));
+  CHECK(eventually([&] { return writer_is_busy(server); }));
   CHECK(client.request("GET", "/documents/d/blocks/b").body == "1");
   const RawReply refused = writer.receive();  // after the busy timeout of 3 s
   CHECK(refused.status == 503);

@@ -2,15 +2,22 @@
 
 #include <SQLiteCpp/Database.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <initializer_list>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -154,6 +161,35 @@ inline ThreadedApp::ThreadedApp(AppStateOptions options, std::size_t callers) : 
   options.logger = log.logger();
   state.emplace(io.get_executor(), std::move(options));
   run(state->init());
+}
+
+/// One more AppState that runs where `app` runs.
+inline std::unique_ptr<AppState> another(SteppedApp& app, const std::filesystem::path& data_dir,
+                                         const std::string& prefix = {}) {
+  AppStateOptions options;
+  options.data_dir = data_dir;
+  options.dev_prefix = prefix;
+  options.database_executor = app.db.get_executor();
+  options.clock = app.clock;
+  options.logger = app.log.logger();
+  return std::make_unique<AppState>(app.io.get_executor(), std::move(options));
+}
+
+/// Permission bits, 0 when there is no such file.
+inline mode_t mode_of(const std::filesystem::path& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) == 0 ? status.st_mode & 07777 : 0;
+}
+
+/// The locks that this process holds, as the kernel knows them.
+inline std::vector<std::string> locks_of_this_process() {
+  std::vector<std::string> mine;
+  std::ifstream file("/proc/locks");
+  const std::string pid = " " + std::to_string(::getpid()) + " ";
+  for (std::string line; std::getline(file, line);)
+    if (contains(line, pid)) mine.push_back(line.substr(line.find(' ')));
+  std::ranges::sort(mine);
+  return mine;
 }
 
 /// Two handles mean the same pool.

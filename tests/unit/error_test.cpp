@@ -119,7 +119,7 @@ TEST_CASE("Error: what() is database, message and statement") {
   CHECK(plain.code() == errc::closed);
 }
 
-TEST_CASE("Error: bound values are in no error, whatever fails") {
+TEST_CASE("Error: no error repeats a bound value, whatever fails") {
   Connection db(":memory:");
   db.execute("CREATE TABLE t(a TEXT UNIQUE CHECK(length(a) < 100), b INTEGER NOT NULL) STRICT");
   db.execute("CREATE TABLE child(a TEXT REFERENCES t(a))");

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,6 +15,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -137,14 +140,33 @@ TEST_CASE("prepare_directory: each obstacle has its own code and says what to do
   fs::permissions(directory / "blind", fs::perms::owner_all);
 }
 
-TEST_CASE("prepare_directory: a read-only file system is named as such") {
-  struct stat status{};
-  const fs::path read_only = "/sys/kernel";
-  if (::stat(read_only.c_str(), &status) != 0 || ::mkdir((read_only / "statehouse").c_str(), 0700) == 0 || errno != EROFS)
-    SKIP("no read-only file system at hand");
-  const Error error = error_of([&] { prepare_directory(read_only / "statehouse"); });
-  CHECK(error.code() == system_code(EROFS));
-  CHECK(contains(error.what(), "read-only"));
+TEST_CASE("a read-only file system is named as such, and no attempt goes on for long") {
+  TempDir directory;
+  const fs::path path = directory / "a.db";
+  { Connection(path).execute("CREATE TABLE t(a)"); }
+  const std::string text = test::in_child([&]() -> std::string {
+    // A mount of its own, which ends with the child.
+    const int flags = CLONE_NEWNS | (::geteuid() == 0 ? 0 : CLONE_NEWUSER);
+    const char* const place = directory.path().c_str();
+    if (::unshare(flags) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount(place, place, nullptr, MS_BIND, nullptr) != 0 ||
+        ::mount(nullptr, place, nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr) != 0)
+      return "skip";
+    test::LogCapture log;
+    return outcome([&] { prepare_directory(directory / "data"); }) + "\n" + outcome([&] { prepare_directory(directory.path()); }) +
+           "\n" + outcome([&] { prepare_file(directory / "b.db", false, *log.logger()); }) + "\n" +
+           outcome([&] { Connection db(path); });
+  });
+  if (text == "skip") SKIP("no mount namespace here");
+  CAPTURE(text);
+  std::istringstream lines(text);
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    CAPTURE(line);
+    if (count < 3) CHECK(line.starts_with(std::to_string(EROFS) + " "));
+    CHECK(contains(line, "the file system is read-only: choose another data directory"));
+  }
+  CHECK(count == 4);
 }
 
 TEST_CASE("prepare_file: creates the file with mode 0600 under any umask, and SQLite's own files follow") {

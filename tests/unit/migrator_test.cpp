@@ -48,13 +48,20 @@ std::int64_t pragma(Connection& db, const std::string& name) {
   return db.query_one<std::int64_t>("PRAGMA " + name);
 }
 
-/// The SQL function stop_now(): a shutdown begins while a script runs.
-void add_stop_now(Connection& db) {
-  const auto stop = [](sqlite3_context* context, int, sqlite3_value**) {
-    static_cast<detail::Interrupter*>(sqlite3_user_data(context))->request(detail::stop_reason::shutdown);
+void request_stop(void* interrupter) {
+  static_cast<detail::Interrupter*>(interrupter)->request(detail::stop_reason::shutdown);
+}
+
+/// The SQL functions stop_now() and stop_after(): a shutdown begins while a statement runs, or when it has ended.
+void add_stop_functions(Connection& db) {
+  const auto now = [](sqlite3_context* context, int, sqlite3_value**) { request_stop(sqlite3_user_data(context)); };
+  const auto after = [](sqlite3_context* context, int, sqlite3_value**) {
+    sqlite3_set_auxdata(context, 0, sqlite3_user_data(context), request_stop);
   };
-  sqlite3_create_function_v2(db.session().handle(), "stop_now", 0, SQLITE_UTF8, &db.session().interrupter(), stop,
-                             nullptr, nullptr, nullptr);
+  sqlite3* const handle = db.session().handle();
+  auto* const interrupter = &db.session().interrupter();
+  sqlite3_create_function_v2(handle, "stop_now", 0, SQLITE_UTF8, interrupter, now, nullptr, nullptr, nullptr);
+  sqlite3_create_function_v2(handle, "stop_after", 1, SQLITE_UTF8, interrupter, after, nullptr, nullptr, nullptr);
 }
 
 constexpr std::string_view parents =
@@ -502,7 +509,7 @@ TEST_CASE("migrator: progress is told after each commit, and an exception from i
 TEST_CASE("migrator: a stop request ends a long migration, which is rolled back as a whole") {
   Connection db(":memory:");
   auto& interrupter = db.session().interrupter();
-  add_stop_now(db);
+  add_stop_functions(db);
   const auto migrator =
       set_of({{"1_a.sql", "CREATE TABLE a(x);"},
               {"2_b.sql",
@@ -521,9 +528,9 @@ TEST_CASE("migrator: a stop request ends a long migration, which is rolled back 
 TEST_CASE("migrator: a stop request ends a migration of many short statements before the next one") {
   Connection db(":memory:");
   auto& interrupter = db.session().interrupter();
-  add_stop_now(db);
+  add_stop_functions(db);
   const auto error = error_of([&] {
-    set_of({{"1_a.sql", "CREATE TABLE a(x);\nSELECT stop_now();\nSELECT 1;\nSELECT 2;"}}).run(db);
+    set_of({{"1_a.sql", "CREATE TABLE a(x);\nSELECT stop_after(1);\nSELECT 1;\nSELECT 2;"}}).run(db);
   });
   CHECK(error.code() == errc::closed);
   CHECK(error.line() == 3);

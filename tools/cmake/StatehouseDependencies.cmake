@@ -21,4 +21,7 @@ endif()
 # Warnings for our own targets, never for those who link the library.
 function(statehouse_target_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(${target} PRIVATE -Wno-restrict)  # false alarms at "text" + string (GCC bug 105651)
+  endif()
 endfunction()

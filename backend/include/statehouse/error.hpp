@@ -22,7 +22,7 @@ enum class errc {
   would_deadlock,          ///< A pool verb was called inside a closure that holds a connection of that pool.
   operation_in_progress,   ///< The transaction or lease already runs a statement; one at a time.
   write_on_reader,         ///< The statement writes, but was given to a verb that reads.
-  statement_refused,       ///< BEGIN, COMMIT, SAVEPOINT, ATTACH or a guarded PRAGMA was given to a statement verb.
+  statement_refused,       ///< BEGIN, COMMIT, SAVEPOINT, ATTACH, VACUUM or a guarded PRAGMA was given to a statement verb.
   not_one_statement,       ///< The text holds no statement, or more than one.
   parameter_count,         ///< The statement has another number of parameters than values were given.
   transaction_rolled_back, ///< SQLite has rolled the transaction back; nothing of it is kept.
@@ -32,7 +32,7 @@ enum class errc {
   column_count,            ///< The row has another number of columns than the type has fields.
   column_type,             ///< A column holds another storage class than the field can take.
   unexpected_null,         ///< A column is NULL but the field is not a `std::optional`.
-  value_out_of_range,      ///< An integer does not fit the type it is read into or bound from.
+  value_out_of_range,      ///< An integer or a time does not fit what it is read into or bound as.
   not_a_regular_file,      ///< The database path is a directory, a symbolic link or a special file.
   hard_linked,             ///< The database file has more than one name.
   file_in_use,             ///< This process has the same file open through another registry.
@@ -66,7 +66,8 @@ boost::system::error_condition make_error_condition(condition value) noexcept;
 boost::system::error_code make_sqlite_error(int extended_code) noexcept;
 
 /// The one exception of this library. `what()` is one sentence for a log line, with the database and the statement where
-/// they apply; it never contains bound values, and SQL text is cut at 200 characters.
+/// they apply. Bound values are left out, SQL text is cut at 200 bytes; but what SQLite says comes word for word, and of a
+/// faulty JSON path, MATCH expression or REGEXP pattern it says the text.
 class Error : public boost::system::system_error {
  public:
   struct Context {

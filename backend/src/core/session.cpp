@@ -325,6 +325,7 @@ std::vector<std::string> Session::attached() const {
 void Session::restore_settings() noexcept {
   const Interrupter::Shield shield(interrupter());
   const PermissionScope scope(*this, permission::unrestricted);
+  expects_transaction_ = false;
   try {
     for (const std::string& name : attached()) {
       if (std::ranges::find(attached_, name) != attached_.end()) continue;

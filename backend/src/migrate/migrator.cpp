@@ -1,7 +1,5 @@
 #include "statehouse/migrator.hpp"
 
-#include <spdlog/logger.h>
-
 #include <algorithm>
 #include <map>
 #include <span>
@@ -16,29 +14,28 @@ namespace statehouse {
 namespace {
 
 /// Scripts may set and attach what they like; afterwards the connection is as it was.
+class FullPermission {
+ public:
+  FullPermission(detail::Session& session, const detail::Runner& runner)
+      : session_(session), runner_(runner), scope_(session, detail::permission::unrestricted) {}
+  ~FullPermission() {
+    if (runner_.scripts_ran()) session_.restore_settings();
+  }
+  FullPermission(const FullPermission&) = delete;
+  FullPermission& operator=(const FullPermission&) = delete;
+
+ private:
+  detail::Session& session_;
+  const detail::Runner& runner_;
+  const detail::Session::PermissionScope scope_;
+};
+
 template <class Work>
 MigrationReport with_runner(Connection& connection, const detail::MigrationSet& set, const MigratorOptions& options,
                             Work&& work) {
-  detail::Session& session = connection.session();
-  const detail::Session::PermissionScope scope(session, detail::permission::unrestricted);
   detail::Runner runner(connection, set, options);
-  const auto restore = [&] {
-    const detail::Interrupter::Shield shield(session.interrupter());
-    if (runner.scripts_ran()) session.restore_settings();
-  };
-  try {
-    MigrationReport report = work(runner);
-    restore();
-    return report;
-  } catch (...) {
-    try {
-      restore();
-    } catch (const std::exception& error) {
-      session.logger().error("database '{}': settings not restored after a failed migration: {}",
-                             session.config().database, error.what());
-    }
-    throw;
-  }
+  const FullPermission permission(connection.session(), runner);
+  return work(runner);
 }
 
 }  // namespace

@@ -15,13 +15,11 @@
 namespace statehouse::detail {
 namespace {
 
-/// Rolls back on the way out unless there was a commit.
+/// Rolled back on the way out unless there was a commit.
 class Transaction {
  public:
   explicit Transaction(Session& session) : session_(session) { session_.begin(transaction_kind::immediate); }
-  ~Transaction() {
-    if (session_.in_transaction()) session_.rollback();
-  }
+  ~Transaction() { session_.rollback(); }
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 

@@ -1,0 +1,177 @@
+#include <catch2/catch_get_random_seed.hpp>
+#include <random>
+#include <set>
+
+#include "child_process.hpp"
+#include "recording_vfs.hpp"
+#include "state_support.hpp"
+
+namespace statehouse::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The file handles of a pool's connections, by role.
+struct Handles {
+  std::function<void(Connection&, connection_role)> hook() {
+    return [this](Connection& connection, connection_role role) {
+      const int handle = RecordingVfs::handle_of(connection.native().getHandle());
+      std::lock_guard lock(mutex);
+      (role == connection_role::writer ? writers : readers).insert(handle);
+    };
+  }
+  std::mutex mutex;
+  std::set<int> writers;
+  std::set<int> readers;
+};
+
+/// What a busy server does to its database: everything that the pool offers, at the same time.
+struct Traffic {
+  ThreadedApp& app;
+  const Pool pool;
+  const int steps;
+
+  asio::awaitable<void> one(unsigned seed) {
+    std::mt19937 random(seed);
+    for (int i = 0; i < steps; ++i) co_await step(random() % 10, static_cast<int>(random() % 1000));
+  }
+
+  asio::awaitable<void> step(unsigned what, int key) {
+    auto upsert = [key](Connection& db) {
+      db.execute("INSERT INTO t VALUES (?, randomblob(3000)) ON CONFLICT(k) DO UPDATE SET v = excluded.v", key);
+    };
+    switch (what) {
+      case 0:
+      case 1: co_await pool.execute("INSERT OR REPLACE INTO t VALUES (?, randomblob(3000))", key); break;
+      case 2: co_await pool.write(upsert); break;
+      case 3: co_await in_transaction(key); break;
+      case 4: co_await pool.execute("DELETE FROM t WHERE k = ?", key); break;
+      case 5: co_await leased(key); break;
+      case 6: co_await counted(); break;
+      default: co_await pool.query_optional<int>("SELECT length(v) FROM t WHERE k = ?", key);
+    }
+  }
+  asio::awaitable<void> in_transaction(int key) {
+    Transaction transaction = co_await pool.begin();
+    co_await transaction.execute("UPDATE t SET v = NULL WHERE k = ?", key);
+    if (key % 2 == 0) co_await std::move(transaction).commit();
+  }
+  asio::awaitable<void> leased(int key) {
+    ReaderLease lease = co_await pool.acquire(reader);
+    co_await lease.query_optional<int>("SELECT k FROM t WHERE k = ?", key);
+  }
+  asio::awaitable<void> counted() {
+    auto count = [](Reader& db) { return db.query_one<int>("SELECT count(*) FROM t") + db.query_one<int>("SELECT sum(k) IS NULL FROM t"); };
+    co_await pool.read(count);
+  }
+};
+
+TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lock") {
+  RecordingVfs vfs;
+  Handles handles;
+  AppStateOptions options;
+  options.database_threads = 3;
+  options.pool.readers = 3;
+  options.pool.connection.on_connect = handles.hook();
+  ThreadedApp app(std::move(options));
+  // Left by a process that was killed, so that there is something to recover.
+  in_child([&]() -> std::string {
+    auto* left = new Stranger(app.dir / "x.db");
+    left->execute("PRAGMA journal_mode = WAL; CREATE TABLE left_behind(x); INSERT INTO left_behind VALUES (1)");
+    return {};
+  });
+  REQUIRE(fs::exists(app.dir / "x.db-wal"));
+  app.state->db_instances.add_migrator(
+      "x", migrations({"CREATE TABLE t(k INTEGER PRIMARY KEY, v)", "-- no-transaction\nVACUUM"}));
+  const auto seed = Catch::getSeed();
+  CAPTURE(seed);
+  Traffic traffic{app, app.open("x"), 150};
+  std::vector<std::future<void>> ends;
+  for (unsigned i = 0; i < 12; ++i) ends.push_back(app.spawn(traffic.one(seed + i)));
+  for (auto& end : ends) end.get();
+  auto vacuum = [](Connection& db) { db.execute("VACUUM"); };
+  app.run(traffic.pool.write_without_transaction(vacuum));
+  CHECK(app.run(traffic.pool.query_one<int>("SELECT x FROM left_behind")) == 1);
+  CHECK(app.run(app.state->shutdown()).clean());
+
+  CHECK(handles.writers.size() == 1);
+  CHECK(handles.readers.size() == 3);
+  std::size_t write_locks = 0;
+  std::size_t checkpoint_locks = 0;
+  std::size_t read_locks = 0;
+  for (const RecordingVfs::Lock& lock : vfs.locks()) {
+    const bool by_writer = handles.writers.contains(lock.handle);
+    const bool writes = lock.covers(RecordingVfs::write_slot);
+    const bool checkpoints = lock.covers(RecordingVfs::checkpoint_slot);
+    if ((writes || checkpoints) && !by_writer)
+      FAIL_CHECK("handle " << lock.handle << " took slots " << lock.first << " to " << lock.first + lock.count - 1
+                           << (lock.exclusive ? ", exclusively" : ", shared"));
+    write_locks += writes && lock.exclusive;
+    checkpoint_locks += checkpoints && lock.exclusive;
+    read_locks += handles.readers.contains(lock.handle);
+  }
+  // The shim has seen what was to be seen.
+  CHECK(write_locks > 500);
+  CHECK(checkpoint_locks > 2);
+  CHECK(read_locks > 200);
+  for (const int handle : handles.readers) CHECK(vfs.writes(handle) == 0);
+  for (const int handle : handles.writers) CHECK(vfs.writes(handle) > 0);
+  check_closed(app.dir / "x.db");
+}
+
+TEST_CASE("lock audit: what asks no database for anything leaves the locks of the process as they are") {
+  SteppedApp app;
+  app.state->db_instances.add_migrator("x", migrations({"CREATE TABLE t(x)"}));
+  const Pool pool = app.open("x");
+  app.run(pool.execute("INSERT INTO t VALUES (1)"));
+  const Transaction transaction = app.run(pool.begin());  // a lock that would be missed
+  const auto locks = locks_of_this_process();
+  REQUIRE(locks.size() >= 3);
+  DbInstances& databases = app.state->db_instances;
+  const auto unchanged = [&](const char* what, const std::function<void()>& call) {
+    CAPTURE(what);
+    call();
+    app.settle();
+    CHECK(locks_of_this_process() == locks);
+  };
+  unchanged("get_pool", [&] { app.run(databases.get_pool("x")); });
+  unchanged("try_get_pool", [&] { CHECK(databases.try_get_pool("x.db")); });
+  unchanged("names", [&] { CHECK(databases.names().size() == 1); });
+  unchanged("stats", [&] { CHECK(databases.stats().at(0).file_bytes > 0); });
+  unchanged("db_path", [&] { CHECK(databases.db_path("x") == pool.path()); });
+  unchanged("Pool::stats, name, path", [&] { CHECK(pool.stats().name == pool.name()); });
+  unchanged("add_migrator", [&] { CHECK_THROWS(databases.add_migrator("x", migrations({}))); });
+  unchanged("init", [&] { app.run(app.state->init()); });
+  unchanged("the look at the file, every second", [&] { app.clock->advance(10s); });
+  unchanged("opening a file that is open", [&] {
+    auto second = another(app, app.dir.path());
+    app.run(second->init());
+    auto refused = app.spawn(second->db_instances.get_pool("x"));
+    app.settle();
+    CHECK(refused.code() == errc::file_in_use);
+    CHECK(app.run(second->shutdown()).clean());
+  });
+  unchanged("tightening the permissions of a file that is open", [&] {
+    AppStateOptions options;
+    options.data_dir = app.dir.path();
+    options.database_executor = app.db.get_executor();
+    options.clock = app.clock;
+    options.logger = app.log.logger();
+    options.pool.connection.tighten_permissions = true;
+    ::chmod(pool.path().c_str(), 0644);
+    AppState second(app.io.get_executor(), std::move(options));
+    app.run(second.init());
+    auto refused = app.spawn(second.db_instances.get_pool("x"));
+    app.settle();
+    CHECK(refused.code() == errc::file_in_use);
+    CHECK(mode_of(pool.path()) == 0600);
+  });
+  unchanged("opening another database", [&] {
+    const Pool other = app.run(databases.get_pool("other"));
+    CHECK(app.run(databases.get_pool("x")).name() == "x");
+    CHECK(other.name() == "other");
+  });
+}
+
+}  // namespace
+}  // namespace statehouse::test
