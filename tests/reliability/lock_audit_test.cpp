@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch_get_random_seed.hpp>
 #include <random>
 #include <set>
@@ -33,7 +34,7 @@ struct Traffic {
 
   asio::awaitable<void> one(unsigned seed) {
     std::mt19937 random(seed);
-    for (int i = 0; i < steps; ++i) co_await step(random() % 10, static_cast<int>(random() % 1000));
+    for (int i = 0; i < steps; ++i) co_await step(static_cast<unsigned>(random() % 10), static_cast<int>(random() % 1000));
   }
 
   asio::awaitable<void> step(unsigned what, int key) {
@@ -166,11 +167,11 @@ TEST_CASE("lock audit: what asks no database for anything leaves the locks of th
     CHECK(refused.code() == errc::file_in_use);
     CHECK(mode_of(pool.path()) == 0600);
   });
-  unchanged("opening another database", [&] {
-    const Pool other = app.run(databases.get_pool("other"));
-    CHECK(app.run(databases.get_pool("x")).name() == "x");
-    CHECK(other.name() == "other");
-  });
+
+  // Opening another database adds locks of its own, and takes none of these away.
+  const Pool other = app.run(databases.get_pool("other"));
+  const auto after = locks_of_this_process();
+  CHECK(std::ranges::includes(after, locks));
 }
 
 }  // namespace

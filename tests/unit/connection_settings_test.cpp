@@ -99,6 +99,25 @@ TEST_CASE("WAL: an existing database in another mode is switched, one in WAL mod
   }
 }
 
+TEST_CASE("WAL: where SQLite silently keeps another mode, opening fails and says what a directory must be") {
+  File file;
+  sqlite3_vfs* const usual = sqlite3_vfs_find(nullptr);
+  sqlite3_vfs* const without_shared_memory = sqlite3_vfs_find("unix-none");
+  REQUIRE(without_shared_memory != nullptr);
+  sqlite3_vfs_register(without_shared_memory, 1);
+  std::optional<Error> error;
+  try {
+    Connection db(file.fixture.config());
+  } catch (const Error& thrown) {
+    error = thrown;
+  }
+  sqlite3_vfs_register(usual, 1);
+  REQUIRE(error);
+  CHECK(error->code() == errc::wal_unavailable);
+  CHECK(contains(error->what(), "'delete' instead of WAL: the directory must be writable and on a local file system"));
+  CHECK(test::open_descriptors(file.fixture.path) == 0);
+}
+
 TEST_CASE("hardening: the schema table cannot be written") {
   Connection db(":memory:");
   db.execute("CREATE TABLE t(a)");
