@@ -51,6 +51,7 @@ TEST_CASE("destructor: without a shutdown it closes on its own thread, though no
   auto queued = app.spawn(x.execute("INSERT INTO t VALUES (4)"));       // behind the transaction
   auto scheduled = app.spawn(y.execute("CREATE TABLE never(x)"));       // its connection waits for a thread
   auto opening = app.spawn(app.state->db_instances.get_pool("z"));      // waits for a thread
+  const DbInstances copy = app.state->db_instances;
   const bool stopped = GENERATE(false, true);
   if (stopped) {
     app.io.stop();
@@ -68,6 +69,8 @@ TEST_CASE("destructor: without a shutdown it closes on its own thread, though no
   for (auto code : {on_lease.code(), in_transaction.code(), queued.code(), scheduled.code(), opening.code()})
     CHECK(code == errc::closed);
   CHECK(app.spawn(x.execute("INSERT INTO t VALUES (5)")).code() == errc::closed);
+  CHECK(app.spawn(copy.get_pool("x")).code() == errc::closed);
+  CHECK(copy.stats().at(0).state == database_state::closed);
   CHECK(app.spawn(lease.query_all<int>("SELECT 1")).code() == errc::closed);
   CHECK(app.spawn(std::move(transaction).commit()).code() == errc::closed);
 }

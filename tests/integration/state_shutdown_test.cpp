@@ -499,6 +499,22 @@ TEST_CASE("shutdown: cancelling the caller does not cancel the shutdown") {
   check_closed(pool.path());
 }
 
+TEST_CASE("shutdown: a statement that a closure has left alive does not keep the file open") {
+  SteppedApp app(two_readers());
+  const Pool pool = app.open("x");
+  app.run(pool.execute("CREATE TABLE t(x)"));
+  auto leak = [](Connection& db) {
+    sqlite3_stmt* statement = nullptr;
+    sqlite3_prepare_v2(db.native().getHandle(), "SELECT 'leaked' FROM t", -1, &statement, nullptr);
+    sqlite3_step(statement);
+  };
+  app.run(pool.write(leak));
+  CHECK(app.run(app.state->shutdown()).clean());
+  CHECK(app.log.count("a statement was still alive at close", spdlog::level::warn) == 1);
+  CHECK(app.log.count("SELECT 'leaked' FROM t", spdlog::level::debug) == 1);
+  check_closed(pool.path());
+}
+
 /// Tells the test that something is being posted, before it is.
 struct TellingExecutor {
   asio::io_context* context;

@@ -73,7 +73,7 @@ class RecordingVfs {
 
  private:
   /// SQLite gives us room for this and, right behind it, for the real file.
-  struct alignas(std::max_align_t) File {
+  struct alignas(8) File {  // as SQLite aligns that room
     sqlite3_file base;
     int handle;
 

@@ -16,5 +16,5 @@ if(TARGET re2::re2)
   set(re2_usable TRUE)
 endif()
 include(FindPackageHandleStandardArgs)
-find_package_handle_standard_args(re2 REQUIRED_VARS re2_usable
-                                  REASON_FAILURE_MESSAGE "neither a re2 CMake package nor re2.pc was found, install libre2-dev")
+find_package_handle_standard_args(re2 REQUIRED_VARS re2_usable REASON_FAILURE_MESSAGE
+                                  "neither a re2 CMake package nor re2.pc was found, install libre2-dev")

@@ -17,9 +17,10 @@ function(statehouse_embed_migrations target)
   elseif(NOT "${arg_UNPARSED_ARGUMENTS}" STREQUAL "")
     message(FATAL_ERROR "${call}: unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
   elseif(NOT arg_DATABASE MATCHES "^[A-Za-z0-9][A-Za-z0-9._-]*$" OR arg_DATABASE MATCHES "\\.\\.")
-    message(FATAL_ERROR "${call}: DATABASE '${arg_DATABASE}' is no database name: use letters, digits, '.', '_' and '-'.")
+    message(FATAL_ERROR "${call}: '${arg_DATABASE}' is no database name: use letters, digits, '.', '_' and '-'.")
   endif()
-  cmake_path(ABSOLUTE_PATH arg_DIRECTORY BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE OUTPUT_VARIABLE directory)
+  cmake_path(ABSOLUTE_PATH arg_DIRECTORY BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE
+             OUTPUT_VARIABLE directory)
   if("${arg_DIRECTORY}" STREQUAL "" OR NOT IS_DIRECTORY "${directory}")
     message(FATAL_ERROR "${call}: DIRECTORY '${arg_DIRECTORY}' is no directory (looked at ${directory}).")
   endif()
@@ -28,9 +29,9 @@ function(statehouse_embed_migrations target)
   string(REGEX REPLACE "[^A-Za-z0-9]+" "_" identifier "${identifier}")
   string(REGEX REPLACE "^([0-9])" "_\\1" identifier "${identifier}")
   set(keywords
-      alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class co_await
-      co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do
-      double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable
+      alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class
+      co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default
+      delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable
       namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast
       requires return short signed sizeof static static_assert static_cast struct switch template this thread_local
       throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq)

@@ -29,9 +29,11 @@ struct AppStateOptions {
 /// io_context.
 ///
 /// Thread-safety: every member from any thread; construction and destruction by one.
-/// Lifetime: destroy it before the execution contexts whose coroutines use it, and `co_await shutdown()` before that.
-/// The destructor without a shutdown says so in the log, interrupts what runs, rolls back and closes on the destroying
-/// thread within about two seconds, and does nothing at all in a forked child.
+/// Lifetime: destroy it before the execution contexts whose coroutines use it and that of `database_executor`, and
+/// `co_await shutdown()` before that. The destructor without a shutdown says so in the log, interrupts what runs, rolls
+/// back and closes on the destroying thread within about two seconds. A closure that still runs then cannot be stopped:
+/// the log says so, and the context of the coroutine that awaits it must live until it has returned. The destructor does
+/// nothing at all in a forked child.
 class AppState {
  public:
   /// Starts the database threads; touches no file. Throws Error with `errc::invalid_name` for a bad prefix.
@@ -40,8 +42,8 @@ class AppState {
   AppState(const AppState&) = delete;
   AppState& operator=(const AppState&) = delete;
 
-  /// Makes the data directory and checks that it can be written, on a database thread. Idempotent. Errors: Error in the
-  /// system category, with the path and what to do.
+  /// Makes the data directory and checks that it can be written, on a database thread. Idempotent; after a failure it may
+  /// be called again. Errors: Error in the system category, with the path and what to do, or `errc::closed`.
   asio::awaitable<void> init();
 
   /// DbInstances::shutdown.

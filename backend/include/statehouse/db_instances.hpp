@@ -58,7 +58,8 @@ class DbInstances {
   /// pool, a MigrationError, or what the file system or SQLite said.
   asio::awaitable<Pool> get_pool(std::string_view name, CallOptions options = {}) const;
 
-  /// The pool of `name` if it is open, never waits. Throws Error with `errc::invalid_name`.
+  /// The pool of `name` if it is open: nothing when it is not, not any more, or failed. Never waits. Throws Error with
+  /// `errc::invalid_name`.
   std::optional<Pool> try_get_pool(std::string_view name) const;
 
   /// Where the file of `name` is or would be. Throws Error with `errc::invalid_name`, or `not_initialised`.
@@ -73,8 +74,9 @@ class DbInstances {
   /// Closes everything and reports. New calls and waiting operations fail with `errc::closed` at once; what runs may
   /// finish within `grace`, is then interrupted and rolled back, and connections held by transactions and leases are
   /// taken back. Readers close before the writer, which checkpoints. Safe at any time, from several callers (the
-  /// earliest grace and deadline win), during openings; ignores cancellation. Never throws for a stuck database: read
-  /// the report.
+  /// earliest grace and deadline win), during openings. Cancellation: ignored; but in a coroutine that is cancelled
+  /// already Asio throws at the `co_await`, before anything has begun. Never throws for a stuck database: read the
+  /// report.
   asio::awaitable<ShutdownReport> shutdown(ShutdownOptions options = {}) const;
 
  private:

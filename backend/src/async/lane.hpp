@@ -89,6 +89,7 @@ class Lane {
   void arm_timer(Clock::time_point when);
   void note_error(const Operation& operation);
   void log_slow(const Operation& operation, Clock::duration ran) const;
+  std::exception_ptr queue_full_error() const;
   std::exception_ptr timeout_error(const Operation& operation, Clock::time_point now) const;
   Holder describe(const Slot& slot, Clock::time_point now) const;
 

@@ -278,6 +278,7 @@ void Registry::opened(Entry& target, std::shared_ptr<PoolCore> core, std::except
       waiter.core_ = core;
       waiter.error_ = failure;
     }
+    failure = nullptr;  // from here on the error is the waiters' alone
   }
   while (!waiters.empty()) {
     OpenWaiter& waiter = waiters.front();
