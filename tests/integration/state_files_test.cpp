@@ -114,27 +114,6 @@ TEST_CASE("file: a looser mode is reported, or tightened where the options say s
   CHECK(app.log.count("has mode 644", spdlog::level::warn) == (tighten ? 0 : 1));
 }
 
-TEST_CASE("file: where permissions are missing the error names the file, also when it is the -wal or -shm") {
-  const std::string suffix = GENERATE("", "-wal", "-shm");
-  CAPTURE(suffix);
-  const std::string outcome = as_nobody([&]() -> std::string {
-    SteppedApp app;
-    leave_behind(app.dir / "x.db");
-    const fs::path locked = app.dir / ("x.db" + suffix);
-    ::chmod(locked.c_str(), 0400);
-    app.run(app.state->init());
-    auto refused = app.spawn(app.state->db_instances.get_pool("x"));
-    app.settle();
-    const auto descriptors = open_descriptors(app.dir.path());
-    ::chmod(locked.c_str(), 0600);
-    const Pool pool = app.run(app.state->db_instances.get_pool("x"));
-    return refused.text() + " [" + std::to_string(descriptors) + "] [" +
-           std::to_string(app.run(pool.query_one<int>("SELECT x FROM other"))) + "]";
-  });
-  CHECK(contains(outcome, "'x.db" + suffix + "': the process may not write there"));
-  CHECK(contains(outcome, "[0] [7]"));  // nothing left open; and well once it may
-}
-
 /// What can happen to the file of an open database.
 enum class mishap { unlinked, renamed, replaced };
 

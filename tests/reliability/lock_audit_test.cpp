@@ -49,7 +49,7 @@ struct Traffic {
       case 4: co_await pool.execute("DELETE FROM t WHERE k = ?", key); break;
       case 5: co_await leased(key); break;
       case 6: co_await counted(); break;
-      default: co_await pool.query_optional<int>("SELECT length(v) FROM t WHERE k = ?", key);
+      default: co_await pool.query_optional<std::optional<int>>("SELECT length(v) FROM t WHERE k = ?", key);
     }
   }
   asio::awaitable<void> in_transaction(int key) {

@@ -2,8 +2,8 @@
 # extract.pl README.md DIRECTORY: takes the C++ blocks out of README.md. An HTML comment before a block says what it is:
 #   <!-- snippet: program -->       a whole program: becomes DIRECTORY/program_<line>.cpp
 #   <!-- snippet: declarations -->  at namespace scope, seen by what follows: goes into DIRECTORY/bodies.cpp
-#   <!-- snippet: body -->          and every other block: statements of a coroutine that has `io`, `state`, `pool` and the
-#                                   strings `document`, `block` and `json`: goes there too, a function each
+#   <!-- snippet: body -->          and every other block: statements of a coroutine that has `io`, `state`, `pool` and
+#                                   the strings `document`, `block` and `json`: goes there too, a function each
 # Prints the names of the programs as a CMake list. The compiler reports errors at README.md's own lines.
 use strict;
 use warnings;
@@ -38,8 +38,8 @@ sub finish {
   } elsif ($kind eq 'declarations') {
     $bodies .= "$text\n";
   } elsif ($kind eq 'body') {
-    $bodies .= "asio::awaitable<void> body_$first(asio::io_context& io, statehouse::AppState& state, statehouse::Pool pool,\n"
-             . "                                  std::string document, std::string block, std::string json) {\n"
+    $bodies .= "asio::awaitable<void> body_$first(asio::io_context& io, statehouse::AppState& state,\n"
+             . "    statehouse::Pool pool, std::string document, std::string block, std::string json) {\n"
              . "$text\n  co_return;\n}\n\n";
   } else {
     die "$readme:$first: unknown kind of snippet: $kind\n";
