@@ -39,8 +39,8 @@ void Lane::add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupt
 }
 
 void Lane::refuse(Operation& operation, std::exception_ptr error) noexcept {
+  // Not its state: that is the mutex's, and was set, or never left idle, before this.
   operation.error_ = std::move(error);
-  operation.state_ = Operation::state::done;
   operation.resume();
 }
 
