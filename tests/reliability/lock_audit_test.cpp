@@ -100,19 +100,24 @@ TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lo
   std::size_t write_locks = 0;
   std::size_t checkpoint_locks = 0;
   std::size_t read_locks = 0;
+  std::size_t rereads = 0;
   for (const RecordingVfs::Lock& lock : vfs.locks()) {
     const bool by_writer = handles.writers.contains(lock.handle);
     const bool writes = lock.covers(RecordingVfs::write_slot);
     const bool checkpoints = lock.covers(RecordingVfs::checkpoint_slot);
-    if ((writes || checkpoints) && !by_writer)
+    if (checkpoints && !by_writer)
       FAIL_CHECK("handle " << lock.handle << " took slots " << lock.first << " to " << lock.first + lock.count - 1
                            << (lock.exclusive ? ", exclusively" : ", shared"));
-    write_locks += writes && lock.exclusive;
+    // The one case SQLite has: a reader that meets the log's header while the writer is changing it asks for the write
+    // lock to read it again (walIndexReadHdr). It writes nothing then, which is checked below.
+    rereads += writes && !by_writer;
+    write_locks += writes && by_writer && lock.exclusive;
     checkpoint_locks += checkpoints && lock.exclusive;
     read_locks += handles.readers.contains(lock.handle);
   }
   // The shim has seen what was to be seen.
   CHECK(write_locks > 500);
+  CHECK(rereads * 20 < write_locks);
   CHECK(checkpoint_locks > 2);
   CHECK(read_locks > 200);
   for (const int handle : handles.readers) CHECK(vfs.writes(handle) == 0);
