@@ -1,5 +1,6 @@
 // Who gets a connection, when, and what those hear who do not.
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <map>
 
@@ -402,6 +403,32 @@ TEST_CASE("max_waiting: none may wait, but a free connection needs no waiting") 
   CHECK(first.get() == 1);
   CHECK(second.get() == 2);
   CHECK(third.code() == errc::queue_full);
+}
+
+TEST_CASE_METHOD(Queue, "max_waiting: of very many callers at once as many wait as may, the others hear it, each exactly once") {
+  constexpr int callers = 30'000;
+  constexpr int may_wait = 10'000;  // the default
+  auto holder = app.run(pool.begin());
+  int done = 0;
+  int refused = 0;
+  const auto call = [&](int id) -> asio::awaitable<void> {
+    try {
+      co_await pool.execute("INSERT INTO t VALUES (?)", id);
+      ++done;
+    } catch (const Error& error) {
+      refused += error.code() == errc::queue_full ? 1 : 0;
+    }
+  };
+  std::vector<Task<void>> tasks;
+  for (int id = 0; id < callers; ++id) tasks.push_back(app.start(call(id)));
+  app.settle();
+  CHECK(refused == callers - may_wait);
+  CHECK(pool.stats().writer.waiting == may_wait);
+  app.run(std::move(holder).commit());
+  app.settle(10 * callers);
+  CHECK(done == may_wait);
+  CHECK(std::ranges::all_of(tasks, [](const auto& task) { return task.completions() == 1; }));
+  CHECK(count(app, pool) == may_wait);
 }
 
 TEST_CASE_METHOD(Queue, "stats: count what ran, failed, waited, was cancelled, timed out and came back dirty") {

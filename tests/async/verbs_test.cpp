@@ -72,6 +72,14 @@ TEST_CASE_METHOD(Verbs, "execute_returning: gives the rows, and the statement ha
   CHECK(count(app, pool) == 3);
 }
 
+TEST_CASE_METHOD(Verbs, "execute_returning: when a row cannot be read, nothing of the statement is kept") {
+  auto task = app.spawn(pool.execute_returning<int>("INSERT INTO t(b) VALUES ('p'), ('q') RETURNING c"));
+  app.settle();
+  CHECK(task.code() == errc::unexpected_null);
+  CHECK(count(app, pool) == 0);
+  check_all_clean(app, pool);
+}
+
 TEST_CASE_METHOD(Verbs, "query verbs: all, at most one, exactly one row, into scalars, tuples and aggregates") {
   app.run(pool.execute("INSERT INTO t VALUES (1, 'Ada', 55.5), (2, 'Bob', NULL)"));
   const auto people = app.run(pool.query_all<Person>("SELECT a, b, c FROM t ORDER BY a"));
@@ -321,6 +329,18 @@ TEST_CASE_METHOD(Verbs, "native: a closure that leaves a transaction open or a s
   app.run(pool.write_without_transaction(leaves_begin));
   CHECK(count(app, pool) == 1);
   check_all_clean(app, pool);
+}
+
+TEST_CASE_METHOD(Verbs, "native: a statement that a closure never finalises does not keep shutdown from closing the file") {
+  app.run(pool.read([](Reader& db) {
+    sqlite3_stmt* leaked = nullptr;
+    sqlite3_prepare_v2(db.native().getHandle(), "SELECT 'leaked'", -1, &leaked, nullptr);
+    sqlite3_step(leaked);
+  }));
+  const auto path = pool.path();
+  CHECK(app.run(app.state->shutdown()).clean());
+  CHECK(app.log.count("a statement was still alive at close", spdlog::level::warn) == 1);
+  CHECK(!std::filesystem::exists(path.string() + "-wal"));
 }
 
 TEST_CASE_METHOD(Verbs, "arguments: text, views and temporaries may die right after the call expression") {

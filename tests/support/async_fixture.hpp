@@ -147,10 +147,15 @@ class SteppedApp {
   }
   explicit SteppedApp(PoolOptions pool) : SteppedApp(with(std::move(pool))) {}
 
+  /// Starts a coroutine on `io`; it does not run yet.
+  template <class Work>
+  auto start(Work work) {
+    return spawner_(io.get_executor(), std::move(work));
+  }
   /// Starts a coroutine on `io` and runs it to its first suspension.
   template <class Work>
   auto spawn(Work work) {
-    auto task = spawner_(io.get_executor(), std::move(work));
+    auto task = start(std::move(work));
     while (step(io)) {
     }
     return task;
@@ -159,7 +164,7 @@ class SteppedApp {
   /// while there is nothing left to do, or not within `limit` steps, fails the test.
   template <class Work>
   auto run(Work work, int limit = 100'000) {
-    auto task = spawner_(io.get_executor(), std::move(work));
+    auto task = start(std::move(work));
     return finish(task, limit);
   }
   template <class T>

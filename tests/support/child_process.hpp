@@ -49,8 +49,7 @@ std::string in_child(Work&& work) {
 template <class Work>
 std::string as_nobody(Work&& work) {
   return in_child([&]() -> std::string {
-    if (::geteuid() == 0 &&
-        (::setgroups(0, nullptr) != 0 || ::setgid(nobody) != 0 || ::setuid(nobody) != 0))
+    if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setgid(nobody) != 0 || ::setuid(nobody) != 0))
       return "cannot become nobody";
     return work();
   });

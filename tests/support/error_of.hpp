@@ -26,6 +26,8 @@ boost::system::error_code code_of(F&& f) {
   return error_of(std::forward<F>(f)).code();
 }
 
-inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 }  // namespace statehouse::test

@@ -1,5 +1,5 @@
-#include <SQLiteCpp/Database.h>
 #include <sqlite3.h>
+#include <SQLiteCpp/Database.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
@@ -140,9 +140,11 @@ TEST_CASE("hardening: the schema may not call functions with side effects, but m
   bool called = false;
   sqlite3_create_function(
       db.session().handle(), "effect", 0, SQLITE_UTF8, &called,
-      [](sqlite3_context* context, int, sqlite3_value**) { *static_cast<bool*>(sqlite3_user_data(context)) = true; }, nullptr, nullptr);
+      [](sqlite3_context* context, int, sqlite3_value**) { *static_cast<bool*>(sqlite3_user_data(context)) = true; },
+      nullptr, nullptr);
   db.execute("CREATE VIEW v AS SELECT effect()");
-  CHECK(contains(error_of([&] { db.query_all<std::optional<int>>("SELECT * FROM v"); }).what(), "unsafe use of effect()"));
+  CHECK(contains(error_of([&] { db.query_all<std::optional<int>>("SELECT * FROM v"); }).what(),
+                 "unsafe use of effect()"));
   CHECK_FALSE(called);
   CHECK(config_of(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA) == 0);
 
@@ -207,8 +209,9 @@ TEST_CASE("on_connect: a transaction it leaves open does not reach the first use
 TEST_CASE("on_connect: may not loosen what the pool rests on") {
   File file;
   file.fixture.options.on_connect = [](Connection& db, connection_role) {
-    for (const std::string sql : {"PRAGMA journal_mode = DELETE", "PRAGMA query_only = OFF", "PRAGMA wal_autocheckpoint = 1",
-                                  "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA busy_timeout = 0"})
+    for (const std::string sql :
+         {"PRAGMA journal_mode = DELETE", "PRAGMA query_only = OFF", "PRAGMA wal_autocheckpoint = 1",
+          "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA busy_timeout = 0"})
       CHECK(code_of([&] { db.execute(sql); }) == errc::statement_refused);
   };
   Connection writer(file.fixture.config());
@@ -219,10 +222,12 @@ TEST_CASE("on_connect: may not loosen what the pool rests on") {
 TEST_CASE("restore_settings: undoes what maintenance has changed and detaches what it has attached") {
   File file;
   Connection db(file.fixture.config());
-  const std::vector<std::string> names{"foreign_keys", "synchronous", "cache_size", "temp_store", "cell_size_check", "analysis_limit",
-                                       "journal_size_limit", "recursive_triggers", "ignore_check_constraints", "legacy_alter_table",
-                                       "automatic_index", "reverse_unordered_selects", "secure_delete", "mmap_size", "threads",
-                                       "read_uncommitted", "cache_spill"};
+  const std::vector<std::string> names{"foreign_keys",       "synchronous",        "cache_size",
+                                       "temp_store",         "cell_size_check",    "analysis_limit",
+                                       "journal_size_limit", "recursive_triggers", "ignore_check_constraints",
+                                       "legacy_alter_table", "automatic_index",    "reverse_unordered_selects",
+                                       "secure_delete",      "mmap_size",          "threads",
+                                       "read_uncommitted",   "cache_spill"};
   std::vector<std::string> before;
   for (const auto& name : names) before.push_back(setting(db, name));
   {
@@ -244,7 +249,8 @@ TEST_CASE("restore_settings: undoes what maintenance has changed and detaches wh
     CAPTURE(names[i]);
     CHECK(setting(db, names[i]) == before[i]);
   }
-  CHECK(db.query_all<std::string>("SELECT name FROM pragma_database_list WHERE name <> 'temp'") == std::vector<std::string>{"main"});
+  CHECK(db.query_all<std::string>("SELECT name FROM pragma_database_list WHERE name <> 'temp'") ==
+        std::vector<std::string>{"main"});
 }
 
 TEST_CASE("restore_settings: goes back to what on_connect has set and attached, not to the defaults") {
@@ -311,7 +317,8 @@ TEST_CASE("restore_settings: after clean, works whatever the closure has left, a
   CHECK(db.query_one<int>("SELECT count(*) FROM sqlite_schema") == 0);
 }
 
-TEST_CASE("standalone connection: relative paths, paths through a symbolic link to the directory, the name of the file") {
+TEST_CASE(
+    "standalone connection: relative paths, paths through a symbolic link to the directory, the name of the file") {
   test::TempDir directory;
   std::filesystem::create_directory(directory / "real");
   std::filesystem::create_directory_symlink(directory / "real", directory / "link");

@@ -66,8 +66,8 @@ TEST_CASE("condition: unique is UNIQUE, PRIMARY KEY and rowid, all of them const
     CHECK(make_sqlite_error(code) == condition::unique);
     CHECK(make_sqlite_error(code) == condition::constraint);
   }
-  for (const int code : {SQLITE_CONSTRAINT, SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_NOTNULL,
-                         SQLITE_CONSTRAINT_TRIGGER, SQLITE_CONSTRAINT_DATATYPE}) {
+  for (const int code : {SQLITE_CONSTRAINT, SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_FOREIGNKEY,
+                         SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_TRIGGER, SQLITE_CONSTRAINT_DATATYPE}) {
     CHECK(make_sqlite_error(code) != condition::unique);
     CHECK(make_sqlite_error(code) == condition::constraint);
   }
@@ -101,7 +101,8 @@ TEST_CASE("condition: ours are no generic ones; a cancellation is, in Boost's an
 }
 
 TEST_CASE("condition: each has a message") {
-  for (const condition value : {condition::busy, condition::constraint, condition::unique, condition::timeout, condition::closed})
+  for (const condition value :
+       {condition::busy, condition::constraint, condition::unique, condition::timeout, condition::closed})
     CHECK(make_error_condition(value).message() != "unknown condition");
   CHECK(boost::system::error_condition(99, condition_category()).message() == "unknown condition");
 }
@@ -128,20 +129,20 @@ TEST_CASE("Error: no error repeats a bound value, whatever fails") {
 
   std::vector<Error> errors;
   const auto collect = [&](auto&& f) { errors.push_back(error_of(f)); };
-  collect([&] { db.execute("INSERT INTO t VALUES (?, 2)", secret); });                     // UNIQUE
-  collect([&] { db.execute("INSERT INTO t VALUES (?, 2)", too_long); });                   // CHECK
-  collect([&] { db.execute("INSERT INTO t VALUES (?, NULL)", secret); });                  // NOT NULL
-  collect([&] { db.execute("INSERT INTO t VALUES ('y', ?)", secret); });                   // STRICT type
-  collect([&] { db.execute("INSERT INTO child VALUES (?)", too_long); });                  // foreign key
-  collect([&] { db.execute("INSERT INTO t VALUES (?, ?, ?)", secret, 1, 2); });            // SQL error
-  collect([&] { db.execute("INSERT INTO t VALUES (?, ?)", secret); });                     // parameter count
-  collect([&] { db.query_one<std::int64_t>("SELECT ?", secret); });                        // column type
-  collect([&] { db.query_one<std::tuple<int, int>>("SELECT ?", secret); });                // column count
-  collect([&] { db.query_one<int>("SELECT 1 WHERE ? = ''", secret); });                    // no row
-  collect([&] { db.query_one<std::string>("SELECT ? UNION ALL SELECT 'b'", secret); });    // too many rows
-  collect([&] { db.query_one<std::chrono::sys_seconds>("SELECT ?", secret); });            // not a time
-  collect([&] { db.execute("SELECT abs(-9223372036854775807 - 1), ?", secret); });         // run time error
-  collect([&] { db.execute("BEGIN; SELECT ?", secret); });                                 // two statements
+  collect([&] { db.execute("INSERT INTO t VALUES (?, 2)", secret); });                   // UNIQUE
+  collect([&] { db.execute("INSERT INTO t VALUES (?, 2)", too_long); });                 // CHECK
+  collect([&] { db.execute("INSERT INTO t VALUES (?, NULL)", secret); });                // NOT NULL
+  collect([&] { db.execute("INSERT INTO t VALUES ('y', ?)", secret); });                 // STRICT type
+  collect([&] { db.execute("INSERT INTO child VALUES (?)", too_long); });                // foreign key
+  collect([&] { db.execute("INSERT INTO t VALUES (?, ?, ?)", secret, 1, 2); });          // SQL error
+  collect([&] { db.execute("INSERT INTO t VALUES (?, ?)", secret); });                   // parameter count
+  collect([&] { db.query_one<std::int64_t>("SELECT ?", secret); });                      // column type
+  collect([&] { db.query_one<std::tuple<int, int>>("SELECT ?", secret); });              // column count
+  collect([&] { db.query_one<int>("SELECT 1 WHERE ? = ''", secret); });                  // no row
+  collect([&] { db.query_one<std::string>("SELECT ? UNION ALL SELECT 'b'", secret); });  // too many rows
+  collect([&] { db.query_one<std::chrono::sys_seconds>("SELECT ?", secret); });          // not a time
+  collect([&] { db.execute("SELECT abs(-9223372036854775807 - 1), ?", secret); });       // run time error
+  collect([&] { db.execute("BEGIN; SELECT ?", secret); });                               // two statements
   for (const Error& error : errors) {
     CAPTURE(error.what());
     CHECK_FALSE(contains(error.what(), secret));

@@ -50,12 +50,14 @@ class Umask {
 };
 
 mode_t mode_of(const fs::path& path) {
-  struct stat status{};
+  struct stat status {};
   REQUIRE(::stat(path.c_str(), &status) == 0);
   return status.st_mode & 07777;
 }
 
-boost::system::error_code system_code(int error) { return {error, boost::system::system_category()}; }
+boost::system::error_code system_code(int error) {
+  return {error, boost::system::system_category()};
+}
 
 const std::vector<mode_t> umasks{0, 022, 077, 0777};
 
@@ -66,7 +68,8 @@ std::string outcome(F&& f) {
     f();
   } catch (const Error& error) {
     const bool system = error.code().category() == boost::system::system_category();
-    return (system ? std::to_string(error.code().value()) : error.code().category().name()) + std::string(" ") + error.what();
+    return (system ? std::to_string(error.code().value()) : error.code().category().name()) + std::string(" ") +
+           error.what();
   } catch (const std::exception& error) {
     return std::string("not an Error: ") + error.what();
   }
@@ -153,8 +156,9 @@ TEST_CASE("a read-only file system is named as such, and no attempt goes on for 
         ::mount(nullptr, place, nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr) != 0)
       return "skip";
     test::LogCapture log;
-    return outcome([&] { prepare_directory(directory / "data"); }) + "\n" + outcome([&] { prepare_directory(directory.path()); }) +
-           "\n" + outcome([&] { prepare_file(directory / "b.db", false, *log.logger()); }) + "\n" +
+    return outcome([&] { prepare_directory(directory / "data"); }) + "\n" +
+           outcome([&] { prepare_directory(directory.path()); }) + "\n" +
+           outcome([&] { prepare_file(directory / "b.db", false, *log.logger()); }) + "\n" +
            outcome([&] { Connection db(path); });
   });
   if (text == "skip") SKIP("no mount namespace here");
@@ -198,12 +202,17 @@ TEST_CASE("prepare_file and prepare_directory: there is no moment with a looser 
     constexpr auto eperm = sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
     sock_filter filter[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
 #ifdef __NR_chmod
-                            refuse(__NR_chmod), eperm,
+                            refuse(__NR_chmod),
+                            eperm,
 #endif
-                            refuse(__NR_fchmod), eperm, refuse(__NR_fchmodat), eperm,
+                            refuse(__NR_fchmod),
+                            eperm,
+                            refuse(__NR_fchmodat),
+                            eperm,
                             BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
     const sock_fprog program{static_cast<unsigned short>(std::size(filter)), filter};
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) return "skip";
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+      return "skip";
     test::LogCapture log;
     return outcome([&] { prepare_file(directory / "a.db", false, *log.logger()); }) + "\n" +
            outcome([&] { prepare_directory(directory / "data"); });
@@ -379,7 +388,7 @@ TEST_CASE("opening: a file that may only be read is refused at once, not at the 
   fs::permissions(path, fs::perms(0444));
   const std::string text = as_nobody([&] { return outcome([&] { Connection db(path); }); });
   CAPTURE(text);
-  CHECK(contains(text, "'a.db': the process may not write there"));
+  CHECK(contains(text, "can be read, but not written; 'a.db': the process may not write there"));
 }
 
 TEST_CASE("opening: what is no database is an Error, and the file is left as it is") {
@@ -408,11 +417,12 @@ TEST_CASE("opening: every path gives a connection or an Error, never another exc
   fs::create_directory(directory / "blind");
   fs::permissions(directory / "blind", fs::perms(0));
   fs::create_symlink("circle", directory / "circle");
-  for (const fs::path& path : {fs::path(""), fs::path("/"), fs::path("."), fs::path(".."), directory / "", directory / "file" / "a.db",
-                               directory / "file" / "b" / "a.db", directory / "blind" / "a.db", directory / "blind" / "b" / "a.db",
-                               directory / "circle" / "a.db", directory / "missing" / "a.db", directory / std::string(300, 'n'),
-                               directory / std::string(300, 'n') / "a.db", fs::path(std::string("a\0b", 3)), fs::path("/dev/null"),
-                               fs::path("/proc/self/mem")}) {
+  for (const fs::path& path :
+       {fs::path(""), fs::path("/"), fs::path("."), fs::path(".."), directory / "", directory / "file" / "a.db",
+        directory / "file" / "b" / "a.db", directory / "blind" / "a.db", directory / "blind" / "b" / "a.db",
+        directory / "circle" / "a.db", directory / "missing" / "a.db", directory / std::string(300, 'n'),
+        directory / std::string(300, 'n') / "a.db", fs::path(std::string("a\0b", 3)), fs::path("/dev/null"),
+        fs::path("/proc/self/mem")}) {
     const std::string text = as_nobody([&] {
       fs::current_path("/");
       return outcome([&] { Connection db(path); });

@@ -1,6 +1,6 @@
+#include <sqlite3.h>
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Statement.h>
-#include <sqlite3.h>
 
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
@@ -260,7 +260,9 @@ namespace {
 
 void fill(Connection& db, int rows) {
   db.execute(
-      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?) INSERT INTO big SELECT i, i % 7, i % 11, i % 13 FROM n", rows);
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?) INSERT INTO big SELECT i, i % 7, i % "
+      "11, i % 13 FROM n",
+      rows);
 }
 
 }  // namespace
@@ -281,7 +283,8 @@ TEST_CASE("optimize: brings statistics up to date") {
 TEST_CASE("optimize: ends with its budget, is logged at debug only, and the connection works on") {
   File file;
   file.db().execute("CREATE TABLE big(a, b, c, d)");
-  for (const char* column : {"a", "b", "c", "d"}) file.db().execute("CREATE INDEX big_" + std::string(column) + " ON big(" + column + ")");
+  for (const char* column : {"a", "b", "c", "d"})
+    file.db().execute("CREATE INDEX big_" + std::string(column) + " ON big(" + column + ")");
   fill(file.db(), 10);
   file.db().execute("ANALYZE");
   fill(file.db(), 20'000);
@@ -306,8 +309,8 @@ TEST_CASE("close: virtual tables with statements of their own are left to themse
   }
   SECTION("beside a statement that somebody left over") {
     sqlite3_stmt* statement = nullptr;
-    REQUIRE(sqlite3_prepare_v2(file.db().native().getHandle(), "SELECT * FROM words WHERE words MATCH 'two'", -1, &statement, nullptr) ==
-            SQLITE_OK);
+    REQUIRE(sqlite3_prepare_v2(file.db().native().getHandle(), "SELECT * FROM words WHERE words MATCH 'two'", -1,
+                               &statement, nullptr) == SQLITE_OK);
     REQUIRE(sqlite3_step(statement) == SQLITE_ROW);
     CHECK(file.session().clean() == hygiene::clean);
     REQUIRE(sqlite3_step(statement) == SQLITE_ROW);

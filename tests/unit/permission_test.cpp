@@ -165,8 +165,9 @@ TEST_CASE("permission: COMMIT, ROLLBACK, RELEASE and DETACH are refused while th
   db.session().begin(detail::transaction_kind::immediate);
   db.savepoint([&] {
     db.execute("INSERT INTO t VALUES (1)");
-    for (const std::string sql : {"COMMIT", "END", "END TRANSACTION", "ROLLBACK", "ROLLBACK TO statehouse", "RELEASE statehouse",
-                                  "RELEASE SAVEPOINT statehouse", "SAVEPOINT mine", "BEGIN", "DETACH other"}) {
+    for (const std::string sql :
+         {"COMMIT", "END", "END TRANSACTION", "ROLLBACK", "ROLLBACK TO statehouse", "RELEASE statehouse",
+          "RELEASE SAVEPOINT statehouse", "SAVEPOINT mine", "BEGIN", "DETACH other"}) {
       CAPTURE(sql);
       CHECK(code_of([&] { db.execute(sql); }) == errc::statement_refused);
       CHECK(code_of([&] { db.execute_script(sql); }) == errc::statement_refused);
@@ -192,7 +193,8 @@ TEST_CASE("permission: a refusal says what to do instead") {
 TEST_CASE("permission: a statement compiled with more rights is not kept for those with fewer") {
   test::TempDir directory;
   Connection db(directory / "a.db");
-  for (const std::string sql : {"BEGIN", "PRAGMA synchronous = 2", "PRAGMA wal_checkpoint", "SAVEPOINT a", "ATTACH ':memory:' AS other"}) {
+  for (const std::string sql :
+       {"BEGIN", "PRAGMA synchronous = 2", "PRAGMA wal_checkpoint", "SAVEPOINT a", "ATTACH ':memory:' AS other"}) {
     CAPTURE(sql);
     {
       detail::Session::PermissionScope scope(db.session(), permission::unrestricted);
@@ -254,10 +256,11 @@ struct Both {
 
 TEST_CASE("reader: a statement that writes is write_on_reader and names the verbs that write") {
   Both both;
-  for (const std::string sql : {"INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (2) RETURNING a", "UPDATE t SET a = 2", "DELETE FROM t",
-                                "REPLACE INTO t VALUES (2)", "CREATE TABLE u(a)", "CREATE TEMP TABLE u(a)", "CREATE INDEX j ON t(a)",
-                                "DROP TABLE t", "ALTER TABLE t ADD COLUMN b", "PRAGMA user_version = 3", "REINDEX", "ANALYZE",
-                                "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x"}) {
+  for (const std::string sql :
+       {"INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (2) RETURNING a", "UPDATE t SET a = 2", "DELETE FROM t",
+        "REPLACE INTO t VALUES (2)", "CREATE TABLE u(a)", "CREATE TEMP TABLE u(a)", "CREATE INDEX j ON t(a)",
+        "DROP TABLE t", "ALTER TABLE t ADD COLUMN b", "PRAGMA user_version = 3", "REINDEX", "ANALYZE",
+        "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x"}) {
     CAPTURE(sql);
     for (int round = 0; round < 2; ++round) {
       const Error error = error_of([&] { both.reader->query_all<int>(sql); });
@@ -274,8 +277,9 @@ TEST_CASE("reader: neither checkpoints nor takes off its own restraint") {
   Both both;
   for (const auto granted : {permission::statements, permission::maintenance}) {
     detail::Session::PermissionScope scope(both.reader->session(), granted);
-    for (const std::string sql : {"PRAGMA query_only = OFF", "PRAGMA query_only(0)", "PRAGMA wal_autocheckpoint = 1000",
-                                  "PRAGMA journal_mode = DELETE", "PRAGMA wal_checkpoint", "PRAGMA wal_checkpoint(TRUNCATE)"}) {
+    for (const std::string sql :
+         {"PRAGMA query_only = OFF", "PRAGMA query_only(0)", "PRAGMA wal_autocheckpoint = 1000",
+          "PRAGMA journal_mode = DELETE", "PRAGMA wal_checkpoint", "PRAGMA wal_checkpoint(TRUNCATE)"}) {
       CAPTURE(sql, static_cast<int>(granted));
       CHECK(code_of([&] { both.reader->query_all<std::string>(sql); }) == errc::statement_refused);
     }

@@ -163,7 +163,8 @@ TEST_CASE("savepoint: a cancelled one undoes itself and leaves the rest of the t
 
 TEST_CASE("savepoint: a failed release undoes it") {
   Savepoints test;
-  test.db.execute_script("CREATE TABLE p(a PRIMARY KEY); CREATE TABLE c(a REFERENCES p(a) DEFERRABLE INITIALLY DEFERRED)");
+  test.db.execute_script(
+      "CREATE TABLE p(a PRIMARY KEY); CREATE TABLE c(a REFERENCES p(a) DEFERRABLE INITIALLY DEFERRED)");
   // The outermost savepoint is a transaction: releasing it commits, and the commit finds the violation.
   CHECK_THROWS_AS(test.db.savepoint([&] { test.db.execute("INSERT INTO c VALUES (1)"); }), Error);
   CHECK_FALSE(test.db.session().in_transaction());

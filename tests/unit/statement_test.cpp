@@ -24,8 +24,9 @@ TEST_CASE("one statement: semicolons, blanks and comments around it do no harm")
   Connection db(":memory:");
   for (const std::string sql :
        {"SELECT 1", "SELECT 1;", "  SELECT 1 ; ", "SELECT 1;;;", "; SELECT 1", ";;\n;SELECT 1", "SELECT 1 -- comment",
-        "SELECT 1; -- comment", "SELECT 1; /* comment */", "-- comment\nSELECT 1", "/* a */ SELECT /* b */ 1 /* c */; /* d */ -- e",
-        "SELECT 1;\n\n", "SELECT 1 /* not closed", "SELECT 1; /* not closed", "SELECT 1; -- a; b; SELECT 2"}) {
+        "SELECT 1; -- comment", "SELECT 1; /* comment */", "-- comment\nSELECT 1",
+        "/* a */ SELECT /* b */ 1 /* c */; /* d */ -- e", "SELECT 1;\n\n", "SELECT 1 /* not closed",
+        "SELECT 1; /* not closed", "SELECT 1; -- a; b; SELECT 2"}) {
     CAPTURE(sql);
     CHECK(db.query_one<int>(sql) == 1);
     CHECK(db.query_one<int>(sql) == 1);  // and again, from the cache
@@ -35,8 +36,8 @@ TEST_CASE("one statement: semicolons, blanks and comments around it do no harm")
 
 TEST_CASE("one statement: a text that holds none is refused") {
   Connection db(":memory:");
-  for (const std::string& sql : {""s, " "s, "\n"s, ";"s, ";;"s, "-- comment"s, "/* comment */"s, "/* not closed"s, "-- a\n;/* b */"s, "\0"s,
-                                 "\0SELECT 1"s}) {
+  for (const std::string& sql : {""s, " "s, "\n"s, ";"s, ";;"s, "-- comment"s, "/* comment */"s, "/* not closed"s,
+                                 "-- a\n;/* b */"s, "\0"s, "\0SELECT 1"s}) {
     CAPTURE(sql);
     CHECK(code_of([&] { db.execute(sql); }) == errc::not_one_statement);
     CHECK(code_of([&] { db.query_all<int>(sql); }) == errc::not_one_statement);
@@ -47,8 +48,9 @@ TEST_CASE("one statement: a text that holds more is refused, and none of it runs
   Connection db(":memory:");
   db.execute("CREATE TABLE t(a)");
   for (const std::string& sql :
-       {"INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)"s, "INSERT INTO t VALUES (1); SELECT 1"s, "INSERT INTO t VALUES (1); garbage"s,
-        "INSERT INTO t VALUES (1);; -- c\n SELECT 1"s, "INSERT INTO t VALUES (1); COMMIT"s, "INSERT INTO t VALUES (1); SELECT nothing"s}) {
+       {"INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)"s, "INSERT INTO t VALUES (1); SELECT 1"s,
+        "INSERT INTO t VALUES (1); garbage"s, "INSERT INTO t VALUES (1);; -- c\n SELECT 1"s,
+        "INSERT INTO t VALUES (1); COMMIT"s, "INSERT INTO t VALUES (1); SELECT nothing"s}) {
     CAPTURE(sql);
     const Error error = error_of([&] { db.execute(sql); });
     CHECK(error.code() == errc::not_one_statement);
@@ -60,8 +62,9 @@ TEST_CASE("one statement: a text that holds more is refused, and none of it runs
 TEST_CASE("one statement: what follows a NUL byte is not ignored") {
   Connection db(":memory:");
   db.execute("CREATE TABLE t(a)");
-  for (const std::string& sql : {"INSERT INTO t VALUES (1)\0"s, "INSERT INTO t VALUES (1);\0"s, "INSERT INTO t VALUES (1);\0DROP TABLE t"s,
-                                 "INSERT INTO t VALUES (1)\0, (2)"s, "INSERT INTO t VALUES ('a\0b')"s}) {
+  for (const std::string& sql :
+       {"INSERT INTO t VALUES (1)\0"s, "INSERT INTO t VALUES (1);\0"s, "INSERT INTO t VALUES (1);\0DROP TABLE t"s,
+        "INSERT INTO t VALUES (1)\0, (2)"s, "INSERT INTO t VALUES ('a\0b')"s}) {
     const Error error = error_of([&] { db.execute(sql); });
     CHECK(error.code() == errc::not_one_statement);
     CHECK(contains(error.what(), "NUL"));
@@ -106,7 +109,8 @@ TEST_CASE("execute: rows that the statement gives are ignored, and it runs to it
 TEST_CASE("execute_returning: gives the rows and has run to its end") {
   Connection db(":memory:");
   db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, a)");
-  CHECK(db.execute_returning<std::int64_t>("INSERT INTO t(a) VALUES (?), (?) RETURNING id", "x", "y") == std::vector<std::int64_t>{1, 2});
+  CHECK(db.execute_returning<std::int64_t>("INSERT INTO t(a) VALUES (?), (?) RETURNING id", "x", "y") ==
+        std::vector<std::int64_t>{1, 2});
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 2);
   CHECK(db.query_one<int>("UPDATE t SET a = 'z' WHERE id = 1 RETURNING id") == 1);
   CHECK(db.query_one<std::string>("SELECT a FROM t WHERE id = 1") == "z");
@@ -117,8 +121,10 @@ TEST_CASE("execute_returning: a write whose rows cannot be read is not kept") {
   const bool memory = GENERATE(false, true);
   Connection db(memory ? std::filesystem::path(":memory:") : directory / "a.db");
   db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, a)");
-  CHECK(code_of([&] { db.execute_returning<std::string>("INSERT INTO t(a) VALUES (1), (2) RETURNING id"); }) == errc::column_type);
-  CHECK(code_of([&] { db.execute_returning<int>("INSERT INTO t(a) VALUES (1), (2) RETURNING id, a"); }) == errc::column_count);
+  CHECK(code_of([&] { db.execute_returning<std::string>("INSERT INTO t(a) VALUES (1), (2) RETURNING id"); }) ==
+        errc::column_type);
+  CHECK(code_of([&] { db.execute_returning<int>("INSERT INTO t(a) VALUES (1), (2) RETURNING id, a"); }) ==
+        errc::column_count);
   CHECK(code_of([&] { db.query_one<int>("INSERT INTO t(a) VALUES (1), (2) RETURNING id"); }) == errc::too_many_rows);
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 0);
   // The connection is as good as before.
@@ -132,7 +138,8 @@ TEST_CASE("execute_returning: inside a transaction a failure leaves the transact
   db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, a)");
   db.session().begin(detail::transaction_kind::immediate);
   db.execute("INSERT INTO t(a) VALUES (0)");
-  CHECK(code_of([&] { db.execute_returning<std::string>("INSERT INTO t(a) VALUES (1) RETURNING id"); }) == errc::column_type);
+  CHECK(code_of([&] { db.execute_returning<std::string>("INSERT INTO t(a) VALUES (1) RETURNING id"); }) ==
+        errc::column_type);
   CHECK(db.session().in_transaction());
   CHECK(db.session().rollback());
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 0);
@@ -140,12 +147,15 @@ TEST_CASE("execute_returning: inside a transaction a failure leaves the transact
 
 TEST_CASE("execute_script: runs each statement in order and stops at the first that fails") {
   Connection db(":memory:");
-  db.execute_script("-- a script\nCREATE TABLE t(a);\n\nINSERT INTO t VALUES (1);; INSERT INTO t VALUES (2) -- no semicolon");
+  db.execute_script(
+      "-- a script\nCREATE TABLE t(a);\n\nINSERT INTO t VALUES (1);; INSERT INTO t VALUES (2) -- no semicolon");
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 2);
-  const Error error = error_of([&] { db.execute_script("INSERT INTO t VALUES (3); INSERT INTO nowhere VALUES (4); INSERT INTO t VALUES (5)"); });
+  const Error error = error_of(
+      [&] { db.execute_script("INSERT INTO t VALUES (3); INSERT INTO nowhere VALUES (4); INSERT INTO t VALUES (5)"); });
   CHECK(contains(error.what(), "nowhere"));
   CHECK(db.query_all<int>("SELECT a FROM t") == std::vector{1, 2, 3});
-  for (const std::string harmless : {"", " ", ";", "-- nothing", "/* nothing */", "SELECT 1"}) CHECK_NOTHROW(db.execute_script(harmless));
+  for (const std::string harmless : {"", " ", ";", "-- nothing", "/* nothing */", "SELECT 1"})
+    CHECK_NOTHROW(db.execute_script(harmless));
   CHECK(contains(error_of([&] { db.execute_script("SELECT 1;\0SELECT 2"s); }).what(), "NUL"));
 }
 
@@ -166,7 +176,8 @@ TEST_CASE("statement cache: a text is compiled once, and the least recently used
   db.query_one<int>("SELECT 3");
   CHECK(cached() == std::vector{"SELECT 1"s, "SELECT 3"s});
   for (int i = 0; i < 3; ++i) db.query_one<int>("SELECT 1");
-  for (sqlite3_stmt* s = sqlite3_next_stmt(db.session().handle(), nullptr); s; s = sqlite3_next_stmt(db.session().handle(), s))
+  for (sqlite3_stmt* s = sqlite3_next_stmt(db.session().handle(), nullptr); s;
+       s = sqlite3_next_stmt(db.session().handle(), s))
     if (sqlite3_sql(s) == "SELECT 1"s) CHECK(sqlite3_stmt_status(s, SQLITE_STMTSTATUS_RUN, 0) == 5);
 }
 
@@ -240,7 +251,8 @@ TEST_CASE("statement cache: memory stays bounded over 100,000 distinct statement
   Connection db(":memory:");
   db.execute("CREATE TABLE t(a, b, c)");
   const auto run = [&](int first, int last) {
-    for (int i = first; i < last; ++i) db.query_all<int>("SELECT a FROM t WHERE b = " + std::to_string(i) + " AND c > ?", i);
+    for (int i = first; i < last; ++i)
+      db.query_all<int>("SELECT a FROM t WHERE b = " + std::to_string(i) + " AND c > ?", i);
   };
   run(0, 1000);
   const auto before = sqlite3_memory_used();

@@ -164,7 +164,8 @@ TEST_CASE("timer: many call back in the order of their times, those of one time 
     std::vector<int> armed;
     for (int k = 0; k < count; ++k)
       if (const int i = k * 211 % count; i / 4 == static_cast<int>(at / 4)) armed.push_back(i);
-    CHECK(std::vector(order.begin() + static_cast<std::ptrdiff_t>(at), order.begin() + static_cast<std::ptrdiff_t>(at) + 4) == armed);
+    CHECK(std::vector(order.begin() + static_cast<std::ptrdiff_t>(at),
+                      order.begin() + static_cast<std::ptrdiff_t>(at) + 4) == armed);
   }
 }
 

@@ -1,5 +1,5 @@
-#include <SQLiteCpp/Database.h>
 #include <sqlite3.h>
+#include <SQLiteCpp/Database.h>
 
 #include <atomic>
 #include <boost/asio/error.hpp>
@@ -28,7 +28,8 @@ using test::error_of;
 
 namespace {
 
-constexpr auto endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE started()";
+constexpr auto endless =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE started()";
 
 struct Stopping {
   test::TempDir directory;
@@ -384,8 +385,8 @@ TEST_CASE("shield: a running statement is not interrupted either") {
   auto started = [&] { test.interrupter().request(stop_reason::cancelled); };
   test.on_start(started);
   Interrupter::Shield shield(test.interrupter());
-  CHECK(test.db().query_one<std::int64_t>(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT count(*) FROM n WHERE started()") == 5000);
+  CHECK(test.db().query_one<std::int64_t>("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) "
+                                          "SELECT count(*) FROM n WHERE started()") == 5000);
 }
 
 TEST_CASE("commit: a request before or during it does not undo what was asked to be kept") {
@@ -439,7 +440,8 @@ TEST_CASE("commit: waits for a lock to its end, whatever is requested meanwhile"
 
 TEST_CASE("commit: when it fails, the transaction is rolled back and the error is that of the commit") {
   Stopping test;
-  test.db().execute_script("CREATE TABLE p(a PRIMARY KEY); CREATE TABLE c(a REFERENCES p(a) DEFERRABLE INITIALLY DEFERRED)");
+  test.db().execute_script(
+      "CREATE TABLE p(a PRIMARY KEY); CREATE TABLE c(a REFERENCES p(a) DEFERRABLE INITIALLY DEFERRED)");
   test.db().session().begin(detail::transaction_kind::immediate);
   test.db().execute("INSERT INTO c VALUES (1)");
   CHECK(code_of([&] { test.db().session().commit(); }) == make_sqlite_error(SQLITE_CONSTRAINT_FOREIGNKEY));
@@ -459,7 +461,9 @@ TEST_CASE("rollback: is done whatever is requested") {
   CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 0);
 }
 
-TEST_CASE("transactions: when SQLite has rolled back by itself, later statements are refused instead of being kept one by one") {
+TEST_CASE(
+    "transactions: when SQLite has rolled back by itself, later statements are refused instead of being kept one by "
+    "one") {
   Stopping test;
   test.db().execute("CREATE TABLE u(a UNIQUE)");
   test.db().execute("INSERT INTO u VALUES (1)");

@@ -65,15 +65,17 @@ TEST_CASE("times: before 1970 the fraction still counts forward") {
   CHECK(times.text(sys_seconds(-1s)) == "1969-12-31T23:59:59+00:00");
   CHECK(times.text(sys_days(1600y / 2 / 29)) == "1600-02-29T00:00:00+00:00");
   CHECK(times.text(sys_days(0y / 1 / 1)) == "0000-01-01T00:00:00+00:00");
-  for (const Milliseconds value : {Milliseconds(-1ms), Milliseconds(-1000ms), Milliseconds(-1001ms), Milliseconds(-86'400'001ms)})
+  for (const Milliseconds value :
+       {Milliseconds(-1ms), Milliseconds(-1000ms), Milliseconds(-1001ms), Milliseconds(-86'400'001ms)})
     CHECK(times.round_trip(value) == value);
 }
 
-TEMPLATE_TEST_CASE("times: every duration comes back as it went", "", sys_days, Hours, sys_time<std::chrono::minutes>, sys_seconds,
-                   Milliseconds, Microseconds, Nanoseconds, std::chrono::system_clock::time_point) {
+TEMPLATE_TEST_CASE("times: every duration comes back as it went", "", sys_days, Hours, sys_time<std::chrono::minutes>,
+                   sys_seconds, Milliseconds, Microseconds, Nanoseconds, std::chrono::system_clock::time_point) {
   Times times;
-  for (const auto value : {TestType{}, std::chrono::floor<typename TestType::duration>(Nanoseconds(leap_day + 123'456'789ns)),
-                           std::chrono::floor<typename TestType::duration>(Nanoseconds(-123'456'789ns))})
+  for (const auto value :
+       {TestType{}, std::chrono::floor<typename TestType::duration>(Nanoseconds(leap_day + 123'456'789ns)),
+        std::chrono::floor<typename TestType::duration>(Nanoseconds(-123'456'789ns))})
     CHECK(times.round_trip(value) == value);
 }
 
@@ -82,7 +84,8 @@ TEST_CASE("times: SQLite's date functions understand what is written") {
   const Milliseconds value = leap_day + 12h + 30min + 5s + 250ms;
   CHECK(times.db.query_one<std::string>("SELECT datetime(?)", value) == "2024-02-29 12:30:05");
   CHECK(times.db.query_one<std::string>("SELECT strftime('%f', ?)", value) == "05.250");
-  CHECK(times.db.query_one<sys_seconds>("SELECT unixepoch(?)", value) == std::chrono::floor<std::chrono::seconds>(value));
+  CHECK(times.db.query_one<sys_seconds>("SELECT unixepoch(?)", value) ==
+        std::chrono::floor<std::chrono::seconds>(value));
 }
 
 TEST_CASE("times: every text form that SQLite's functions and sqlx write is read") {
@@ -104,8 +107,9 @@ TEST_CASE("times: every text form that SQLite's functions and sqlx write is read
   CHECK(times.read<Microseconds>("2024-02-29T12:00:00.000001+00:00") == noon + 1us);
   CHECK(times.read<Nanoseconds>("2024-02-29T12:00:00.000000001+00:00") == noon + 1ns);
   CHECK(times.read<Nanoseconds>("2024-02-29T12:00:00.1234567891234Z") == noon + 123'456'789ns);
-  for (const std::string sql : {"datetime(0, 'unixepoch')", "date(0, 'unixepoch')", "unixepoch('1970-01-01')",
-                                "strftime('%Y-%m-%dT%H:%M:%fZ', 0, 'unixepoch')", "strftime('%Y-%m-%d %H:%M', 0, 'unixepoch')"})
+  for (const std::string sql :
+       {"datetime(0, 'unixepoch')", "date(0, 'unixepoch')", "unixepoch('1970-01-01')",
+        "strftime('%Y-%m-%dT%H:%M:%fZ', 0, 'unixepoch')", "strftime('%Y-%m-%d %H:%M', 0, 'unixepoch')"})
     CHECK(times.db.query_one<sys_seconds>("SELECT " + sql) == sys_seconds(0s));
 }
 
@@ -119,13 +123,43 @@ TEST_CASE("times: a coarser field rounds down, before 1970 too") {
 
 TEST_CASE("times: what is no date and time is column_type and names the column, not the text") {
   Times times;
-  for (const std::string text :
-       {"", " ", "now", "2024", "2024-02", "24-02-29", "2024-2-29", "2024-02-30", "2023-02-29", "2024-13-01", "2024-00-10", "2024-01-00",
-        "2024-02-29T", "2024-02-29 ", "2024-02-29x", "2024-02-29T12", "2024-02-29T12:", "2024-02-29T1:00", "2024-02-29T24:00",
-        "2024-02-29T12:60", "2024-02-29T12:00:60", "2024-02-29T12:00:", "2024-02-29T12:00:00.", "2024-02-29T12:00:00.Z",
-        "2024-02-29T12:00:00+", "2024-02-29T12:00:00+2", "2024-02-29T12:00:00+0200", "2024-02-29T12:00:00+24:00",
-        "2024-02-29T12:00:00+02:60", "2024-02-29T12:00:00ZZ", "2024-02-29T12:00:00Z ", " 2024-02-29", "-2024-02-29", "2024/02/29",
-        "12:00:00", "2024-02-29T12:00:00 +02:00", "2024-02-29T-1:00"}) {
+  for (const std::string text : {"",
+                                 " ",
+                                 "now",
+                                 "2024",
+                                 "2024-02",
+                                 "24-02-29",
+                                 "2024-2-29",
+                                 "2024-02-30",
+                                 "2023-02-29",
+                                 "2024-13-01",
+                                 "2024-00-10",
+                                 "2024-01-00",
+                                 "2024-02-29T",
+                                 "2024-02-29 ",
+                                 "2024-02-29x",
+                                 "2024-02-29T12",
+                                 "2024-02-29T12:",
+                                 "2024-02-29T1:00",
+                                 "2024-02-29T24:00",
+                                 "2024-02-29T12:60",
+                                 "2024-02-29T12:00:60",
+                                 "2024-02-29T12:00:",
+                                 "2024-02-29T12:00:00.",
+                                 "2024-02-29T12:00:00.Z",
+                                 "2024-02-29T12:00:00+",
+                                 "2024-02-29T12:00:00+2",
+                                 "2024-02-29T12:00:00+0200",
+                                 "2024-02-29T12:00:00+24:00",
+                                 "2024-02-29T12:00:00+02:60",
+                                 "2024-02-29T12:00:00ZZ",
+                                 "2024-02-29T12:00:00Z ",
+                                 " 2024-02-29",
+                                 "-2024-02-29",
+                                 "2024/02/29",
+                                 "12:00:00",
+                                 "2024-02-29T12:00:00 +02:00",
+                                 "2024-02-29T-1:00"}) {
     CAPTURE(text);
     CHECK_FALSE(detail::parse_time(text).has_value());
     const Error error = error_of([&] { times.read<sys_seconds>(text); });
@@ -149,8 +183,8 @@ TEST_CASE("times: a time outside the years 0000 to 9999 cannot be bound") {
   CHECK(times.text(sys_seconds(sys_days(9999y / 12 / 31) + 24h - 1s)) == "9999-12-31T23:59:59+00:00");
   CHECK(times.text(Nanoseconds::max()) == "2262-04-11T23:47:16.854775807+00:00");
   CHECK(times.text(Nanoseconds::min()) == "1677-09-21T00:12:43.145224192+00:00");
-  for (const sys_seconds value : {sys_seconds(sys_days(10000y / 1 / 1)), sys_seconds(sys_days(0y / 1 / 1) - 1s), sys_seconds::max(),
-                                  sys_seconds::min()}) {
+  for (const sys_seconds value : {sys_seconds(sys_days(10000y / 1 / 1)), sys_seconds(sys_days(0y / 1 / 1) - 1s),
+                                  sys_seconds::max(), sys_seconds::min()}) {
     const Error error = error_of([&] { times.text(value); });
     CHECK(error.code() == errc::value_out_of_range);
     CHECK(contains(error.what(), "parameter 1"));
@@ -166,7 +200,8 @@ TEST_CASE("times: a time that the field's duration cannot count is value_out_of_
   CHECK(times.read<Milliseconds>("9999-12-31T23:59:59.999Z") == sys_days(9999y / 12 / 31) + 24h - 1ms);
   CHECK(times.read<Nanoseconds>("2262-04-11T23:47:15Z") == sys_seconds(9223372035s));
   CHECK(times.read<Nanoseconds>("1677-09-21T00:12:44Z") == sys_seconds(-9223372036s));
-  for (const std::string text : {"9999-12-31", "2262-04-12", "2262-04-11T23:47:16.854775808Z", "1677-09-20", "0001-01-01"}) {
+  for (const std::string text :
+       {"9999-12-31", "2262-04-12", "2262-04-11T23:47:16.854775808Z", "1677-09-20", "0001-01-01"}) {
     CAPTURE(text);
     const Error error = error_of([&] { times.read<Nanoseconds>(text); });
     CHECK(error.code() == errc::value_out_of_range);

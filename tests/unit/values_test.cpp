@@ -60,8 +60,8 @@ using limits = std::numeric_limits<T>;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("integers: every type keeps its limits", "", bool, char, signed char, unsigned char, short, unsigned short,
-                   int, unsigned, long, long long, std::int64_t, Narrow, std::byte) {
+TEMPLATE_TEST_CASE("integers: every type keeps its limits", "", bool, char, signed char, unsigned char, short,
+                   unsigned short, int, unsigned, long, long long, std::int64_t, Narrow, std::byte) {
   Values values;
   using Number = typename std::conditional_t<std::is_enum_v<TestType>, std::underlying_type<TestType>,
                                              std::type_identity<TestType>>::type;
@@ -122,8 +122,9 @@ TEST_CASE("enums: scoped and plain ones are their underlying integers") {
 
 TEST_CASE("floating point: exact, infinities included; NaN is stored as NULL, as SQLite knows none") {
   Values values;
-  for (const double value : {0.0, -0.0, 0.1, -1.5, limits<double>::min(), limits<double>::denorm_min(), limits<double>::max(),
-                             limits<double>::lowest(), limits<double>::infinity(), -limits<double>::infinity()}) {
+  for (const double value :
+       {0.0, -0.0, 0.1, -1.5, limits<double>::min(), limits<double>::denorm_min(), limits<double>::max(),
+        limits<double>::lowest(), limits<double>::infinity(), -limits<double>::infinity()}) {
     CAPTURE(value);
     CHECK(values.round_trip<double>(value) == value);
     CHECK(values.stored(value).starts_with("real "));
@@ -194,8 +195,8 @@ TEST_CASE("NULL: nullptr, nullopt, an empty optional of anything and a null cons
   CHECK(values.stored(std::optional<std::optional<int>>(std::optional<int>())) == "null NULL");
 }
 
-TEMPLATE_TEST_CASE("optional: a value reads as the value, NULL as nullopt", "", std::int64_t, bool, double, float, std::string,
-                   std::vector<std::byte>, Colour, std::chrono::sys_seconds, std::chrono::sys_days) {
+TEMPLATE_TEST_CASE("optional: a value reads as the value, NULL as nullopt", "", std::int64_t, bool, double, float,
+                   std::string, std::vector<std::byte>, Colour, std::chrono::sys_seconds, std::chrono::sys_days) {
   Values values;
   TestType value{};
   if constexpr (std::same_as<TestType, std::string>) value = "text";
@@ -247,7 +248,8 @@ TEST_CASE("rows: aggregates and tuples are filled by position") {
   Values values;
   const Record record{7, "name", std::nullopt, bytes("data"), Colour::blue, std::chrono::sys_days(2024y / 2 / 29)};
   constexpr auto sql = "SELECT ?, ?, ?, ?, ?, ?";
-  CHECK(values.db.query_one<Record>(sql, record.id, record.name, record.weight, record.data, record.colour, record.at) == record);
+  CHECK(values.db.query_one<Record>(sql, record.id, record.name, record.weight, record.data, record.colour,
+                                    record.at) == record);
 
   const auto tuple = values.db.query_one<std::tuple<int, std::string, std::optional<int>>>("SELECT 1, 'two', NULL");
   CHECK(tuple == std::tuple(1, "two"s, std::optional<int>()));
@@ -257,9 +259,11 @@ TEST_CASE("rows: aggregates and tuples are filled by position") {
 
 TEST_CASE("rows: query_all gives all of them in order, none of them as an empty vector") {
   Values values;
-  CHECK(values.db.query_all<int>("SELECT value FROM json_each('[3, 1, 2]') ORDER BY value DESC") == std::vector{3, 2, 1});
+  CHECK(values.db.query_all<int>("SELECT value FROM json_each('[3, 1, 2]') ORDER BY value DESC") ==
+        std::vector{3, 2, 1});
   CHECK(values.db.query_all<int>("SELECT 1 WHERE 0").empty());
-  CHECK(values.db.query_all<std::optional<int>>("VALUES (1), (NULL)") == std::vector<std::optional<int>>{1, std::nullopt});
+  CHECK(values.db.query_all<std::optional<int>>("VALUES (1), (NULL)") ==
+        std::vector<std::optional<int>>{1, std::nullopt});
 }
 
 TEST_CASE("rows: query_one and query_optional tell no row, one row and more rows apart") {
@@ -292,7 +296,8 @@ TEST_CASE("rows: an error in a field names the column by number and name") {
   CHECK(contains(message("SELECT 1 AS a, 2 AS b"), "column 2 ('b') holds INTEGER, the field needs TEXT"));
   CHECK(contains(message("SELECT NULL AS a, 'x' AS b"), "column 1 ('a') is NULL"));
   CHECK(contains(message("SELECT 2147483648 AS a, 'x' AS b"), "column 1 ('a') does not fit"));
-  CHECK(contains(error_of([&] { values.db.query_one<std::tuple<int, int>>("SELECT 1 AS a, NULL AS b"); }).what(), "column 2 ('b')"));
+  CHECK(contains(error_of([&] { values.db.query_one<std::tuple<int, int>>("SELECT 1 AS a, NULL AS b"); }).what(),
+                 "column 2 ('b')"));
 }
 
 TEST_CASE("parameters: their number must be the number of values") {
@@ -336,12 +341,17 @@ TEST_CASE("owned arguments: views and pointers become owners, values stay what t
 }
 
 TEST_CASE("Bindable and Row: what has no SQLite counterpart does not compile") {
-  static_assert(Bindable<int> && Bindable<const std::string&> && Bindable<const char (&)[4]> && Bindable<std::nullopt_t>);
-  static_assert(Bindable<std::optional<std::span<const std::byte>>> && Bindable<std::chrono::sys_time<std::chrono::nanoseconds>>);
-  static_assert(!Bindable<void*> && !Bindable<std::vector<int>> && !Bindable<std::chrono::seconds> && !Bindable<const int*>);
+  static_assert(Bindable<int> && Bindable<const std::string&> && Bindable<const char(&)[4]> &&
+                Bindable<std::nullopt_t>);
+  static_assert(Bindable<std::optional<std::span<const std::byte>>> &&
+                Bindable<std::chrono::sys_time<std::chrono::nanoseconds>>);
+  static_assert(!Bindable<void*> && !Bindable<std::vector<int>> && !Bindable<std::chrono::seconds> &&
+                !Bindable<const int*>);
   static_assert(!Bindable<std::chrono::sys_time<std::chrono::duration<double>>>);
-  static_assert(!Bindable<std::chrono::local_seconds> && !Bindable<std::optional<void*>> && !Bindable<const unsigned char*>);
+  static_assert(!Bindable<std::chrono::local_seconds> && !Bindable<std::optional<void*>> &&
+                !Bindable<const unsigned char*>);
   static_assert(Row<int> && Row<std::optional<std::string>> && Row<std::tuple<int, double>> && Row<Record>);
-  static_assert(!Row<std::string_view> && !Row<const char*> && !Row<std::vector<int>> && !Row<std::optional<std::optional<int>>>);
+  static_assert(!Row<std::string_view> && !Row<const char*> && !Row<std::vector<int>> &&
+                !Row<std::optional<std::optional<int>>>);
   static_assert(!Row<void*> && !Row<std::optional<Record>>);
 }

@@ -102,7 +102,9 @@ void Session::open() {
   config_.interrupter->attach(handle_);
   install_handlers();
   // SQLite opens what it may not write for reading, and says so only at the first write.
-  if (sqlite3_db_readonly(handle_, "main") == 1) fail(SQLITE_READONLY, {});
+  if (sqlite3_db_readonly(handle_, "main") == 1)
+    throw Error(make_sqlite_error(SQLITE_READONLY),
+                "the database file can be read, but not written; " + explain_cannot_open(config_.path), {config_.database, {}});
 }
 
 void Session::install_handlers() {
