@@ -296,10 +296,28 @@ TEST_CASE("interrupt: the first reason is the one that is told") {
   test.interrupter().request(stop_reason::cancelled);
   test.interrupter().request(stop_reason::shutdown);
   CHECK(test.interrupter().reason() == stop_reason::cancelled);
+  test.interrupter().disarm();
   test.interrupter().arm(test.clock().now() - 1s);
   CHECK(test.interrupter().reason() == stop_reason::deadline);
   test.interrupter().request(stop_reason::shutdown);
   CHECK(test.interrupter().reason() == stop_reason::shutdown);
+}
+
+TEST_CASE("interrupt: a request for one job does not reach the next, one for shutdown reaches all until the last") {
+  Stopping test;
+  const int first = 0;
+  const int second = 0;
+  test.interrupter().arm(Clock::time_point::max(), &first);
+  test.interrupter().request(stop_reason::cancelled, &second);
+  CHECK(test.interrupter().reason() == stop_reason::none);
+  test.interrupter().request(stop_reason::cancelled, &first);
+  CHECK(test.interrupter().reason() == stop_reason::cancelled);
+  test.interrupter().request(stop_reason::shutdown);
+  test.interrupter().arm(Clock::time_point::max(), &second);
+  CHECK(test.interrupter().reason() == stop_reason::shutdown);
+  test.interrupter().disarm();
+  test.interrupter().arm(Clock::time_point::max(), &second);
+  CHECK(test.interrupter().reason() == stop_reason::none);
 }
 
 TEST_CASE("interrupt: a stopped write leaves nothing behind, and the connection works on") {

@@ -54,8 +54,10 @@ class Pool {
   }
   template <Row T, Bindable... Args>
   asio::awaitable<std::vector<T>> execute_returning(CallOptions options, Sql sql, Args&&... args) const {
-    return statement<detail::QueryAll<T>>(connection_role::writer, "execute_returning", options, sql,
-                                          std::forward<Args>(args)...);
+    return detail::perform(core_,
+                           detail::Request{connection_role::writer, detail::run_mode::lone_statement,
+                                           "execute_returning", sql.where, options},
+                           detail::make_statement<detail::QueryAll<T>>(sql.text, std::forward<Args>(args)...));
   }
 
   template <Row T, Bindable... Args>

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "async/pool_core.hpp"
+#include "core/deadline.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -12,16 +13,10 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 /// Operations one turn on a database thread runs before it lets other databases have the thread.
-constexpr int turn = 64;
+constexpr std::size_t turn = 256;
 
 constexpr const char* would_deadlock_text =
     "called inside a closure of this pool: use the connection the closure was given";
-
-/// No limit for zero, nor for one that the clock cannot count.
-Clock::time_point after(Clock::time_point now, milliseconds limit) {
-  const bool limited = limit.count() > 0 && limit < duration_cast<milliseconds>(Clock::time_point::max() - now);
-  return limited ? now + limit : Clock::time_point::max();
-}
 
 std::exception_ptr aborted(const PoolConfig& config) {
   const boost::system::error_code code(ECANCELED, boost::system::system_category());
@@ -64,7 +59,7 @@ void Lane::submit(Operation& operation) {
   operation.lane_ = this;
   operation.submitted_ = config.clock->now();
   operation.wait_until_ =
-      after(operation.submitted_, operation.request_.options.timeout.value_or(config.options.acquire_timeout));
+      deadline(operation.submitted_, operation.request_.options.timeout.value_or(config.options.acquire_timeout));
   if (!admit(operation)) {
     lock.unlock();
     return refuse(operation, operation.error_);
@@ -90,41 +85,60 @@ void Lane::drain(Slot& slot) {
     if (slot.status != Slot::state::scheduled) return;  // parked meanwhile
     slot.status = Slot::state::running;
   }
-  for (int done = 0; done < turn; ++done) {
-    Operation* const operation = next(slot);
-    if (operation == nullptr) return;
-    operation->execute(*slot.connection, pool_);
-    const bool leaves = operation->request_.mode == run_mode::begin && operation->error_ == nullptr;
-    finish(slot, *operation);
-    if (leaves) return;
+  for (std::size_t ran = 0; ran < turn; ran += slot.claims.size()) {
+    if (!claim(slot)) return;
+    Batch batch(slot, pool_);
+    batch.run();
+    if (!finish(slot, batch.done())) return;
   }
   std::unique_lock lock(mutex_);
   closed_ != nullptr ? free(slot, lock) : schedule(slot);
 }
 
-/// What to run next on the slot that this thread has, or null when it has no more business with it.
-Operation* Lane::next(Slot& slot) {
+/// Takes from the queue what the slot that this thread has is to run next; false when the thread has no more business
+/// with the slot.
+bool Lane::claim(Slot& slot) {
   const std::exception_ptr unusable = make_ready(slot);
   std::unique_lock lock(mutex_);
   if (closed_ != nullptr || queue_.empty()) {
     free(slot, lock);
-    return nullptr;
+    return false;
   }
-  Operation& operation = queue_.front();
-  queue_.pop_front();
+  Operation& first = queue_.front();
   if (unusable != nullptr) {
-    operation.state_ = Operation::state::done;
+    queue_.pop_front();
+    first.state_ = Operation::state::done;
     schedule(slot);
     lock.unlock();
-    refuse(operation, unusable);
-    return nullptr;
+    refuse(first, unusable);
+    return false;
   }
-  if (operation.request_.mode == run_mode::acquire) {
-    hand_over(slot, operation, lock);
-    return nullptr;
+  if (first.request_.mode == run_mode::acquire) {
+    queue_.pop_front();
+    hand_over(slot, first, lock);
+    return false;
   }
-  begin_run(slot, operation);
-  return &operation;
+  slot.reported = false;
+  slot.claims.clear();
+  for (std::size_t left = share(first); left > 0 && !queue_.empty(); --left) {
+    Operation& operation = queue_.front();
+    const bool joins = operation.request_.may_share() && operation.request_.role == first.request_.role;
+    if (&operation != &first && (!joins || slow_.contains(operation))) break;
+    queue_.pop_front();
+    operation.state_ = Operation::state::claimed;
+    operation.slot_ = &slot;
+    operation.claim_ = slot.claims.add(operation);
+  }
+  return true;
+}
+
+/// How many operations, beginning with the first in the queue, one connection may claim: readers leave the others their
+/// part.
+std::size_t Lane::share(const Operation& first) const {
+  if (!first.request_.may_share() || slow_.contains(first)) return 1;
+  const auto usable = static_cast<std::size_t>(std::ranges::count_if(
+      slots_, [](const Slot& slot) { return slot.status != Slot::state::leased; }));
+  return std::min(Claims::capacity, (queue_.size() + usable - 1) / usable);
 }
 
 /// The connection as the next user expects it, opened anew if need be; an error when that fails.
@@ -148,54 +162,67 @@ void Lane::clean(Slot& slot) noexcept {
   ++(result == hygiene::broken ? stats_.replaced : stats_.rolled_back);
 }
 
-void Lane::begin_run(Slot& slot, Operation& operation) {
-  const auto now = pool_.config().clock->now();
-  operation.state_ = Operation::state::running;
-  operation.slot_ = &slot;
-  operation.started_ = now;
-  slot.current = &operation;
-  if (slot.status != Slot::state::leased) {
-    slot.verb = operation.request_.verb;
-    slot.where = operation.request_.where;
-    slot.since = now;
-    slot.reported = false;
+/// After a batch: false when the thread has no more business with the slot.
+bool Lane::finish(Slot& slot, OperationList& done) {
+  // Only an operation that is alone can be a `begin`.
+  const bool keeps =
+      !done.empty() && done.front().request_.mode == run_mode::begin && done.front().error_ == nullptr;
+  // Before the callers hear of the outcome, nothing of their work may be left on the connection.
+  if (!keeps) clean(slot);
+  std::unique_lock lock(mutex_);
+  slot.current.store(nullptr, std::memory_order_relaxed);
+  unclaim(slot);
+  for (Operation& operation : done) conclude(operation);
+  if (keeps && closed_ != nullptr) {
+    done.front().error_ = closed_;
+    free(slot, lock);
+  } else if (keeps) {
+    lease_to(slot, done.front());
   }
-  slot.interrupter->arm(
-      after(now, operation.request_.options.run_timeout.value_or(pool_.config().options.run_timeout)));
+  if (lock.owns_lock()) lock.unlock();
+  resume(done);
+  return !keeps;
 }
 
-Clock::duration Lane::end_run(Slot& slot, Operation& operation) {
-  const Clock::duration ran = pool_.config().clock->now() - operation.started_;
-  slot.interrupter->disarm();
-  slot.current = nullptr;
+/// Puts what a batch had no time for back to the head of the queue.
+void Lane::unclaim(Slot& slot) {
+  bool any = false;
+  for (std::size_t place = slot.claims.size(); place-- > 0;) {
+    Operation* const operation = slot.claims.take(place);
+    if (operation == nullptr) continue;
+    operation->state_ = Operation::state::queued;
+    operation->slot_ = nullptr;
+    queue_.push_front(*operation);
+    any = true;
+  }
+  if (!any || idle_.empty() || closed_ != nullptr) return;
+  Slot& other = *idle_.front();
+  idle_.pop_front();
+  schedule(other);
+}
+
+/// The books of an operation that has run.
+void Lane::conclude(Operation& operation) {
   operation.state_ = Operation::state::done;
   operation.slot_ = nullptr;
   ++stats_.completed;
   stats_.wait_time += operation.started_ - operation.submitted_;
-  stats_.run_time += ran;
-  if (operation.error_ != nullptr) {
-    ++stats_.failed;
-    note_error(operation);
-  }
-  return ran;
+  stats_.run_time += operation.ran_;
+  if (operation.request_.may_share()) slow_.note(operation, operation.ran_);
+  if (operation.error_ == nullptr) return;
+  ++stats_.failed;
+  note_error(operation);
 }
 
-void Lane::finish(Slot& slot, Operation& operation) {
-  const bool keeps = operation.request_.mode == run_mode::begin && operation.error_ == nullptr;
-  // Before the caller hears of the outcome, nothing of its work may be left on the connection.
-  if (!keeps) clean(slot);
-  std::unique_lock lock(mutex_);
-  const auto ran = end_run(slot, operation);
-  const bool parks = keeps && closed_ != nullptr;
-  if (parks) {
-    operation.error_ = closed_;
-    free(slot, lock);
-  } else if (keeps) {
-    lease_to(slot, operation);
+void Lane::resume(OperationList& done) const {
+  ResumeList list;
+  while (!done.empty()) {
+    Operation& operation = done.front();
+    done.pop_front();
+    log_slow(operation);
+    list.add(operation);
   }
-  if (lock.owns_lock()) lock.unlock();
-  log_slow(operation, ran);
-  operation.resume();
+  list.post();
 }
 
 void Lane::lease_to(Slot& slot, Operation& operation) {
@@ -204,7 +231,7 @@ void Lane::lease_to(Slot& slot, Operation& operation) {
   slot.reported = false;
   slot.verb = operation.request_.verb;
   slot.where = operation.request_.where;
-  slot.since = pool_.config().clock->now();
+  slot.leased_at = pool_.config().clock->now();
   operation.state_ = Operation::state::done;
   // If the caller never runs its completion, the handle in the operation gives the connection back.
   operation.lease_ = LeaseHandle({pool_.shared_from_this(), this, &slot, ++slot.ticket});
@@ -213,11 +240,11 @@ void Lane::lease_to(Slot& slot, Operation& operation) {
 /// To an operation that wants nothing but the connection. Unlocks.
 void Lane::hand_over(Slot& slot, Operation& operation, std::unique_lock<std::mutex>& lock) {
   lease_to(slot, operation);
-  operation.started_ = slot.since;
+  operation.started_ = slot.leased_at;
   ++stats_.completed;
   stats_.wait_time += operation.started_ - operation.submitted_;
   lock.unlock();
-  log_slow(operation, {});
+  log_slow(operation);
   operation.resume();
 }
 
@@ -240,13 +267,13 @@ void Lane::submit_on_lease(const LeaseRef& lease, Operation& operation) {
     lock.unlock();
     return fail(errc::would_deadlock, would_deadlock_text);
   }
-  if (slot.current != nullptr) {
+  if (slot.current.load(std::memory_order_relaxed) != nullptr) {
     lock.unlock();
     return fail(errc::operation_in_progress, "the transaction or lease already runs a statement: await it first");
   }
   operation.state_ = Operation::state::queued;
   operation.slot_ = &slot;
-  slot.current = &operation;
+  slot.current.store(&operation, std::memory_order_relaxed);
   lock.unlock();
   asio::post(pool_.config().executor, [this, pool = pool_.shared_from_this(), &slot] { run_leased(slot); });
 }
@@ -255,25 +282,28 @@ void Lane::run_leased(Slot& slot) {
   Operation* operation = nullptr;
   {
     std::lock_guard lock(mutex_);
-    operation = slot.status == Slot::state::leased ? slot.current : nullptr;
+    operation = slot.status == Slot::state::leased ? slot.current.load(std::memory_order_relaxed) : nullptr;
     // Cancelled or taken back meanwhile; or a later one that another thread has begun already.
     if (operation == nullptr || operation->state_ != Operation::state::queued) return;
-    begin_run(slot, *operation);
+    operation->state_ = Operation::state::claimed;
+    operation->started_ = pool_.config().clock->now();
   }
   const run_mode mode = operation->request_.mode;
   const bool spans = mode == run_mode::in_transaction || mode == run_mode::commit || mode == run_mode::rollback;
   if (const auto unusable = spans ? nullptr : make_ready(slot); unusable != nullptr) {
     operation->error_ = unusable;
   } else {
-    operation->execute(*slot.connection, pool_);
+    Batch(slot, pool_).run_alone(*operation);
   }
+  slot.interrupter->disarm();
   const bool ends = mode == run_mode::commit || mode == run_mode::rollback;
   if (!spans || ends) clean(slot);
   std::unique_lock lock(mutex_);
-  const auto ran = end_run(slot, *operation);
+  slot.current.store(nullptr, std::memory_order_relaxed);
+  conclude(*operation);
   if (slot.dropped || ends) free(slot, lock);
   if (lock.owns_lock()) lock.unlock();
-  log_slow(*operation, ran);
+  log_slow(*operation);
   operation->resume();
 }
 
@@ -281,7 +311,7 @@ void Lane::give_back(Slot& slot, std::uint64_t ticket) noexcept {
   if (pool_.forked()) return;
   std::unique_lock lock(mutex_);
   if (slot.status != Slot::state::leased || slot.ticket != ticket) return;  // taken back by shutdown
-  if (slot.current != nullptr) {
+  if (slot.current.load(std::memory_order_relaxed) != nullptr) {
     slot.dropped = true;
   } else {
     free(slot, lock);
@@ -313,20 +343,23 @@ void Lane::free(Slot& slot, std::unique_lock<std::mutex>& lock) {
 
 void Lane::cancel(Operation& operation, asio::cancellation_type type) noexcept {
   std::unique_lock lock(mutex_);
-  if (operation.state_ == Operation::state::running) {
-    if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none)
-      operation.slot_->interrupter->request(stop_reason::cancelled);
+  if (operation.state_ == Operation::state::claimed) {
+    Slot& slot = *operation.slot_;
+    if (!slot.claims.withdraw(operation.claim_, operation)) {
+      if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none)
+        slot.interrupter->request(stop_reason::cancelled, &operation);
+      return;
+    }
+  } else if (operation.state_ != Operation::state::queued) {
     return;
-  }
-  if (operation.state_ != Operation::state::queued) return;
-  if (operation.slot_ != nullptr) {
-    operation.slot_->current = nullptr;
+  } else if (operation.slot_ != nullptr) {
+    operation.slot_->current.store(nullptr, std::memory_order_relaxed);
     if (operation.slot_->dropped) {
       free(*operation.slot_, lock);
       lock.lock();
     }
   } else {
-    queue_.erase(Queue::s_iterator_to(operation));
+    queue_.erase(OperationList::s_iterator_to(operation));
   }
   ++stats_.cancelled;
   operation.state_ = Operation::state::done;
@@ -345,7 +378,7 @@ void Lane::arm_timer(Clock::time_point when) {
 }
 
 void Lane::expire() {
-  Queue expired;
+  OperationList expired;
   {
     std::lock_guard lock(mutex_);
     const auto now = pool_.config().clock->now();
@@ -357,23 +390,36 @@ void Lane::expire() {
         continue;
       }
       operation.error_ = timeout_error(operation, now);
-      operation.state_ = Operation::state::done;
-      ++stats_.acquire_timeouts;
-      queue_.erase(Queue::s_iterator_to(operation));
-      expired.push_back(operation);
+      queue_.erase(OperationList::s_iterator_to(operation));
+      end_waiting(operation, expired);
+    }
+    // What a batch has claimed, but not begun, waits as well.
+    for (Slot& slot : slots_) {
+      for (std::size_t place = 0; place < slot.claims.size(); ++place) {
+        Operation* const operation = slot.claims.at(place);
+        if (operation == nullptr) continue;
+        if (operation->wait_until_ > now) {
+          earliest = std::min(earliest, operation->wait_until_);
+        } else if (slot.claims.withdraw(place, *operation)) {
+          operation->error_ = timeout_error(*operation, now);
+          end_waiting(*operation, expired);
+        }
+      }
     }
     armed_ = Clock::time_point::max();
     if (earliest != Clock::time_point::max()) arm_timer(earliest);
   }
-  while (!expired.empty()) {
-    Operation& operation = expired.front();
-    expired.pop_front();
-    operation.resume();
-  }
+  resume(expired);
+}
+
+void Lane::end_waiting(Operation& operation, OperationList& expired) {
+  operation.state_ = Operation::state::done;
+  ++stats_.acquire_timeouts;
+  expired.push_back(operation);
 }
 
 void Lane::close(std::exception_ptr error) {
-  Queue refused;
+  OperationList refused;
   {
     std::lock_guard lock(mutex_);
     if (closed_ != nullptr) return;
@@ -400,14 +446,16 @@ void Lane::interrupt() noexcept {
     std::lock_guard lock(mutex_);
     error = closed_;
     for (Slot& slot : slots_) {
-      const bool running = slot.current != nullptr && slot.current->state_ == Operation::state::running;
+      Operation* const current = slot.current.load(std::memory_order_acquire);
+      const bool running = current != nullptr && current->state_ == Operation::state::claimed;
       if (running || slot.status == Slot::state::running) slot.interrupter->request(stop_reason::shutdown);
       if (slot.status != Slot::state::leased) continue;
       slot.dropped = running;
       if (running) continue;
-      if (slot.current != nullptr) {
-        slot.current->state_ = Operation::state::done;
-        refused.push_back(std::exchange(slot.current, nullptr));
+      if (current != nullptr) {
+        current->state_ = Operation::state::done;
+        slot.current.store(nullptr, std::memory_order_relaxed);
+        refused.push_back(current);
       }
       ++slot.ticket;
       slot.status = Slot::state::parked;
@@ -425,6 +473,7 @@ bool Lane::parked() const {
 void Lane::close_connections() noexcept {
   for (Slot& slot : slots_) {
     if (slot.connection == nullptr) continue;
+    slot.interrupter->disarm();
     slot.connection->session().clean();
     if (role_ == connection_role::writer && pool_.file_in_place()) slot.connection->session().prepare_close();
     slot.connection.reset();

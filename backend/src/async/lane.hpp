@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/intrusive/list.hpp>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -8,34 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "statehouse/detail/operation.hpp"
+#include "async/batch.hpp"
+#include "async/slow_list.hpp"
 #include "statehouse/stats.hpp"
 
 namespace statehouse::detail {
 
-/// One connection of a lane and who has it.
-///
-///     idle -> scheduled -> running -> scheduled ... -> idle      a database thread works through the queue
-///     idle/scheduled/running -> leased -> idle | scheduled       a caller holds it
-///     any -> parked                                              the lane is closed; never left
-struct Slot {
-  enum class state : unsigned char { idle, scheduled, running, leased, parked };
-
-  explicit Slot(std::shared_ptr<Interrupter> stop) : interrupter(std::move(stop)) {}
-
-  std::unique_ptr<Connection> connection;  // empty when it could not be opened again
-  const std::shared_ptr<Interrupter> interrupter;
-  state status = state::idle;
-  Operation* current = nullptr;  // what runs, or waits to run on the lease
-  std::uint64_t ticket = 0;      // of the present lease
-  bool dropped = false;          // the lease ended while its operation was running
-  const char* verb = "";
-  std::source_location where{};
-  Clock::time_point since{};
-  bool reported = false;         // as held for long
-};
-
-/// Connections of one kind and the operations that wait for them, first in, first out.
+/// Connections of one kind and the operations that wait for them, first in, first out. What waits at the same moment and
+/// may share a transaction is run as a Batch; nothing waits for one to fill.
 ///
 /// Invariant: while a slot is idle, every queued operation has a scheduled slot on its way. A slot is touched only by
 /// the thread that runs it, or under the mutex while nobody does. Handlers are posted, and outside the mutex.
@@ -70,25 +49,26 @@ class Lane {
   std::string last_error() const;
 
  private:
-  using Queue = boost::intrusive::list<Operation>;
-
   bool admit(Operation& operation);
   void schedule(Slot& slot);
   void drain(Slot& slot);
   void run_leased(Slot& slot);
-  Operation* next(Slot& slot);
+  bool claim(Slot& slot);
+  std::size_t share(const Operation& first) const;
+  void unclaim(Slot& slot);
   std::exception_ptr make_ready(Slot& slot) noexcept;
   void clean(Slot& slot) noexcept;
-  void begin_run(Slot& slot, Operation& operation);
-  Clock::duration end_run(Slot& slot, Operation& operation);
-  void finish(Slot& slot, Operation& operation);
+  bool finish(Slot& slot, OperationList& done);
+  void conclude(Operation& operation);
+  void resume(OperationList& done) const;
+  void end_waiting(Operation& operation, OperationList& expired);
   void lease_to(Slot& slot, Operation& operation);
   void hand_over(Slot& slot, Operation& operation, std::unique_lock<std::mutex>& lock);
   void free(Slot& slot, std::unique_lock<std::mutex>& lock);
   void expire();
   void arm_timer(Clock::time_point when);
   void note_error(const Operation& operation);
-  void log_slow(const Operation& operation, Clock::duration ran) const;
+  void log_slow(const Operation& operation) const;
   std::exception_ptr queue_full_error() const;
   std::exception_ptr timeout_error(const Operation& operation, Clock::time_point now) const;
   Holder describe(const Slot& slot, Clock::time_point now) const;
@@ -100,7 +80,8 @@ class Lane {
   mutable std::mutex mutex_;
   std::deque<Slot> slots_;
   std::deque<Slot*> idle_;  // least recently used first: connections are handed out in turn
-  Queue queue_;
+  OperationList queue_;
+  SlowList slow_;
   std::exception_ptr closed_;
   LaneStats stats_;
   std::string last_error_;

@@ -39,6 +39,10 @@ constexpr bool tells_of_the_file(int sqlite_result) noexcept {
   }
 }
 
+bool in_use(const Slot& slot) noexcept {
+  return slot.status == Slot::state::leased || slot.current.load(std::memory_order_relaxed) != nullptr;
+}
+
 }  // namespace
 
 std::exception_ptr Lane::queue_full_error() const {
@@ -54,7 +58,7 @@ std::exception_ptr Lane::timeout_error(const Operation& operation, Clock::time_p
                      std::to_string(queue_.size()) + " in the queue";
   const char* separator = "; held by ";
   for (const Slot& slot : slots_) {
-    if (slot.status != Slot::state::leased && slot.current == nullptr) continue;
+    if (!in_use(slot)) continue;
     const Holder holder = describe(slot, now);
     text += separator + holder.verb + " at " + holder.where + " for " + std::to_string(holder.held_for.count()) +
             (holder.running ? " ms (running)" : " ms (not running anything)");
@@ -72,10 +76,11 @@ void Lane::report_long_leases() {
     std::lock_guard lock(mutex_);
     const auto now = config.clock->now();
     for (Slot& slot : slots_) {
-      const bool held = slot.status == Slot::state::leased || slot.current != nullptr;
-      if (!held || slot.reported || now - slot.since < config.options.long_lease) continue;
+      if (!in_use(slot) || slot.reported) continue;
+      const Holder holder = describe(slot, now);
+      if (holder.held_for < config.options.long_lease) continue;
       slot.reported = true;
-      found.push_back(describe(slot, now));
+      found.push_back(holder);
     }
   }
   for (const Holder& holder : found)
@@ -93,7 +98,7 @@ void Lane::note_error(const Operation& operation) {
   }
 }
 
-void Lane::log_slow(const Operation& operation, Clock::duration ran) const {
+void Lane::log_slow(const Operation& operation) const {
   const PoolConfig& config = pool_.config();
   const auto slow = [](milliseconds limit, Clock::duration took) { return limit.count() > 0 && took >= limit; };
   const auto waited = operation.started_ - operation.submitted_;
@@ -101,9 +106,9 @@ void Lane::log_slow(const Operation& operation, Clock::duration ran) const {
     config.logger->warn("database '{}': {} at {} waited {} ms for a {} connection", config.name,
                         operation.request_.verb, to_string(operation.request_.where),
                         duration_cast<milliseconds>(waited).count(), to_string(role_));
-  if (slow(config.options.slow_statement, ran))
+  if (slow(config.options.slow_statement, operation.ran_))
     config.logger->warn("database '{}': {} at {} ran {} ms: {}", config.name, operation.request_.verb,
-                        to_string(operation.request_.where), duration_cast<milliseconds>(ran).count(),
+                        to_string(operation.request_.where), duration_cast<milliseconds>(operation.ran_).count(),
                         shorten(operation.sql()));
 }
 
@@ -112,14 +117,17 @@ LaneStats Lane::stats() const {
   LaneStats result = stats_;
   result.connections = slots_.size();
   result.waiting = queue_.size();
-  result.in_use = static_cast<std::size_t>(std::ranges::count_if(
-      slots_, [](const Slot& slot) { return slot.status == Slot::state::leased || slot.current != nullptr; }));
+  result.in_use = static_cast<std::size_t>(std::ranges::count_if(slots_, in_use));
   return result;
 }
 
 Holder Lane::describe(const Slot& slot, Clock::time_point now) const {
-  const bool running = slot.current != nullptr && slot.current->state_ == Operation::state::running;
-  return {role_, slot.verb, to_string(slot.where), duration_cast<milliseconds>(now - slot.since), running};
+  const Operation* const current = slot.current.load(std::memory_order_acquire);
+  const bool running = current != nullptr && current->state_ == Operation::state::claimed;
+  if (slot.status == Slot::state::leased)
+    return {role_, slot.verb, to_string(slot.where), duration_cast<milliseconds>(now - slot.leased_at), running};
+  return {role_, current->request_.verb, to_string(current->request_.where),
+          duration_cast<milliseconds>(now - slot.since.load(std::memory_order_relaxed)), running};
 }
 
 std::vector<Holder> Lane::holders() const {
@@ -127,7 +135,7 @@ std::vector<Holder> Lane::holders() const {
   std::vector<Holder> result;
   const auto now = pool_.config().clock->now();
   for (const Slot& slot : slots_)
-    if (slot.status == Slot::state::leased || slot.current != nullptr) result.push_back(describe(slot, now));
+    if (in_use(slot)) result.push_back(describe(slot, now));
   return result;
 }
 

@@ -49,21 +49,30 @@ void Operation::on_cancel(asio::cancellation_type type) noexcept {
   if (lane_ != nullptr && type != asio::cancellation_type::none) lane_->cancel(*this, type);
 }
 
-void Operation::execute(Connection& connection, const PoolCore& pool) noexcept {
+void Operation::execute(Connection& connection, const PoolCore& pool, bool shared) noexcept {
   current_pool = &pool;
+  error_ = nullptr;
   try {
-    run_in_mode(connection);
+    connection.session().set_read_only(request_.role == connection_role::reader);
+    shared ? run_shared(connection) : run_in_mode(connection);
   } catch (...) {
     error_ = std::current_exception();
   }
   current_pool = nullptr;
 }
 
+void Operation::run_shared(Connection& connection) {
+  if (request_.mode == run_mode::statement) return run(connection);
+  SavepointScope savepoint(connection.session());
+  run(connection);
+  savepoint.release();
+}
+
 void Operation::run_in_mode(Connection& connection) {
   Session& session = connection.session();
-  session.set_read_only(request_.role == connection_role::reader);
   switch (request_.mode) {
-    case run_mode::statement: return run(connection);
+    case run_mode::statement:
+    case run_mode::lone_statement: return run(connection);
     case run_mode::transaction: {
       session.begin(request_.role == connection_role::reader ? transaction_kind::deferred
                                                              : transaction_kind::immediate);

@@ -18,7 +18,7 @@ namespace {
 class Optimize final : public Operation {
  public:
   explicit Optimize(std::chrono::milliseconds budget)
-      : Operation({connection_role::writer, run_mode::statement, "optimize", std::source_location::current()}),
+      : Operation({connection_role::writer, run_mode::lone_statement, "optimize", std::source_location::current()}),
         budget_(budget) {}
 
  private:

@@ -9,17 +9,38 @@ void Interrupter::attach(sqlite3* db) noexcept {
   db_ = db;
 }
 
-void Interrupter::arm(Clock::time_point deadline) noexcept {
-  std::lock_guard lock(mutex_);
-  requested_.store(stop_reason::none, std::memory_order_relaxed);
+void Interrupter::set(stop_reason requested, Clock::time_point deadline, const void* job) noexcept {
+  requested_.store(requested, std::memory_order_relaxed);
   deadline_.store(deadline.time_since_epoch().count(), std::memory_order_relaxed);
+  job_ = job;
+}
+
+void Interrupter::arm(Clock::time_point deadline, const void* job) noexcept {
+  std::lock_guard lock(mutex_);
+  set(closing_ ? stop_reason::shutdown : stop_reason::none, deadline, job);
+}
+
+void Interrupter::disarm() noexcept {
+  std::lock_guard lock(mutex_);
+  closing_ = false;
+  set(stop_reason::none, Clock::time_point::max(), nullptr);
+}
+
+void Interrupter::request_locked(stop_reason reason) noexcept {
+  closing_ = closing_ || reason == stop_reason::shutdown;
+  if (requested_.load(std::memory_order_relaxed) == stop_reason::none)
+    requested_.store(reason, std::memory_order_relaxed);
+  if (db_ != nullptr && !shielded_.load(std::memory_order_relaxed)) sqlite3_interrupt(db_);
 }
 
 void Interrupter::request(stop_reason reason) noexcept {
   std::lock_guard lock(mutex_);
-  auto none = stop_reason::none;
-  requested_.compare_exchange_strong(none, reason, std::memory_order_relaxed);
-  if (db_ != nullptr && !shielded_.load(std::memory_order_relaxed)) sqlite3_interrupt(db_);
+  request_locked(reason);
+}
+
+void Interrupter::request(stop_reason reason, const void* job) noexcept {
+  std::lock_guard lock(mutex_);
+  if (job_ == job) request_locked(reason);
 }
 
 stop_reason Interrupter::reason() const noexcept {

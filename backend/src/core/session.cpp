@@ -266,7 +266,7 @@ void Session::execute_script(std::string_view sql) {
 
 void Session::begin(transaction_kind kind) {
   throw_if_stopped({});
-  run_internal(kind == transaction_kind::immediate ? "BEGIN IMMEDIATE" : "BEGIN");
+  run_control(kind == transaction_kind::immediate ? control::begin_immediate : control::begin);
   expects_transaction_ = true;
 }
 
@@ -274,7 +274,7 @@ void Session::commit() {
   Interrupter::Shield shield(interrupter());
   require_transaction();
   try {
-    run_internal("COMMIT");
+    run_control(control::commit);
     expects_transaction_ = false;
   } catch (...) {
     rollback();
@@ -292,18 +292,28 @@ bool Session::rollback() noexcept {
   if (!in_transaction()) return true;
   Interrupter::Shield shield(interrupter());
   try {
-    run_internal("ROLLBACK");
+    run_control(control::rollback);
   } catch (const std::exception& error) {
     logger().error("database '{}': ROLLBACK failed: {}", config_.database, error.what());
   }
   return !in_transaction();
 }
 
+bool Session::has_deferred_violation() const noexcept {
+  int violated = 0;
+  int unused = 0;
+  sqlite3_db_status(handle_, SQLITE_DBSTATUS_DEFERRED_FKS, &violated, &unused, 0);
+  return violated != 0;
+}
+
+void Session::settle() noexcept {
+  if (!std::exchange(native_used_, false)) return;
+  reset_statements();
+  install_stop_handlers();  // SQLite::Database::setBusyTimeout, for one, replaces ours
+}
+
 hygiene Session::clean() noexcept {
-  if (std::exchange(native_used_, false)) {
-    reset_statements();
-    install_stop_handlers();  // SQLite::Database::setBusyTimeout, for one, replaces ours
-  }
+  settle();
   const bool open = in_transaction();
   if (!rollback() || broken_) return hygiene::broken;
   return open ? hygiene::rolled_back : hygiene::clean;
@@ -386,6 +396,7 @@ void Session::close() noexcept {
   reset_statements();
   rollback();
   cache_->clear();
+  for (sqlite3_stmt*& statement : controls_) sqlite3_finalize(std::exchange(statement, nullptr));
   finalise_leftovers();
   database_.reset();
   handle_ = nullptr;
@@ -418,6 +429,20 @@ void Session::run_internal(const char* sql) {
   PermissionScope scope(*this, permission::unrestricted);
   const int result = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
   if (result != SQLITE_OK) fail(result, sql);
+}
+
+/// Prepared once and kept, but not in the cache, where a user's `COMMIT` would find it past the authorizer.
+void Session::run_control(control which) {
+  static constexpr std::array texts{"BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"};
+  const auto index = static_cast<std::size_t>(which);
+  sqlite3_stmt*& statement = controls_[index];
+  PermissionScope scope(*this, permission::unrestricted);  // also for the step: it compiles anew after a schema change
+  int result = SQLITE_OK;
+  if (statement == nullptr)
+    result = sqlite3_prepare_v3(handle_, texts[index], -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (result == SQLITE_OK) result = sqlite3_step(statement);
+  sqlite3_reset(statement);
+  if (result != SQLITE_DONE) fail(result, texts[index]);
 }
 
 std::string Session::pragma(const char* sql) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "core/deadline.hpp"
 #include "core/fork.hpp"
 #include "statehouse/sqlite_version.hpp"
 

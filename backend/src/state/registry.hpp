@@ -28,12 +28,6 @@ struct RegistryConfig {
 class Registry;
 struct Entry;
 
-/// `now + by`, or the end of time where the clock cannot count that far.
-inline Clock::time_point after(Clock::time_point now, std::chrono::milliseconds by) noexcept {
-  const auto most = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::time_point::max() - now);
-  return by < most ? now + by : Clock::time_point::max();
-}
-
 /// For a log line or a status.
 std::string text_of(const std::exception_ptr& failure);
 

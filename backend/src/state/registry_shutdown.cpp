@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/deadline.hpp"
 #include "state/registry.hpp"
 
 namespace statehouse::detail {

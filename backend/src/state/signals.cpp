@@ -15,6 +15,7 @@
 #include <csignal>
 #include <memory>
 
+#include "core/deadline.hpp"
 #include "state/registry.hpp"
 
 namespace statehouse::detail {

@@ -25,11 +25,15 @@ class Interrupter {
   void attach(sqlite3* db) noexcept;
   void detach() noexcept { attach(nullptr); }
 
-  /// A job begins: forgets earlier requests, so that a late one never hits the next job.
-  void arm(Clock::time_point deadline) noexcept;
-  void disarm() noexcept { arm(Clock::time_point::max()); }
+  /// `job` begins: forgets earlier requests, so that a late one never hits the next job. One for shutdown stays, as it
+  /// is meant for all jobs to come.
+  void arm(Clock::time_point deadline, const void* job = nullptr) noexcept;
+  /// No job runs any more; forgets everything.
+  void disarm() noexcept;
 
   void request(stop_reason reason) noexcept;
+  /// Only if `job` is what runs.
+  void request(stop_reason reason, const void* job) noexcept;
 
   /// Why the running job has to stop, if it has to. Always `none` while shielded.
   stop_reason reason() const noexcept;
@@ -50,9 +54,14 @@ class Interrupter {
   };
 
  private:
+  void set(stop_reason requested, Clock::time_point deadline, const void* job) noexcept;
+  void request_locked(stop_reason reason) noexcept;
+
   const std::shared_ptr<Clock> clock_;
-  std::mutex mutex_;  // orders sqlite3_interrupt against attach and Shield
+  std::mutex mutex_;  // orders sqlite3_interrupt against attach, arm and Shield
   sqlite3* db_ = nullptr;
+  const void* job_ = nullptr;
+  bool closing_ = false;  // shutdown was requested
   std::atomic<bool> shielded_{false};
   std::atomic<stop_reason> requested_{stop_reason::none};
   std::atomic<Clock::time_point::rep> deadline_{Clock::time_point::max().time_since_epoch().count()};

@@ -25,7 +25,8 @@ struct Slot;
 
 /// What surrounds the work of an operation on its connection.
 enum class run_mode : unsigned char {
-  statement,            ///< Nothing: one statement, its own transaction.
+  statement,            ///< Nothing: one statement, its own transaction, or one it shares with others of its kind.
+  lone_statement,       ///< Nothing: one statement, its own transaction.
   transaction,          ///< A snapshot for readers, BEGIN IMMEDIATE for writers; commit on return, rollback on throw.
   without_transaction,  ///< Settings may be changed and are put back.
   begin,                ///< BEGIN IMMEDIATE; the connection goes to the caller as a lease.
@@ -46,6 +47,11 @@ struct Request {
   std::source_location where;
   CallOptions options{};
   const PoolCore* caller = running_pool();  ///< Made inside a closure of this pool: to wait for it would never end.
+
+  /// Whether it may run in one transaction with others.
+  bool may_share() const noexcept {
+    return mode == run_mode::statement || (mode == run_mode::transaction && options.group_commit);
+  }
 };
 
 /// One exclusive hold on a connection, by value. A stale one (given back, revoked) is recognised by its ticket.
@@ -85,35 +91,41 @@ class Operation : public Suspension, public boost::intrusive::list_base_hook<> {
  public:
   explicit Operation(const Request& request) noexcept : request_(request) {}
 
-  /// On a database thread: `run` inside what the mode asks for. Never throws; keeps the first error.
-  void execute(Connection& connection, const PoolCore& pool) noexcept;
+  /// On a database thread: `run` inside what the mode asks for, or, when `shared`, inside the transaction that is open.
+  /// Never throws; keeps the first error of this execution. What ran shared may be executed again.
+  void execute(Connection& connection, const PoolCore& pool, bool shared = false) noexcept;
 
   const Request& request() const noexcept { return request_; }
   void throw_if_failed() const {
     if (error_ != nullptr) std::rethrow_exception(error_);
   }
   LeaseHandle take_lease() noexcept { return std::move(lease_); }
+  /// The text of a statement, empty for anything else.
+  virtual std::string_view sql() const noexcept { return {}; }
 
  protected:
   virtual void run(Connection& connection) = 0;
-  /// For the log of slow statements.
-  virtual std::string_view sql() const noexcept { return {}; }
   void on_cancel(asio::cancellation_type type) noexcept final;
 
  private:
   friend class Lane;
-  enum class state : unsigned char { idle, queued, running, done };
+  friend class Batch;
+  enum class state : unsigned char { idle, queued, claimed, done };
 
   void run_in_mode(Connection& connection);
+  void run_shared(Connection& connection);
 
   const Request request_;
   // The lane's, under its mutex.
   state state_ = state::idle;
   Lane* lane_ = nullptr;
-  Slot* slot_ = nullptr;  // while it runs, or waits to run on a lease
+  Slot* slot_ = nullptr;   // that has claimed it, or on whose lease it waits to run
+  std::size_t claim_ = 0;  // place among the slot's claims
   Clock::time_point submitted_{};
-  Clock::time_point started_{};
   Clock::time_point wait_until_ = Clock::time_point::max();
+  // The running thread's, until it is done.
+  Clock::time_point started_{};
+  Clock::duration ran_{0};
   std::exception_ptr error_;
   LeaseHandle lease_;
 };
@@ -130,6 +142,10 @@ class Job final : public Operation {
     throw_if_failed();
     if constexpr (!std::is_void_v<result_type>) return std::move(*result_);
   }
+  std::string_view sql() const noexcept override {
+    if constexpr (requires { work_.sql; }) return work_.sql;
+    return {};
+  }
 
  private:
   void run(Connection& connection) override {
@@ -138,10 +154,6 @@ class Job final : public Operation {
     } else {
       result_.emplace(work_(connection));
     }
-  }
-  std::string_view sql() const noexcept override {
-    if constexpr (requires { work_.sql; }) return work_.sql;
-    return {};
   }
 
   Work& work_;

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -73,10 +74,14 @@ class Session {
   /// Throws when SQLite has rolled the open transaction back by itself, as it may after some errors.
   void require_transaction() const;
   bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
+  /// True while a statement of the open transaction has left a deferred foreign key violated: it could not be committed.
+  bool has_deferred_violation() const noexcept;
   /// While true, a statement outside a transaction is `errc::transaction_rolled_back`: it would be kept, although the
   /// work it belongs to is not. `begin` sets it, `commit` and `rollback` unset it. Returns what it was.
   bool expect_transaction(bool value) noexcept { return std::exchange(expects_transaction_, value); }
 
+  /// After work that may have used `native()`: no busy statement, and the handlers are ours again.
+  void settle() noexcept;
   /// Leaves nothing of the last user behind: no busy statement, no open transaction.
   hygiene clean() noexcept;
   /// Takes the settings and attached databases as they are for those that `restore_settings` goes back to.
@@ -134,6 +139,8 @@ class Session {
   sqlite3_stmt* compile(std::string_view sql, unsigned flags, std::string_view& rest);
   void give_back(sqlite3_stmt* statement, bool cached) noexcept;
   void run_internal(const char* sql);
+  enum class control : unsigned char { begin, begin_immediate, commit, rollback };
+  void run_control(control which);
   std::string pragma(const char* sql);
   void require(const char* query, const char* expected);
   std::vector<std::string> attached() const;
@@ -148,6 +155,7 @@ class Session {
   std::unique_ptr<SQLite::Database> database_;
   sqlite3* handle_ = nullptr;
   std::unique_ptr<StatementCache> cache_;
+  std::array<sqlite3_stmt*, 4> controls_{};  // by `control`, made when first needed
   permission permission_ = permission::unrestricted;
   const char* refusal_ = nullptr;  // why the authorizer said no, for the error that follows
   std::vector<std::pair<const char*, std::string>> settings_;  // PRAGMAs by name, as remembered

@@ -58,9 +58,36 @@ class Suspension {
     Suspension* target;
   };
 
+  friend class ResumeList;
+
   asio::any_completion_handler<void()> handler_;
   asio::any_io_executor executor_;
   CancelLink* link_ = nullptr;
+  Suspension* next_ = nullptr;  // in a ResumeList
+};
+
+/// Suspensions that end together: what has the same executor is resumed by one post, in the order it was added.
+class ResumeList {
+ public:
+  ResumeList() = default;
+  ResumeList(ResumeList&& other) noexcept : head_(std::exchange(other.head_, nullptr)), tail_(other.tail_) {}
+  ResumeList& operator=(ResumeList&&) = delete;
+  /// Destroys the handlers that were not run, and with them what they own.
+  ~ResumeList();
+
+  void add(Suspension& suspension) noexcept;
+  /// Leaves the list empty. From here on the suspensions may be gone.
+  void post() noexcept;
+
+ private:
+  struct Run;
+
+  Suspension& pop() noexcept;
+  /// Takes out what has the executor of the first.
+  ResumeList split() noexcept;
+
+  Suspension* head_ = nullptr;
+  Suspension* tail_ = nullptr;  // valid while there is a head
 };
 
 /// `co_await suspend(suspension, start)`: suspends the coroutine, then calls `start()`, which arranges for `resume`.
