@@ -198,7 +198,7 @@ TEST_CASE("checkpoint: moves the WAL into the database and truncates it") {
   File file;
   file.db().execute("INSERT INTO t VALUES (1)");
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") > 0);
-  file.session().checkpoint();
+  file.session().checkpoint(true);
   CHECK(file.exists("-wal"));
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") == 0);
   CHECK(file.db().query_one<int>("SELECT count(*) FROM t") == 1);
@@ -210,7 +210,7 @@ TEST_CASE("checkpoint: waits for nobody who is in the way, but the next statemen
   test::Stranger stranger(file.fixture.path);
   stranger.execute("BEGIN; SELECT * FROM t");
   file.db().execute("INSERT INTO t VALUES (2)");
-  file.session().checkpoint();  // the clock stands still: a wait would not end
+  file.session().checkpoint(true);  // the clock stands still: a wait would not end
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") > 0);
   stranger.execute("COMMIT; BEGIN IMMEDIATE");
   bool waited = false;

@@ -30,7 +30,7 @@ struct ConnectionOptions {
   bool foreign_keys = true;
   std::size_t statement_cache = 100;             ///< Prepared statements kept per connection.
   int cache_kib = 2000;                          ///< Page cache per connection, KiB.
-  std::int64_t journal_size_limit = 16 << 20;    ///< Bytes the WAL file is cut back to after a reset.
+  std::int64_t journal_size_limit = 32 << 20;    ///< Bytes the WAL file is cut back to after a reset.
   std::chrono::milliseconds optimize_budget{100};  ///< Longest `PRAGMA optimize` on close.
   bool tighten_permissions = false;  ///< chmod an existing looser file (and its -wal, -shm) to 0600 instead of warning.
   /// Called for every connection after all settings, before anyone else can use it: register functions, collations,
@@ -49,6 +49,9 @@ struct PoolOptions {
   std::chrono::milliseconds slow_statement{1000};   ///< Runs longer than this are logged at warn.
   std::chrono::milliseconds slow_acquire{1000};     ///< Waits longer than this are logged at warn.
   std::chrono::milliseconds long_lease{5000};       ///< Transactions and leases held longer are logged at warn.
+  /// Bytes of the write-ahead log above which readers are held back for a moment so that it can be cut. It is exceeded
+  /// only while a reader keeps its connection; that one is then named in the log.
+  std::uint64_t wal_soft_limit = 64 << 20;
   ConnectionOptions connection{};
 };
 

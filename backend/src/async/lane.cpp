@@ -46,7 +46,7 @@ bool Lane::admit(Operation& operation) {
         Error(errc::would_deadlock, would_deadlock_text, {config.name, {}}));
   } else if (closed_ != nullptr) {
     operation.error_ = closed_;
-  } else if (idle_.empty() && queue_.size() >= config.options.max_waiting) {
+  } else if ((idle_.empty() || paused_) && queue_.size() >= config.options.max_waiting) {
     ++stats_.rejected;
     operation.error_ = queue_full_error();
   }
@@ -64,14 +64,20 @@ void Lane::submit(Operation& operation) {
     lock.unlock();
     return refuse(operation, operation.error_);
   }
-  Slot* const slot = idle_.empty() ? nullptr : idle_.front();
-  if (slot != nullptr) idle_.pop_front();
+  Slot* const slot = take_idle();
   if (slot != nullptr && slot->connection != nullptr && operation.request_.mode == run_mode::acquire)
     return hand_over(*slot, operation, lock);
   operation.state_ = Operation::state::queued;
   queue_.push_back(operation);
   arm_timer(operation.wait_until_);
   if (slot != nullptr) schedule(*slot);
+}
+
+Slot* Lane::take_idle() noexcept {
+  if (idle_.empty() || paused_) return nullptr;
+  Slot* const slot = idle_.front();
+  idle_.pop_front();
+  return slot;
 }
 
 void Lane::schedule(Slot& slot) {
@@ -99,8 +105,9 @@ void Lane::drain(Slot& slot) {
 /// with the slot.
 bool Lane::claim(Slot& slot) {
   const std::exception_ptr unusable = make_ready(slot);
+  if (role_ == connection_role::writer && unusable == nullptr) pool_.keep_wal(slot.connection->session());
   std::unique_lock lock(mutex_);
-  if (closed_ != nullptr || queue_.empty()) {
+  if (closed_ != nullptr || paused_ || queue_.empty()) {
     free(slot, lock);
     return false;
   }
@@ -195,10 +202,8 @@ void Lane::unclaim(Slot& slot) {
     queue_.push_front(*operation);
     any = true;
   }
-  if (!any || idle_.empty() || closed_ != nullptr) return;
-  Slot& other = *idle_.front();
-  idle_.pop_front();
-  schedule(other);
+  if (!any || closed_ != nullptr) return;
+  if (Slot* const other = take_idle()) schedule(*other);
 }
 
 /// The books of an operation that has run.
@@ -328,10 +333,13 @@ void Lane::free(Slot& slot, std::unique_lock<std::mutex>& lock) {
     return pool_.lane_parked();
   }
   const bool dirty = slot.connection != nullptr && slot.connection->session().in_transaction();
-  if (!dirty && queue_.empty()) {
+  const bool owes = role_ == connection_role::writer && slot.connection != nullptr &&
+                    pool_.wal_is_due(slot.connection->session());
+  if (!dirty && !owes && (queue_.empty() || paused_)) {
     slot.status = Slot::state::idle;
     idle_.push_back(&slot);
-  } else if (!dirty && slot.connection != nullptr && queue_.front().request_.mode == run_mode::acquire) {
+    if (paused_) freed_.notify_one();
+  } else if (!dirty && !owes && slot.connection != nullptr && queue_.front().request_.mode == run_mode::acquire) {
     Operation& operation = queue_.front();
     queue_.pop_front();
     return hand_over(slot, operation, lock);
@@ -339,6 +347,25 @@ void Lane::free(Slot& slot, std::unique_lock<std::mutex>& lock) {
     schedule(slot);
   }
   lock.unlock();
+}
+
+bool Lane::pause(std::chrono::milliseconds limit) {
+  const auto used = [](const Slot& slot) { return slot.status == Slot::state::running; };
+  const auto held = [](const Slot& slot) { return slot.status == Slot::state::leased; };
+  std::unique_lock lock(mutex_);
+  paused_ = true;
+  if (std::ranges::any_of(slots_, held)) return false;
+  return freed_.wait_for(lock, limit, [&] { return std::ranges::none_of(slots_, used); });
+}
+
+void Lane::unpause() {
+  std::lock_guard lock(mutex_);
+  paused_ = false;
+  for (std::size_t waiting = queue_.size(); waiting > 0 && closed_ == nullptr; --waiting) {
+    Slot* const slot = take_idle();
+    if (slot == nullptr) return;
+    schedule(*slot);
+  }
 }
 
 void Lane::cancel(Operation& operation, asio::cancellation_type type) noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -31,6 +32,11 @@ class Lane {
   void submit_on_lease(const LeaseRef& lease, Operation& operation);
   void cancel(Operation& operation, asio::cancellation_type type) noexcept;
   void give_back(Slot& slot, std::uint64_t ticket) noexcept;
+
+  /// Until `unpause` nothing more begins. True as soon as nobody uses a connection; false at once when a caller holds
+  /// one, or when what runs takes longer than `limit`. For one thread at a time.
+  bool pause(std::chrono::milliseconds limit);
+  void unpause();
   static void refuse(Operation& operation, std::exception_ptr error) noexcept;
 
   /// Refuses what is queued and what comes, with `error`; parks what is not in use.
@@ -61,6 +67,7 @@ class Lane {
   bool finish(Slot& slot, OperationList& done);
   void conclude(Operation& operation);
   void resume(OperationList& done) const;
+  Slot* take_idle() noexcept;
   void end_waiting(Operation& operation, OperationList& expired);
   void lease_to(Slot& slot, Operation& operation);
   void hand_over(Slot& slot, Operation& operation, std::unique_lock<std::mutex>& lock);
@@ -83,6 +90,8 @@ class Lane {
   OperationList queue_;
   SlowList slow_;
   std::exception_ptr closed_;
+  bool paused_ = false;
+  std::condition_variable freed_;  // signalled while paused
   LaneStats stats_;
   std::string last_error_;
   Clock::time_point armed_ = Clock::time_point::max();

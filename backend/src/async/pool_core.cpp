@@ -14,18 +14,29 @@
 namespace statehouse::detail {
 namespace {
 
-/// Belongs to the handler it completes with.
-class Optimize final : public Operation {
+/// Something the pool does on its own writer; belongs to the handler it completes with.
+template <class Work>
+class Chore final : public Operation {
  public:
-  explicit Optimize(std::chrono::milliseconds budget)
-      : Operation({connection_role::writer, run_mode::lone_statement, "optimize", std::source_location::current()}),
-        budget_(budget) {}
+  Chore(const char* name, Work work)
+      : Operation({connection_role::writer, run_mode::lone_statement, name, std::source_location::current(),
+                   {.timeout = std::chrono::milliseconds(0)}}),
+        work_(std::move(work)) {}
 
  private:
-  void run(Connection& connection) override { connection.session().optimize(budget_); }
+  void run(Connection& connection) override { work_(connection.session()); }
 
-  const std::chrono::milliseconds budget_;
+  Work work_;
 };
+
+/// Queues `work(Session&)` behind what waits for the writer; nobody waits for it. What is given lives until it is done.
+template <class Work>
+std::weak_ptr<void> queue_chore(PoolCore& pool, const char* name, Work work) {
+  const auto chore = std::make_shared<Chore<Work>>(name, std::move(work));
+  chore->hold(asio::bind_executor(pool.config().executor, [chore] {}));
+  pool.submit(*chore);
+  return chore;
+}
 
 PoolConfig normalised(PoolConfig config) {
   PoolOptions& options = config.options;
@@ -40,7 +51,12 @@ PoolCore::PoolCore(PoolConfig config)
     : config_(normalised(std::move(config))),
       generation_(fork_generation()),
       writer_(*this, connection_role::writer,
-              [this](const auto& interrupter) { return connect(connection_role::writer, interrupter); }) {
+              [this](const auto& interrupter) {
+                auto connection = connect(connection_role::writer, interrupter);
+                if (wal_) wal_->attach(connection->session());
+                return connection;
+              }) {
+  if (!config_.options.in_memory) wal_.emplace(config_);
   if (config_.options.mode == pool_mode::single) return;
   readers_.emplace(*this, connection_role::reader,
                    [this](const auto& interrupter) { return connect(connection_role::reader, interrupter); });
@@ -68,6 +84,7 @@ void PoolCore::open_connections(const Migrator* migrator, std::shared_ptr<Interr
   // The writer makes the WAL and its index and migrates before any reader looks at the file.
   auto writer = connect(connection_role::writer, interrupter);
   if (migrator != nullptr) migrate(*writer, *migrator);
+  if (wal_) wal_->attach(writer->session());
   writer_.add(std::move(writer), interrupter);
   for (unsigned i = 0; readers_ && i < options.readers; ++i) {
     auto stop = std::make_shared<Interrupter>(config_.clock);
@@ -96,9 +113,8 @@ void PoolCore::migrate(Connection& connection, const Migrator& migrator) {
   for (const Migration& migration : migrator.migrations())
     schema_version_ = std::max(schema_version_.value_or(migration.version), migration.version);
   if (report.versions.empty()) return;
-  // Statistics for the new schema, and a WAL that starts small, before anybody is served.
+  // Statistics for the new schema before anybody is served.
   connection.session().optimize(config_.options.connection.optimize_budget);
-  connection.session().checkpoint();
 }
 
 bool PoolCore::forked() const noexcept { return generation_ != fork_generation(); }
@@ -189,10 +205,18 @@ void PoolCore::report_long_leases() {
 }
 
 void PoolCore::optimize() {
-  auto operation = std::make_unique<Optimize>(config_.options.connection.optimize_budget);
-  Optimize& waiting = *operation;
-  waiting.hold(asio::bind_executor(config_.executor, [owner = std::move(operation)] {}));
-  submit(waiting);
+  queue_chore(*this, "optimize", [budget = config_.options.connection.optimize_budget](Session& writer) {
+    writer.optimize(budget);
+  });
+}
+
+void PoolCore::checkpoint_if_idle() {
+  if (!wal_ || !wal_->is_idle() || !idle_checkpoint_.expired()) return;
+  idle_checkpoint_ = queue_chore(*this, "checkpoint", [this](Session& writer) { wal_->truncate(writer); });
+}
+
+void PoolCore::keep_wal(Session& writer) {
+  if (wal_) wal_->keep(writer, readers_ ? &*readers_ : nullptr);
 }
 
 std::vector<Holder> PoolCore::holders() const {

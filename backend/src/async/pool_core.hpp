@@ -8,6 +8,7 @@
 #include <string>
 
 #include "async/lane.hpp"
+#include "async/wal_keeper.hpp"
 #include "core/file.hpp"
 
 namespace statehouse {
@@ -54,6 +55,11 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void report_long_leases();
   /// Queues a `PRAGMA optimize` behind what waits for the writer; nobody waits for it.
   void optimize();
+  /// Once a second: when nothing was written for a while, queues a checkpoint that cuts the write-ahead log.
+  void checkpoint_if_idle();
+  /// The writer's, between two operations.
+  void keep_wal(Session& writer);
+  bool wal_is_due(const Session& writer) const noexcept { return wal_ && wal_->due(writer); }
 
   DatabaseStats stats() const;
   std::vector<Holder> holders() const;
@@ -75,6 +81,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::optional<std::int64_t> schema_version_;
   Lane writer_;
   std::optional<Lane> readers_;
+  std::optional<WalKeeper> wal_;  // none in memory
+  std::weak_ptr<void> idle_checkpoint_;  // queued or running; the periodic check's
 
   mutable std::mutex mutex_;
   database_state state_ = database_state::ready;

@@ -310,6 +310,7 @@ void Session::settle() noexcept {
   if (!std::exchange(native_used_, false)) return;
   reset_statements();
   install_stop_handlers();  // SQLite::Database::setBusyTimeout, for one, replaces ours
+  if (watches_wal_) watch_wal();
 }
 
 hygiene Session::clean() noexcept {
@@ -350,6 +351,7 @@ void Session::restore_settings() noexcept {
       if (pragma(query.c_str()) != value) run_internal((query + " = " + value).c_str());
     }
     if (config_.role == connection_role::writer && config_.path != ":memory:") enable_wal();
+    if (watches_wal_) watch_wal();
   } catch (const std::exception& error) {
     logger().error("database '{}': settings could not be restored: {}", config_.database, error.what());
     broken_ = true;
@@ -366,22 +368,40 @@ void Session::optimize(std::chrono::milliseconds budget) noexcept {
   interrupter().disarm();
 }
 
-void Session::checkpoint() noexcept {
-  if (config_.path == ":memory:") return;
+void Session::watch_wal() noexcept {
+  watches_wal_ = true;
+  for (auto& [name, value] : settings_)
+    if (std::string_view(name) == "wal_autocheckpoint") value = "0";
+  sqlite3_wal_hook(
+      handle_,
+      [](void* self, sqlite3*, const char* schema, int frames) {
+        if (std::string_view(schema) == "main") static_cast<Session*>(self)->wal_frames_ = frames;
+        return SQLITE_OK;
+      },
+      this);
+}
+
+int Session::page_size() { return std::stoi(pragma("PRAGMA page_size")); }
+
+Session::CheckpointResult Session::checkpoint(bool truncate) noexcept {
+  if (config_.path == ":memory:") return {};
+  const Interrupter::Shield shield(interrupter());
   const auto patience = std::exchange(patience_, std::chrono::milliseconds(0));
-  try {
-    pragma("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch (const std::exception& error) {
-    logger().debug("database '{}': checkpoint: {}", config_.database, error.what());
-  }
+  CheckpointResult result;
+  const int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+  const int code = sqlite3_wal_checkpoint_v2(handle_, "main", mode, &result.frames, &result.moved);
+  if (code != SQLITE_OK && code != SQLITE_BUSY)
+    logger().warn("database '{}': checkpoint: {}", config_.database, sqlite3_errmsg(handle_));
   patience_ = patience;
+  wal_frames_ = result.frames;
+  return result;
 }
 
 void Session::prepare_close() noexcept {
   patience_ = std::chrono::milliseconds(0);
   cache_->clear();
   optimize(config_.options.optimize_budget);
-  checkpoint();
+  checkpoint(true);
 }
 
 void Session::close() noexcept {

@@ -351,6 +351,7 @@ void Registry::maintain() {
   for (const auto& core : to_optimize) core->optimize();
   for (const auto& [target, core] : open) {
     core->report_long_leases();
+    core->checkpoint_if_idle();
     if (core->check_file()) continue;
     std::lock_guard lock(mutex_);
     if (target->status != Entry::state::ready) continue;

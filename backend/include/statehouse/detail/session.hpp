@@ -90,8 +90,18 @@ class Session {
   /// transaction. If that fails the connection is broken, and `clean` says so.
   void restore_settings() noexcept;
 
-  /// Moves the whole WAL into the database and truncates it, unless somebody is in the way: waits for nobody.
-  void checkpoint() noexcept;
+  /// From now on commits do not checkpoint; the owner looks at `wal_frames` and calls `checkpoint`.
+  void watch_wal() noexcept;
+  int page_size();
+  /// Pages in the WAL after the last commit of this connection, 0 when it was truncated since.
+  int wal_frames() const noexcept { return wal_frames_; }
+  struct CheckpointResult {
+    int frames = 0;  ///< In the WAL, afterwards.
+    int moved = 0;   ///< Of those, in the database too.
+  };
+  /// Moves as much of the WAL into the database as its readers allow, and, if asked to and nobody reads it, cuts it to
+  /// nothing. Waits for nobody, and is not interrupted.
+  CheckpointResult checkpoint(bool truncate) noexcept;
   /// Before the last close of a writer: `PRAGMA optimize` within its budget, and a checkpoint. Best effort.
   void prepare_close() noexcept;
   /// `PRAGMA optimize`, bounded by `budget`; errors are logged at debug and ignored.
@@ -161,6 +171,8 @@ class Session {
   std::vector<std::pair<const char*, std::string>> settings_;  // PRAGMAs by name, as remembered
   std::vector<std::string> attached_;                          // names of databases, as remembered
   sqlite3_stmt* stepping_ = nullptr;                           // what step() runs at this moment
+  int wal_frames_ = 0;
+  bool watches_wal_ = false;
   bool expects_transaction_ = false;
   bool read_only_ = false;
   bool native_used_ = false;
