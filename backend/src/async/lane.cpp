@@ -424,11 +424,16 @@ void Lane::close(std::exception_ptr error) {
     std::lock_guard lock(mutex_);
     if (closed_ != nullptr) return;
     closed_ = error;
-    refused.swap(queue_);
-    for (Operation& operation : refused) operation.state_ = Operation::state::done;
-    for (Slot& slot : slots_)
+    for (Slot& slot : slots_) {
       if (slot.status == Slot::state::idle || slot.status == Slot::state::scheduled)
         slot.status = Slot::state::parked;
+      // What a batch has claimed, but not begun, waits as well; nobody would look for it in the queue any more.
+      for (std::size_t place = 0; place < slot.claims.size(); ++place)
+        if (Operation* const operation = slot.claims.at(place); operation != nullptr && slot.claims.withdraw(place, *operation))
+          refused.push_back(*operation);
+    }
+    refused.splice(refused.end(), queue_);
+    for (Operation& operation : refused) operation.state_ = Operation::state::done;
     idle_.clear();
     if (timer_ != nullptr) timer_->disarm();
   }
