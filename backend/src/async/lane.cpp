@@ -346,8 +346,10 @@ void Lane::cancel(Operation& operation, asio::cancellation_type type) noexcept {
   if (operation.state_ == Operation::state::claimed) {
     Slot& slot = *operation.slot_;
     if (!slot.claims.withdraw(operation.claim_, operation)) {
-      if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none)
+      if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none) {
+        operation.cancelled_.store(true, std::memory_order_relaxed);  // before the mutex of `request`
         slot.interrupter->request(stop_reason::cancelled, &operation);
+      }
       return;
     }
   } else if (operation.state_ != Operation::state::queued) {
