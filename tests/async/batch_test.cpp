@@ -190,6 +190,27 @@ TEST_CASE_METHOD(Batching, "batch: a deferred foreign key that is violated fails
   check_all_clean(app, pool);
 }
 
+TEST_CASE_METHOD(Batching, "batch: a statement that fails with a deferred foreign key violated keeps nothing, and nobody else is blamed") {
+  app.run(pool.write([](Connection& db) {
+    db.execute_script(
+        "CREATE TABLE parent(id INTEGER PRIMARY KEY);"
+        "CREATE TABLE only(id UNIQUE REFERENCES parent DEFERRABLE INITIALLY DEFERRED);");
+  }));
+  const std::string keeps_first = "INSERT OR FAIL INTO only SELECT 7 UNION ALL SELECT 7";
+  auto alone = execute(keeps_first);
+  app.settle();
+  auto first = count_up();
+  auto among_others = execute(keeps_first);
+  auto last = count_up();
+  app.settle();
+  CHECK(among_others.failed());
+  CHECK(among_others.text() == alone.text());
+  CHECK(first.get().changes == 1);
+  CHECK(last.get().changes == 1);
+  CHECK(times(count_text) == 3);  // the first twice
+  CHECK(count(app, pool, "only") == 0);
+}
+
 TEST_CASE_METHOD(Batching, "batch: what depends on being in a transaction comes to what it would have come to alone") {
   for (const char* const sql : {"VACUUM", "BEGIN", "COMMIT", "SAVEPOINT x", "ATTACH ':memory:' AS x", "PRAGMA synchronous = 0",
                                 "PRAGMA journal_mode = DELETE", "PRAGMA user_version = 3", "nonsense", "DROP TABLE none",
