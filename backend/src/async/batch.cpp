@@ -9,17 +9,26 @@ namespace {
 /// After that long a batch takes no further operation, so that one slow statement does not hold up what comes later.
 constexpr auto time_limit = std::chrono::milliseconds(2);
 
-/// Errors that a statement may get only because it is inside of a transaction, as VACUUM does.
-bool may_depend_on_transaction(const std::exception_ptr& error) {
+boost::system::error_code code_of(const std::exception_ptr& error) {
   try {
-    std::rethrow_exception(error);
+    if (error != nullptr) std::rethrow_exception(error);
   } catch (const Error& known) {
-    if (known.code().category() != sqlite_category()) return false;
-    const int primary = known.code().value() & 0xff;
-    return primary == SQLITE_ERROR || primary == SQLITE_LOCKED;
-  } catch (...) {
-    return false;
+    return known.code();
+  } catch (...) {  // the user's own
   }
+  return {};
+}
+
+/// Errors that a statement may get only because it is inside of a transaction, as VACUUM does, or because others have
+/// taken what it needs in there.
+bool may_depend_on_transaction(const boost::system::error_code& error) {
+  if (error.category() != sqlite_category()) return false;
+  const int primary = error.value() & 0xff;
+  return primary == SQLITE_ERROR || primary == SQLITE_LOCKED || primary == SQLITE_FULL || primary == SQLITE_NOMEM;
+}
+
+bool was_stopped(const boost::system::error_code& error) {
+  return error == errc::deadline_exceeded || error == errc::closed || error == boost::system::errc::operation_canceled;
 }
 
 }  // namespace
@@ -42,52 +51,27 @@ void Batch::run_alone(Operation& operation) {
 }
 
 void Batch::run(Operation& operation, bool others_follow) {
-  const bool opens = !sharing_ && !lost_ && others_follow;
-  if (opens && !begin(operation)) return done_.push_back(operation);
-  if (!sharing_) {
-    run_alone(operation);
-    return done_.push_back(operation);
-  }
-  if (!opens) enter(operation);
-  operation.execute(*slot_.connection, pool_, true);
-  leave(operation);
-  session().settle();
-  settle(operation);
-}
-
-/// On behalf of the operation: it waits for another process's lock, and is the one that fails when there is none.
-bool Batch::begin(Operation& operation) {
   enter(operation);
-  try {
-    session().begin(operation.request_.role == connection_role::reader ? transaction_kind::deferred
-                                                                       : transaction_kind::immediate);
-    return sharing_ = true;
-  } catch (...) {
-    operation.error_ = std::current_exception();
-  }
+  // Where another process has the lock, the operation waits for it in its own way, if it needs one at all.
+  if (!sharing_ && !lost_ && others_follow)
+    sharing_ = session().try_begin(operation.request_.role == connection_role::reader ? transaction_kind::deferred
+                                                                                      : transaction_kind::immediate);
+  operation.execute(*slot_.connection, pool_, sharing_);
   leave(operation);
-  return false;
+  sharing_ ? settle(operation) : done_.push_back(operation);
 }
 
 /// Decides whether what the operation came to inside the shared transaction is what it would have come to alone.
 void Batch::settle(Operation& operation) {
-  if (operation.request_.role == connection_role::reader) {
-    if (!session().in_transaction()) repeat_open();
-    return done_.push_back(operation);
-  }
-  const bool failed = operation.error_ != nullptr;
-  if (!session().in_transaction()) {
-    // An interrupt, a full disk or OR ROLLBACK has taken back everybody's work.
+  const Request& request = operation.request_;
+  if (!session().in_transaction() || session().has_deferred_violation()) {
+    // An interrupt, a full disk or OR ROLLBACK has taken back everybody's work. Or a foreign key is violated, which the
+    // operation's own commit would have refused, while here a later one might make it good.
+    open_.push_back(operation);
     repeat_open();
-    if (!failed) run_alone(operation);
+  } else if (request.role == connection_role::reader) {
     done_.push_back(operation);
-  } else if (!failed && session().has_deferred_violation()) {
-    // Alone, its own commit would have refused it; here a later operation might make it good.
-    session().rollback();
-    repeat_open();
-    run_alone(operation);
-    done_.push_back(operation);
-  } else if (failed && may_depend_on_transaction(operation.error_)) {
+  } else if (request.mode == run_mode::statement && may_depend_on_transaction(code_of(operation.error_))) {
     commit();
     run_alone(operation);
     done_.push_back(operation);
@@ -111,9 +95,9 @@ void Batch::keep_open() { done_.splice(done_.end(), open_); }
 void Batch::repeat_open() {
   sharing_ = false;
   lost_ = true;
-  session().rollback();  // it is gone; the session still expects it
+  session().rollback();  // even if SQLite has done so: the session still expects a transaction
   for (Operation& operation : open_)
-    if (operation.error_ == nullptr) run_alone(operation);
+    if (!was_stopped(code_of(operation.error_))) run_alone(operation);
   keep_open();
 }
 
@@ -123,9 +107,12 @@ void Batch::enter(Operation& operation) {
   slot_.current.store(&operation, std::memory_order_release);
   const auto limit = operation.request_.options.run_timeout.value_or(pool_.config().options.run_timeout);
   slot_.interrupter->arm(deadline(now_, limit), &operation);
+  if (operation.cancelled_.load(std::memory_order_relaxed))
+    slot_.interrupter->request(stop_reason::cancelled, &operation);
 }
 
 void Batch::leave(Operation& operation) {
+  session().settle();
   now_ = pool_.config().clock->now();
   operation.ran_ = now_ - operation.started_;
 }

@@ -13,8 +13,8 @@ using OperationList = boost::intrusive::list<Operation>;
 /// Runs what a slot has claimed, on the calling database thread: one operation as it is, several in one transaction.
 ///
 /// Invariants: each operation has the outcome it would have had alone, in its order; what writes is done only after the
-/// commit. An operation that fails undoes itself alone. Where SQLite takes back the whole transaction, or an operation
-/// cannot be judged inside of one, the others are run again, one by one.
+/// commit. An operation that fails undoes itself alone. What ran in a transaction that is lost is run again, one by one,
+/// also what failed: it may have failed for something that is now undone, or kept half its work (OR FAIL).
 class Batch {
  public:
   Batch(Slot& slot, const PoolCore& pool);
@@ -29,7 +29,6 @@ class Batch {
 
  private:
   void run(Operation& operation, bool others_follow);
-  bool begin(Operation& operation);
   void settle(Operation& operation);
   void commit();
   void repeat_open();

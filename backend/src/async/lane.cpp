@@ -373,8 +373,10 @@ void Lane::cancel(Operation& operation, asio::cancellation_type type) noexcept {
   if (operation.state_ == Operation::state::claimed) {
     Slot& slot = *operation.slot_;
     if (!slot.claims.withdraw(operation.claim_, operation)) {
-      if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none)
+      if ((type & asio::cancellation_type::terminal) != asio::cancellation_type::none) {
+        operation.cancelled_.store(true, std::memory_order_relaxed);  // before the mutex of `request`
         slot.interrupter->request(stop_reason::cancelled, &operation);
+      }
       return;
     }
   } else if (operation.state_ != Operation::state::queued) {
@@ -451,11 +453,16 @@ void Lane::close(std::exception_ptr error) {
     std::lock_guard lock(mutex_);
     if (closed_ != nullptr) return;
     closed_ = error;
-    refused.swap(queue_);
-    for (Operation& operation : refused) operation.state_ = Operation::state::done;
-    for (Slot& slot : slots_)
+    for (Slot& slot : slots_) {
       if (slot.status == Slot::state::idle || slot.status == Slot::state::scheduled)
         slot.status = Slot::state::parked;
+      // What a batch has claimed, but not begun, waits as well; nobody would look for it in the queue any more.
+      for (std::size_t place = 0; place < slot.claims.size(); ++place)
+        if (Operation* const operation = slot.claims.at(place); operation != nullptr && slot.claims.withdraw(place, *operation))
+          refused.push_back(*operation);
+    }
+    refused.splice(refused.end(), queue_);
+    for (Operation& operation : refused) operation.state_ = Operation::state::done;
     idle_.clear();
     if (timer_ != nullptr) timer_->disarm();
   }

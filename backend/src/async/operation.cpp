@@ -65,6 +65,8 @@ void Operation::run_shared(Connection& connection) {
   if (request_.mode == run_mode::statement) return run(connection);
   SavepointScope savepoint(connection.session());
   run(connection);
+  // As COMMIT: the work is done, and what is done in time or not is kept.
+  const Interrupter::Shield shield(connection.session().interrupter());
   savepoint.release();
 }
 

@@ -270,6 +270,16 @@ void Session::begin(transaction_kind kind) {
   expects_transaction_ = true;
 }
 
+bool Session::try_begin(transaction_kind kind) noexcept {
+  const auto patience = std::exchange(patience_, std::chrono::milliseconds(0));
+  try {
+    begin(kind);
+  } catch (const std::exception&) {  // the caller does without
+  }
+  patience_ = patience;
+  return in_transaction();
+}
+
 void Session::commit() {
   Interrupter::Shield shield(interrupter());
   require_transaction();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/intrusive/list_hook.hpp>
 #include <cstdint>
@@ -121,6 +122,8 @@ class Operation : public Suspension, public boost::intrusive::list_base_hook<> {
   Lane* lane_ = nullptr;
   Slot* slot_ = nullptr;   // that has claimed it, or on whose lease it waits to run
   std::size_t claim_ = 0;  // place among the slot's claims
+  // Cancelled after it was taken from the claims: stops it even if it was not armed yet, or is run again.
+  std::atomic<bool> cancelled_{false};
   Clock::time_point submitted_{};
   Clock::time_point wait_until_ = Clock::time_point::max();
   // The running thread's, until it is done.

@@ -67,6 +67,8 @@ class Session {
   void execute_script(std::string_view sql);
 
   void begin(transaction_kind kind);
+  /// The same, but waits for no lock; false when there is none to be had, or the job must stop.
+  bool try_begin(transaction_kind kind) noexcept;
   /// Not interruptible. When it fails the transaction is rolled back before the error is thrown.
   void commit();
   /// Not interruptible; false when a transaction is still open afterwards.
