@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace statehouse::bench {
+
+/// The two statements of every system, on the table of migrations/context.
+inline constexpr const char* read_sql = "SELECT context FROM context WHERE document_id = ? AND block_id = ?";
+inline constexpr const char* write_sql =
+    "INSERT INTO context (document_id, block_id, context) VALUES (?, ?, ?) "
+    "ON CONFLICT (document_id, block_id) DO UPDATE SET context = excluded.context";
+
+struct Key {
+  std::string document;
+  std::string block;
+};
+
+enum class workload { read, write, mixed };
+const char* name_of(workload kind) noexcept;
+
+/// What one worker asks for next: a key, each with the same probability, and whether to write it. Cheap, so that the
+/// load generator stays small beside what it measures.
+class Requests {
+ public:
+  Requests(const std::vector<Key>& keys, workload kind, std::uint64_t seed)
+      : keys_(keys), kind_(kind), random_(static_cast<std::minstd_rand::result_type>(seed * 2654435761U + 1)) {}
+
+  const Key& key() { return keys_[random_() % keys_.size()]; }
+  bool writes() { return kind_ == workload::write || (kind_ == workload::mixed && random_() % 10 == 0); }
+
+ private:
+  const std::vector<Key>& keys_;
+  workload kind_;
+  std::minstd_rand random_;
+};
+
+/// What is written: 200 bytes of JSON.
+const std::string& new_value();
+
+/// Lines `document block`. Throws std::runtime_error that says what is wrong with the file.
+std::vector<Key> read_keys(const std::filesystem::path& file);
+
+}  // namespace statehouse::bench
