@@ -20,7 +20,7 @@ struct Run {
 };
 
 asio::awaitable<void> work(Run& run, std::size_t worker) {
-  Requests requests(run.load.keys, run.load.kind, run.load.seed * 1000 + worker);
+  Requests requests(run.load.keys, run.load.kind, run.load.seed, worker);
   Tally& tally = run.result.tally;
   while (run.window.more()) {
     const Key& key = requests.key();

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <map>
 
+#include "logging.hpp"
 #include "pool_on_file.hpp"
 #include "process.hpp"
 
@@ -75,6 +76,7 @@ void run(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  log_errors_only();
   Arguments arguments;
   CLI::App app(description, "statehouse-load");
   const std::map<std::string, workload> kinds{

@@ -1,7 +1,6 @@
 #include "pool_on_file.hpp"
 
-#include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <thread>
@@ -16,16 +15,13 @@ std::shared_ptr<detail::PoolCore> open(const std::filesystem::path& file, const 
   // PoolCore::open would make a file that is not there.
   if (!std::filesystem::is_regular_file(file))
     throw std::runtime_error(file.string() + " is not there or no file: give the path of an existing database");
-  const auto logger =
-      std::make_shared<spdlog::logger>("statehouse", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_level(spdlog::level::err);
   const std::shared_ptr<Clock> clock = make_steady_clock();
   return detail::PoolCore::open({.name = file.stem().string(),
                                  .path = std::filesystem::canonical(file),
                                  .options = options,
                                  .executor = threads.get_executor(),
                                  .clock = clock,
-                                 .logger = logger},
+                                 .logger = spdlog::default_logger()},
                                 nullptr, std::make_shared<detail::Interrupter>(clock));
 }
 

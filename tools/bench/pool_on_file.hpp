@@ -10,7 +10,7 @@
 namespace statehouse::bench {
 
 /// A statehouse pool on any existing database file, whatever its name, and threads of its own. Touches nothing else in
-/// the file's directory, and runs no migrations. Its errors go to stderr.
+/// the file's directory, and runs no migrations. Logs to spdlog's default logger.
 class PoolOnFile final : public AsyncStore {
  public:
   explicit PoolOnFile(const std::filesystem::path& file, const PoolOptions& options = {});

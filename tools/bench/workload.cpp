@@ -11,6 +11,7 @@ const char* name_of(workload kind) noexcept {
     case workload::read: return "read";
     case workload::write: return "write";
     case workload::mixed: return "mixed";
+    case workload::halves: return "halves";
   }
   return "";
 }

@@ -21,15 +21,22 @@ struct Key {
   std::string block;
 };
 
-enum class workload { read, write, mixed };
+enum class workload {
+  read,
+  write,
+  mixed,  ///< 90 % reads, 10 % writes.
+  halves  ///< Every other worker only reads, those between only write.
+};
 const char* name_of(workload kind) noexcept;
 
 /// What one worker asks for next: a key, each with the same probability, and whether to write it. Cheap, so that the
 /// load generator stays small beside what it measures.
 class Requests {
  public:
-  Requests(const std::vector<Key>& keys, workload kind, std::uint64_t seed)
-      : keys_(keys), kind_(kind), random_(static_cast<std::minstd_rand::result_type>(seed * 2654435761U + 1)) {}
+  Requests(const std::vector<Key>& keys, workload kind, std::uint64_t seed, std::size_t worker)
+      : keys_(keys),
+        kind_(kind != workload::halves ? kind : worker % 2 == 0 ? workload::read : workload::write),
+        random_(static_cast<std::minstd_rand::result_type>((seed * 1000 + worker) * 2654435761U + 1)) {}
 
   const Key& key() { return keys_[random_() % keys_.size()]; }
   bool writes() { return kind_ == workload::write || (kind_ == workload::mixed && random_() % 10 == 0); }
