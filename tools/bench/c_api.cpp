@@ -47,7 +47,7 @@ class Looper {
       const Key& key = requests.key();
       const bool writes = requests.writes();
       const auto began = Clock::now();
-      const bool good = writes ? write(key, new_value()) : read(key);
+      const bool good = writes ? write(key, requests.value()) : read(key);
       window.record(tally, completed, writes, Clock::now() - began);
       if (!good) tally.fail(sqlite3_errmsg(db_.get()));
     }

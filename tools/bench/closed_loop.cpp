@@ -28,7 +28,7 @@ asio::awaitable<void> work(Run& run, std::size_t worker) {
     const auto began = Clock::now();
     try {
       if (writes) {
-        co_await run.store.write(key, new_value());
+        co_await run.store.write(key, requests.value());
       } else {
         const std::optional<std::string> found = co_await run.store.read(key);
         if (!found) tally.fail("no row for a key");

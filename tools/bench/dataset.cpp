@@ -12,7 +12,8 @@ std::vector<Key> make_database(const std::filesystem::path& file, std::size_t ro
   Connection connection(file);
   migrations::context().run(connection);
   connection.session().begin(detail::transaction_kind::immediate);
-  for (const Key& key : keys) connection.execute(write_sql, key.document, key.block, new_value());
+  const std::string value = sample_value();
+  for (const Key& key : keys) connection.execute(write_sql, key.document, key.block, value);
   connection.session().commit();
   connection.session().prepare_close();
   return keys;

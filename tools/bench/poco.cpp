@@ -11,6 +11,10 @@ namespace {
 
 using namespace Poco::Data::Keywords;
 
+/// POCO refuses a column whose declared type it does not know, JSON for one. An expression has none.
+constexpr const char* read_as_text =
+    "SELECT CAST(context AS TEXT) FROM context WHERE document_id = ? AND block_id = ?";
+
 class Sessions : public Poco::Data::SessionPool {
  public:
   explicit Sessions(const DatabaseFile& database)
@@ -37,7 +41,7 @@ class PocoConnections {
   std::optional<std::string> read(const Key& key) {
     Poco::Data::Session session = sessions_->get();
     std::vector<std::string> rows;
-    session << read_sql, into(rows), useRef(key.document), useRef(key.block), now;
+    session << read_as_text, into(rows), useRef(key.document), useRef(key.block), now;
     if (rows.empty()) return std::nullopt;
     return std::move(rows.front());
   }

@@ -16,9 +16,13 @@ const char* name_of(workload kind) noexcept {
   return "";
 }
 
-const std::string& new_value() {
-  static const std::string value = R"({"cwd":")" + std::string(190, 'z') + R"("})";
-  return value;
+std::string sample_value() { return R"({"cwd":")" + std::string(190, 'z') + R"("})"; }
+
+const std::string& Requests::value() {
+  constexpr std::size_t at = 8;  // within the quotes
+  std::uint64_t number = ++serial_;
+  for (std::size_t i = 0; i < 2 * sizeof number; ++i, number /= 16) value_[at + i] = static_cast<char>('a' + number % 16);
+  return value_;
 }
 
 std::vector<Key> read_keys(const std::filesystem::path& file) {

@@ -29,8 +29,11 @@ enum class workload {
 };
 const char* name_of(workload kind) noexcept;
 
-/// What one worker asks for next: a key, each with the same probability, and whether to write it. Cheap, so that the
-/// load generator stays small beside what it measures.
+/// 200 bytes of JSON.
+std::string sample_value();
+
+/// What one worker asks for next: a key, each with the same probability, and whether to write it. The same for the same
+/// seed and worker. Cheap, so that the load generator stays small beside what it measures.
 class Requests {
  public:
   Requests(const std::vector<Key>& keys, workload kind, std::uint64_t seed, std::size_t worker)
@@ -39,16 +42,17 @@ class Requests {
         random_(static_cast<std::minstd_rand::result_type>((seed * 1000 + worker) * 2654435761U + 1)) {}
 
   const Key& key() { return keys_[random_() % keys_.size()]; }
+  /// 200 bytes of JSON that no run has written before: SQLite leaves a page alone that would not change.
+  const std::string& value();
   bool writes() { return kind_ == workload::write || (kind_ == workload::mixed && random_() % 10 == 0); }
 
  private:
   const std::vector<Key>& keys_;
   workload kind_;
   std::minstd_rand random_;
+  std::string value_ = sample_value();
+  std::uint64_t serial_ = std::uint64_t{std::random_device()()} << 32;
 };
-
-/// What is written: 200 bytes of JSON.
-const std::string& new_value();
 
 /// Lines `document block`. Throws std::runtime_error that says what is wrong with the file.
 std::vector<Key> read_keys(const std::filesystem::path& file);
