@@ -1,0 +1,15 @@
+# The benchmarks as tests, where they are built (the release preset).
+if(NOT TARGET statehouse-bench)
+  return()
+endif()
+
+add_test(NAME "bench: statehouse-load keeps its interface"
+         COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/bench/load" "$<TARGET_FILE:statehouse-load>")
+set_tests_properties("bench: statehouse-load keeps its interface" PROPERTIES LABELS bench TIMEOUT 60)
+
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  return()
+endif()
+# Alone on the machine: it measures.
+add_test(NAME "bench: no ratio is far from its goal" COMMAND statehouse-bench --short --check)
+set_tests_properties("bench: no ratio is far from its goal" PROPERTIES LABELS bench TIMEOUT 300 RUN_SERIAL TRUE)

@@ -1,0 +1,94 @@
+#include "goals.hpp"
+
+#include <thread>
+
+#include "system.hpp"
+
+namespace statehouse::bench {
+namespace {
+
+constexpr bool at_least = true;
+constexpr bool at_most = false;
+constexpr bool a_time = false;
+
+class Goals {
+ public:
+  explicit Goals(const Results& results) : results_(results) {}
+
+  void ratio(const char* what, std::string measure, bool direction, double target, const Quotient& quotient) {
+    goals_.push_back({what, std::move(measure), direction, target, results_.median(quotient)});
+  }
+  void value(const char* what, std::string measure, bool direction, double target, std::optional<double> reached,
+             bool is_ratio = true) {
+    goals_.push_back({what, std::move(measure), direction, target, reached, is_ratio});
+  }
+  std::vector<Goal> take() { return std::move(goals_); }
+
+ private:
+  const Results& results_;
+  std::vector<Goal> goals_;
+};
+
+/// Ours by another system, of one metric.
+Quotient against(const std::string& what, const char* system, const std::string& other_what, const char* metric) {
+  return {what, statehouse_name, metric, other_what, system, metric};
+}
+Quotient against(const std::string& what, const char* system, const char* metric) {
+  return against(what, system, what, metric);
+}
+
+void add_load_goals(Goals& goals, const Results& results) {
+  const std::string cores = std::to_string(std::max(1U, std::thread::hardware_concurrency()));
+  const char* const read = "read, 64 in flight";
+  goals.ratio(read, "throughput, C API with a thread per core", at_least, 1.2,
+              against("read/normal/64", c_api_name, "read/normal/" + cores, "ops_s"));
+  goals.ratio(read, "throughput, hand-written pool", at_least, 3, against("read/normal/64", hand_written_name, "ops_s"));
+  const char* const write = "write, 64 in flight, NORMAL";
+  goals.ratio(write, "throughput, C API with one thread", at_least, 3,
+              against("write/normal/64", c_api_name, "write/normal/1", "ops_s"));
+  goals.ratio(write, "throughput, hand-written pool", at_least, 8, against("write/normal/64", hand_written_name, "ops_s"));
+  goals.value(write, "errors", at_most, 0, results.sum("write/normal/64", statehouse_name, "errors"));
+  goals.value(write, "p99 in ms", at_most, 5, results.median("write/normal/64", statehouse_name, "p99_us", 1e-3), a_time);
+  goals.ratio("write, 64 in flight, FULL", "throughput, C API with one thread", at_least, 10,
+              against("write/full/64", c_api_name, "write/full/1", "ops_s"));
+  const char* const mixed = "mixed, 64 in flight";
+  goals.ratio(mixed, "throughput, hand-written pool", at_least, 3, against("mixed/normal/64", hand_written_name, "ops_s"));
+  goals.ratio(mixed, "p99 of reads, without writers", at_most, 2,
+              {"mixed/normal/64", statehouse_name, "read_p99_us", "read/normal/64", statehouse_name, "p99_us"});
+  goals.ratio("read, 1 in flight", "p50, hand-written pool", at_most, 1,
+              against("read/normal/1", hand_written_name, "p50_us"));
+  goals.ratio("write, 1 in flight", "p50, hand-written pool", at_most, 1,
+              against("write/normal/1", hand_written_name, "p50_us"));
+}
+
+}  // namespace
+
+std::vector<Goal> evaluate(const Results& results) {
+  Goals goals(results);
+  add_load_goals(goals, results);
+  goals.value("get_pool hot", "ns", at_most, 100, results.median("get_pool/1", statehouse_name, "ns"), a_time);
+  goals.value("get_pool hot", "allocations", at_most, 0, results.median("allocations/get_pool", statehouse_name, "per_call"));
+  goals.ratio("get_pool hot", "calls of two threads, of one", at_least, 1,
+              {"get_pool/1", statehouse_name, "ns", "get_pool/2", statehouse_name, "ns"});
+  goals.ratio("cold open + migrate", "time, the same steps through the C API", at_most, 1.3,
+              against("open/new file", c_api_name, "open_ms"));
+  for (const char* const count : {"200", "1000"}) {
+    const std::string what = std::string("migrations/") + count;
+    if (results.median(what, statehouse_name, "fresh_ms"))
+      goals.ratio("many migrations, fresh run", "time, the scripts through the C API", at_most, 1.2,
+                  against(what, c_api_name, "fresh_ms"));
+  }
+  const char* const fairness = "fairness, 64 writers";
+  goals.value(fairness, "slowest share of the mean", at_least, 0.5,
+              results.median("fairness/64 writers", statehouse_name, "slowest_share"));
+  goals.value(fairness, "longest wait in ms", at_most, 20,
+              results.median("fairness/64 writers", statehouse_name, "max_us", 1e-3), a_time);
+  for (const char* const count : {"50", "1000"}) {
+    const std::string what = std::string("databases/") + count;
+    const auto memory = results.median(what, statehouse_name, "idle_kb_per_database");
+    if (memory) goals.value("memory per open idle database", "KB", at_most, 300, memory);
+  }
+  return goals.take();
+}
+
+}  // namespace statehouse::bench

@@ -1,0 +1,218 @@
+// How long it takes until a database is there, and until it is gone.
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "application.hpp"
+#include "c_api.hpp"
+#include "process.hpp"
+#include "scenario.hpp"
+#include "statehouse/connection.hpp"
+#include "statehouse/migrations/context.hpp"
+
+namespace statehouse::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* bookkeeping =
+    "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL "
+    "DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
+
+/// What statehouse sets on every connection.
+constexpr const char* settings =
+    "PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = MEMORY; "
+    "PRAGMA trusted_schema = OFF; PRAGMA analysis_limit = 400";
+
+/// The steps of `get_pool` on a new file, by hand.
+double open_with_c_api(const std::filesystem::path& file, bool statistics_and_checkpoint) {
+  const auto began = Clock::now();
+  const DatabaseFile database{file};
+  const CDatabase writer = c_open(database);
+  c_execute(writer.get(), settings);
+  c_execute(writer.get(), bookkeeping);
+  const Migrator migrator = migrations::context();
+  for (const Migration& migration : migrator.migrations()) {
+    if (migration.kind == migration_kind::down) continue;
+    c_execute(writer.get(), "BEGIN IMMEDIATE");
+    c_execute(writer.get(), migration.sql.c_str());
+    c_execute(writer.get(), "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) "
+                            "VALUES (20251201090000, 'create context', TRUE, zeroblob(48), -1)");
+    c_execute(writer.get(), "UPDATE _sqlx_migrations SET execution_time = 1 WHERE version = 20251201090000");
+    c_execute(writer.get(), "COMMIT");
+  }
+  if (statistics_and_checkpoint) {
+    c_execute(writer.get(), "PRAGMA optimize");
+    c_execute(writer.get(), "PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+  std::vector<CDatabase> readers;
+  for (unsigned i = 0; i < std::clamp(std::thread::hardware_concurrency(), 2U, 4U); ++i) {
+    readers.push_back(c_open(database));
+    c_execute(readers.back().get(), settings);
+    c_execute(readers.back().get(), "PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0");
+  }
+  const double took = milliseconds_since(began);
+  readers.clear();
+  return took;
+}
+
+double open_with_statehouse(const std::filesystem::path& directory) {
+  Application app(directory);
+  app.state.db_instances.add_migrator("context", migrations::context());
+  double took = 0;
+  const auto open = [&]() -> asio::awaitable<void> {
+    co_await app.state.init();
+    const auto began = Clock::now();
+    co_await app.state.db_instances.get_pool("context");
+    took = milliseconds_since(began);
+    co_await app.state.shutdown();
+  };
+  run_to_end(app.io, open);
+  return took;
+}
+
+/// `count` migrations of a table each.
+struct Scripts {
+  explicit Scripts(int count) {
+    for (int i = 1; i <= count; ++i) {
+      names.push_back(std::to_string(i) + "_step.sql");
+      texts.push_back("CREATE TABLE step_" + std::to_string(i) + " (id INTEGER PRIMARY KEY, name TEXT NOT NULL);");
+    }
+  }
+  Migrator migrator() const {
+    std::vector<EmbeddedFile> files;
+    for (std::size_t i = 0; i < names.size(); ++i) files.push_back({names[i], texts[i]});
+    return Migrator::from_files(files);
+  }
+  std::vector<std::string> names;
+  std::vector<std::string> texts;
+};
+
+double migrate(const Migrator& migrator, const std::filesystem::path& file) {
+  Connection connection(file);
+  const auto began = Clock::now();
+  migrator.run(connection);
+  return milliseconds_since(began);
+}
+
+double execute_scripts(const Scripts& scripts, const std::filesystem::path& file) {
+  const CDatabase db = c_open({file});
+  const auto began = Clock::now();
+  for (const std::string& text : scripts.texts) {
+    c_execute(db.get(), "BEGIN IMMEDIATE");
+    c_execute(db.get(), text.c_str());
+    c_execute(db.get(), "COMMIT");
+  }
+  return milliseconds_since(began);
+}
+
+std::string name_of_database(int index) { return "tenant-" + std::to_string(index); }
+
+/// Every connection is two descriptors or three.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+void run_opening(const Bench& bench, int) {
+  // One takes a millisecond or two, so the median of several is one round.
+  constexpr int repeats = 9;
+  const auto median = [&](auto&& open) {
+    std::vector<double> times;
+    for (int i = 0; i < repeats; ++i) {
+      const ScratchDirectory directory(bench.settings.directory);
+      times.push_back(open(directory));
+    }
+    return Values{{"open_ms", median_of(std::move(times)).value_or(0)}};
+  };
+  const auto by_hand = [](bool all) {
+    return [all](const ScratchDirectory& directory) { return open_with_c_api(directory / "context.db", all); };
+  };
+  bench.results.add("open/new file", c_api_name, median(by_hand(true)));
+  bench.results.add("open/new file", statehouse_name,
+                    median([](const ScratchDirectory& directory) { return open_with_statehouse(directory.path()); }));
+  bench.results.add("open/new file", "C API, no statistics, no checkpoint", median(by_hand(false)));
+}
+
+void run_migrations(const Bench& bench, int) {
+  const auto count = bench.settings.brief ? 200 : 1000;
+  const Scripts scripts(count);
+  const Migrator migrator = scripts.migrator();
+  const ScratchDirectory directory(bench.settings.directory);
+  const std::string what = "migrations/" + std::to_string(count);
+  const double by_hand = execute_scripts(scripts, directory / "by_hand.db");
+  bench.results.add(what, c_api_name, {{"fresh_ms", by_hand}});
+  const double fresh = migrate(migrator, directory / "migrated.db");
+  const double again = migrate(migrator, directory / "migrated.db");
+  bench.results.add(what, statehouse_name, {{"fresh_ms", fresh}, {"again_us_per_migration", again * 1e3 / count}});
+}
+
+void run_shutdown(const Bench& bench, int) {
+  constexpr int databases = 8;
+  const ScratchDirectory directory(bench.settings.directory);
+  Application app(directory.path());
+  const std::string value = sample_value();
+  double took = 0;
+  const auto work = [&]() -> asio::awaitable<void> {
+    co_await app.state.init();
+    for (int i = 0; i < databases; ++i) {
+      app.state.db_instances.add_migrator(name_of_database(i), migrations::context());
+      const Pool pool = co_await app.state.db_instances.get_pool(name_of_database(i));
+      for (int row = 0; row < 100; ++row) co_await pool.execute(write_sql, "document", row, value);
+    }
+    const auto began = Clock::now();
+    co_await app.state.shutdown();
+    took = milliseconds_since(began);
+  };
+  run_to_end(app.io, work);
+  bench.results.add("shutdown/8 databases", statehouse_name, {{"shutdown_ms", took}});
+}
+
+void run_many_databases(const Bench& bench, int round) {
+  if (round != 0) return;  // seconds each, and memory does not vary
+  raise_descriptor_limit();
+  // The largest first: memory that an earlier one has left behind would make the next one look smaller.
+  const std::vector<int> counts = bench.settings.brief ? std::vector{50} : std::vector{1000, 100, 10, 1};
+  for (const int count : counts) {
+    const ScratchDirectory directory(bench.settings.directory);
+    ::malloc_trim(0);
+    Application app(directory.path());
+    const std::string value = sample_value();
+    Values values;
+    const auto work = [&]() -> asio::awaitable<void> {
+      co_await app.state.init();
+      const Migrator migrator = migrations::context();
+      const std::int64_t before = resident_kb();
+      const auto began = Clock::now();
+      for (int i = 0; i < count; ++i) {
+        app.state.db_instances.add_migrator(name_of_database(i), migrator);
+        co_await app.state.db_instances.get_pool(name_of_database(i));
+      }
+      values["open_ms_per_database"] = milliseconds_since(began) / count;
+      values["idle_kb_per_database"] = static_cast<double>(resident_kb() - before) / count;
+      int served = 0;
+      for (int i = 0; i < count; ++i) {
+        const Pool pool = co_await app.state.db_instances.get_pool(name_of_database(i));
+        co_await pool.execute(write_sql, "document", "block", value);
+        const std::optional<std::string> found = co_await pool.query_optional<std::string>(read_sql, "document", "block");
+        served += found == value ? 1 : 0;
+      }
+      values["served"] = served;
+      values["used_kb_per_database"] = static_cast<double>(resident_kb() - before) / count;
+      const auto closing = Clock::now();
+      co_await app.state.shutdown({.grace = std::chrono::seconds(30), .deadline = std::chrono::seconds(60)});
+      values["shutdown_ms_per_database"] = milliseconds_since(closing) / count;
+    };
+    run_to_end(app.io, work);
+    bench.results.add("databases/" + std::to_string(count), statehouse_name, std::move(values));
+  }
+}
+
+}  // namespace statehouse::bench

@@ -1,0 +1,117 @@
+// statehouse-bench: statehouse beside the C API and other pools on this machine.
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+#include "dataset.hpp"
+#include "logging.hpp"
+#include "report.hpp"
+
+namespace {
+
+using namespace statehouse::bench;
+
+constexpr int usage_error = 2;
+constexpr std::size_t rows = 100'000;
+
+struct Arguments {
+  Settings settings;
+  std::vector<std::string> only;
+  std::string out;
+  int milliseconds = 0;
+  int rounds = 0;
+  bool check = false;
+};
+
+bool chosen(const Arguments& arguments, const Scenario& scenario) {
+  return arguments.only.empty() || std::ranges::find(arguments.only, scenario.name) != arguments.only.end();
+}
+
+void measure(const Arguments& arguments, Results& results) {
+  const Settings& settings = arguments.settings;
+  const ScratchDirectory directory(settings.directory);
+  const std::filesystem::path database = directory / "context.db";
+  const std::vector<Key> keys = make_database(database, rows);
+  const Bench bench{settings, keys, database, results};
+  for (int round = 0; round < settings.rounds; ++round) {
+    for (const Scenario& scenario : scenarios()) {
+      if (!chosen(arguments, scenario)) continue;
+      std::cerr << "round " << round + 1 << " of " << settings.rounds << ": " << scenario.description << '\n';
+      scenario.run(bench, round);
+    }
+  }
+}
+
+/// Exit code: whether a ratio is far beyond its target.
+int check(const std::vector<Goal>& goals) {
+  int failed = 0;
+  for (const Goal& goal : goals) {
+    if (!goal.broken()) continue;
+    std::cerr << "statehouse-bench: " << goal.what << ": " << goal.measure << " is " << *goal.reached << ", more than twice "
+              << "off its target " << goal.target << '\n';
+    failed = 1;
+  }
+  return failed;
+}
+
+int run(const Arguments& arguments) {
+  double load_before = 0;
+  ::getloadavg(&load_before, 1);
+  std::cerr << "seed " << arguments.settings.seed << ", load average " << load_before << '\n';
+  Results results;
+  measure(arguments, results);
+  const std::vector<Goal> goals = evaluate(results);
+  print_tables(results, goals);
+  if (!arguments.out.empty()) {
+    std::ofstream out(arguments.out);
+    write_json(out, arguments.settings, results, goals, load_before);
+    if (!out.flush()) throw std::runtime_error("cannot write " + arguments.out);
+  }
+  return arguments.check ? check(goals) : 0;
+}
+
+void settle(Arguments& arguments) {
+  Settings& settings = arguments.settings;
+  if (settings.brief) {
+    settings.rounds = 3;
+    settings.duration = std::chrono::milliseconds(150);
+  }
+  if (arguments.rounds != 0) settings.rounds = arguments.rounds;
+  if (arguments.milliseconds != 0) settings.duration = std::chrono::milliseconds(arguments.milliseconds);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  log_errors_only();
+  Arguments arguments;
+  Settings& settings = arguments.settings;
+  settings.directory = std::filesystem::temp_directory_path();
+  std::vector<std::string> names;
+  for (const Scenario& scenario : scenarios()) names.push_back(scenario.name);
+
+  CLI::App app("Measures statehouse beside the plain C API, a hand-written pool, POCO and SOCI.", "statehouse-bench");
+  app.add_flag("--short", settings.brief, "only what the targets need, 3 rounds, about 30 seconds");
+  app.add_flag("--check", arguments.check, "exit 1 when a ratio misses its target by a factor of two; times never count");
+  app.add_option("--out", arguments.out, "write everything measured to this JSON file");
+  app.add_option("--only", arguments.only, "these scenarios")->check(CLI::IsMember(names))->delimiter(',');
+  app.add_option("--rounds", arguments.rounds, "default 5")->check(CLI::Range(1, 1000));
+  app.add_option("--milliseconds", arguments.milliseconds, "per measurement under load, default 400")
+      ->check(CLI::Range(10, 60'000));
+  app.add_option("--dir", settings.directory, "directory on the disk to be measured, default: the temporary one")
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--seed", settings.seed, "default 1");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : usage_error;
+  }
+  try {
+    settle(arguments);
+    return run(arguments);
+  } catch (const std::exception& error) {
+    std::cerr << "statehouse-bench: " << error.what() << '\n';
+    return 1;
+  }
+}

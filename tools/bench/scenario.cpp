@@ -1,0 +1,36 @@
+#include "scenario.hpp"
+
+#include <stdlib.h>
+
+#include <stdexcept>
+
+namespace statehouse::bench {
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<Scenario> all{
+      {"load", "throughput and latency beside other systems", run_load},
+      {"fairness", "64 writers, what each of them gets", run_fairness},
+      {"interference", "reads beside writers", run_interference},
+      {"hot_path", "get_pool, and allocations per call", run_hot_path},
+      {"opening", "a new database: open and migrate", run_opening},
+      {"migrations", "1,000 migrations, fresh and again", run_migrations},
+      {"large_result", "10,000 rows", run_large_result},
+      {"shutdown", "closing 8 databases", run_shutdown},
+      {"databases", "1 to 1,000 open databases: time and memory", run_many_databases},
+  };
+  return all;
+}
+
+ScratchDirectory::ScratchDirectory(const std::filesystem::path& parent) {
+  std::string pattern = parent / "statehouse-bench-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr)
+    throw std::runtime_error("cannot make a directory in " + parent.string() + ": give another with --dir");
+  path_ = pattern;
+}
+
+ScratchDirectory::~ScratchDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace statehouse::bench
