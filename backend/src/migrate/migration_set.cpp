@@ -117,6 +117,16 @@ void add(MigrationSet& set, std::string name, std::string file, const std::funct
 
 }  // namespace
 
+const Migration* MigrationSet::find(std::int64_t version) const noexcept {
+  const auto found = std::ranges::lower_bound(migrations, version, {}, &Migration::version);
+  const bool applicable = found != migrations.end() && found->version == version && found->kind != migration_kind::down;
+  return applicable ? &*found : nullptr;
+}
+
+bool MigrationSet::knows(std::int64_t version) const noexcept {
+  return std::ranges::binary_search(migrations, version, {}, &Migration::version);
+}
+
 MigrationSet read_directory(const std::filesystem::path& directory) {
   MigrationSet set;
   for (const auto& path : sorted_entries(directory)) {
