@@ -10,7 +10,6 @@
 #include "migrate/checksum.hpp"
 #include "migrate/immediate_transaction.hpp"
 #include "migrate/script.hpp"
-#include "migrate/text.hpp"
 #include "statehouse/connection.hpp"
 
 namespace statehouse::detail {
@@ -48,18 +47,6 @@ void attempt(const Session& session, const Migration& migration, const char* wha
                "record it as it is with repair";
   }
   throw MigrationError(errc::migration_mismatch, message, {migration.version, migration.file}, context);
-}
-
-[[noreturn]] void refuse(const Migration& migration, std::string_view script, const SqlStatement& statement,
-                         const std::string& database) {
-  const std::size_t offset = static_cast<std::size_t>(script.data() - migration.sql.data()) + statement.offset;
-  const std::size_t line = line_of(migration.sql, offset);
-  throw MigrationError(
-      errc::migration_refused,
-      describe(migration, line) +
-          " controls the transaction it runs in, so nothing was changed. Remove the statement: the script "
-          "is one transaction anyway; or let the file begin with -- no-transaction",
-      {migration.version, migration.file, line}, {database, shorten(statement.text)});
 }
 
 }  // namespace
@@ -193,12 +180,8 @@ std::vector<Runner::Step> Runner::plan() const {
   for (const Migration& migration : set_.migrations) {
     if (!is_due(migration)) continue;
     Step step{&migration, false};
-    if (!migration.no_transaction) {
-      const std::string_view script = trim(migration.sql);
-      const ScriptFacts facts = examine(script);
-      if (facts.transaction_control) refuse(migration, script, *facts.transaction_control, session_.config().database);
-      step.foreign_keys_off = facts.foreign_keys_off;
-    }
+    if (!migration.no_transaction)
+      step.foreign_keys_off = check_script(migration, session_.config().database).foreign_keys_off;
     steps.push_back(step);
   }
   if (reverting_) std::ranges::reverse(steps);

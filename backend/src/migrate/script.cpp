@@ -6,7 +6,6 @@
 #include <optional>
 #include <string_view>
 
-#include "migrate/sql_scanner.hpp"
 #include "migrate/text.hpp"
 #include "statehouse/connection.hpp"
 
@@ -141,6 +140,22 @@ int configure(sqlite3* db, int option, int value) {
 std::string describe(const Migration& migration, std::size_t line) {
   return "migration " + std::to_string(migration.version) + " '" + migration.description + "' (" + migration.file +
          (line > 0 ? ":" + std::to_string(line) : "") + ")";
+}
+
+ScriptFacts check_script(const Migration& migration, const std::string& database) {
+  const std::string_view script = trim(migration.sql);
+  ScriptFacts facts = examine(script);
+  if (!facts.transaction_control) return facts;
+  const SqlStatement& statement = *facts.transaction_control;
+  const std::size_t offset = static_cast<std::size_t>(script.data() - migration.sql.data()) + statement.offset;
+  const std::size_t line = line_of(migration.sql, offset);
+  throw MigrationError(
+      errc::migration_refused,
+      describe(migration, line) +
+          " controls the transaction it runs in, and is refused before anything is changed. Remove the "
+          "statement: the script is one transaction anyway; or let the file begin with "
+          "-- no-transaction",
+      {migration.version, migration.file, line}, {database, shorten(statement.text)});
 }
 
 void run_script(Session& session, const Migration& migration) {
