@@ -14,11 +14,14 @@
 #include <utility>
 #include <vector>
 
+#include "fault_vfs.hpp"
+#include "migration_fixture.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
 #include "temp_dir.hpp"
 
 using namespace statehouse;
+using Versions = std::vector<std::int64_t>;
 
 namespace {
 
@@ -82,6 +85,8 @@ class Gate {
   std::array<int, 2> ends_{};
 };
 
+constexpr std::int64_t rows_each = 3000;
+
 void migrate(const std::filesystem::path& file, const Migrator& migrator, Gate* opened = nullptr) {
   spdlog::set_level(spdlog::level::off);
   Connection db(file);
@@ -89,33 +94,15 @@ void migrate(const std::filesystem::path& file, const Migrator& migrator, Gate* 
   migrator.run(db);
 }
 
-constexpr std::int64_t rows_each = 3000;
-
-/// Three migrations, none of which can run twice, each with `rows_each` rows as its effect.
-Migrator three_migrations() {
-  static const std::string fill = " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
-                                  std::to_string(rows_each) + ") INSERT INTO ";
-  static const std::array<std::string, 3> scripts{
-      "CREATE TABLE t1(x);" + fill + "t1 SELECT i FROM n;",
-      "PRAGMA foreign_keys = OFF; CREATE TABLE t2(x);" + fill + "t2 SELECT i FROM n;",
-      "CREATE TABLE t3(x); CREATE INDEX t3_x ON t3(x);" + fill + "t3 SELECT i FROM n;",
-  };
-  const EmbeddedFile files[]{{"1_a.sql", scripts[0]}, {"2_b.sql", scripts[1]}, {"3_c.sql", scripts[2]}};
-  return Migrator::from_files(files);
-}
-
-/// For each version: is it recorded, and how many rows of its effect are there?
-void check_wholly_or_not_at_all(const std::filesystem::path& file, const Migrator& migrator) {
-  Connection db(file);
-  REQUIRE(db.query_one<std::string>("PRAGMA quick_check") == "ok");
-  for (const MigrationStatus& status : migrator.status(db)) {
-    const std::string table = "t" + std::to_string(status.version);
-    const bool exists = db.query_optional<int>("SELECT 1 FROM sqlite_master WHERE name = ?", table).has_value();
-    const std::int64_t rows = exists ? db.query_one<std::int64_t>("SELECT count(*) FROM " + table) : -1;
-    INFO("version " << status.version << ", rows " << rows);
-    CHECK(rows == (status.state == migration_state::applied ? rows_each : -1));
-    CHECK_FALSE(status.dirty);
+/// Gives how many were applied.
+std::size_t check_and_complete(const test::ThreeMigrations& set, const std::filesystem::path& file) {
+  const std::size_t applied = set.check_wholly_or_not_at_all(file).size();
+  {
+    Connection db(file);
+    CHECK(set.migrator().run(db).versions.size() == 3 - applied);
   }
+  CHECK(set.check_wholly_or_not_at_all(file) == Versions{1, 2, 3});
+  return applied;
 }
 
 }  // namespace
@@ -124,9 +111,8 @@ void check_wholly_or_not_at_all(const std::filesystem::path& file, const Migrato
 // all wait at the gate              | does not exist
 // create, open, run() at once       | each migration is applied by one, the others skip it
 TEST_CASE("migrations: eight processes that start at once on a fresh file all succeed, each migration runs once") {
-  const auto migrator = three_migrations();
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(8);
-  for (int round = 0; round < 100 && std::chrono::steady_clock::now() < give_up; ++round) {
+  const test::ThreeMigrations set(rows_each);
+  for (int round = 0; round < (test::sanitized ? 20 : 100); ++round) {
     const test::TempDir dir;
     const auto file = dir / "fresh.db";
     Gate start;
@@ -134,22 +120,17 @@ TEST_CASE("migrations: eight processes that start at once on a fresh file all su
     for (int i = 0; i < 8; ++i)
       children.emplace_back([&] {
         start.wait();
-        migrate(file, migrator);
+        migrate(file, set.migrator());
       });
     start.open();
     for (Child& child : children) CHECK(child.wait() == 0);
-    Connection db(file);
-    CHECK(db.query_all<std::int64_t>("SELECT version FROM _sqlx_migrations ORDER BY version") ==
-          std::vector<std::int64_t>{1, 2, 3});
-    CHECK(db.query_one<std::int64_t>(
-              "SELECT (SELECT count(*) FROM t1) + (SELECT count(*) FROM t2) + (SELECT count(*) FROM t3)") ==
-          3 * rows_each);
+    CHECK(set.check_wholly_or_not_at_all(file) == Versions{1, 2, 3});
   }
 }
 
 TEST_CASE(
     "migrations: after kill -9 at any moment each migration is there wholly or not at all, and the rest applies") {
-  const auto migrator = three_migrations();
+  const test::ThreeMigrations set(rows_each);
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random(seed);
@@ -159,7 +140,7 @@ TEST_CASE(
   {
     const test::TempDir dir;
     Gate opened;
-    Child child([&] { migrate(dir / "a.db", migrator, &opened); });
+    Child child([&] { migrate(dir / "a.db", set.migrator(), &opened); });
     opened.wait();
     const auto start = std::chrono::steady_clock::now();
     REQUIRE(child.wait() == 0);
@@ -167,25 +148,43 @@ TEST_CASE(
   }
 
   std::array<int, 4> seen{};  // how many runs ended with 0, 1, 2 or 3 migrations applied
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  for (int round = 0; round < 200 && std::chrono::steady_clock::now() < give_up; ++round) {
+  for (int round = 0; round < (test::sanitized ? 50 : 200); ++round) {
     const test::TempDir dir;
     const auto file = dir / "a.db";
     Gate opened;
-    Child child([&] { migrate(file, migrator, &opened); });
+    Child child([&] { migrate(file, set.migrator(), &opened); });
     opened.wait();
     ::usleep(std::uniform_int_distribution<useconds_t>(0, static_cast<useconds_t>(whole_run.count()))(random));
     child.kill();
     child.wait();
-    check_wholly_or_not_at_all(file, migrator);
-    Connection db(file);
-    const std::size_t rest = migrator.run(db).versions.size();
-    REQUIRE(rest <= 3);
-    ++seen[3 - rest];
-    CHECK(db.query_all<std::int64_t>("SELECT version FROM _sqlx_migrations ORDER BY version") ==
-          std::vector<std::int64_t>{1, 2, 3});
+    ++seen.at(check_and_complete(set, file));
   }
-  INFO("killed with 0, 1, 2, 3 migrations applied: " << seen[0] << " " << seen[1] << " " << seen[2] << " " << seen[3]);
-  CHECK(seen[0] + seen[1] + seen[2] + seen[3] > 0);
   spdlog::info("killed with 0, 1, 2, 3 migrations applied: {} {} {} {}", seen[0], seen[1], seen[2], seen[3]);
+}
+
+// child                             | here
+// the n-th write is half done: dies |
+//                                   | looks, completes
+TEST_CASE("migrations: killed in the middle of any write, sync or open, each migration is there wholly or not at all") {
+  using operation = test::FaultVfs::operation;
+  const test::ThreeMigrations set(300);
+  std::array<int, 4> seen{};
+  for (const auto kind : {operation::write, operation::sync, operation::open, operation::truncate, operation::map}) {
+    bool killed = true;
+    for (int nth = 1; killed; ++nth) {
+      INFO("operation " << static_cast<int>(kind) << ", number " << nth);
+      const test::TempDir dir;
+      const auto file = dir / "a.db";
+      Child child([&] {
+        test::FaultVfs vfs;
+        vfs.inject({.kind = kind, .nth = nth, .result = SQLITE_IOERR, .kill = true});
+        migrate(file, set.migrator());
+      });
+      const int code = child.wait();
+      CHECK((code == 0 || code == -1));
+      killed = code == -1;
+      ++seen.at(check_and_complete(set, file));
+    }
+  }
+  for (const int times : seen) CHECK(times > 0);
 }
