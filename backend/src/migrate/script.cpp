@@ -165,15 +165,19 @@ void run_script(Session& session, const Migration& migration) {
 ScriptSettings::ScriptSettings(Session& session, bool foreign_keys_off)
     : session_(session),
       foreign_keys_(configure(session.handle(), SQLITE_DBCONFIG_ENABLE_FKEY, -1)),
-      defensive_(configure(session.handle(), SQLITE_DBCONFIG_DEFENSIVE, -1)) {
+      defensive_(configure(session.handle(), SQLITE_DBCONFIG_DEFENSIVE, -1)),
+      trusted_schema_(configure(session.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1)) {
   if (foreign_keys_off) configure(session.handle(), SQLITE_DBCONFIG_ENABLE_FKEY, 0);
   // Migrations are the one place where changing the schema table by hand is an accepted technique.
   configure(session.handle(), SQLITE_DBCONFIG_DEFENSIVE, 0);
+  // And they make the schema: distrusting it would only keep triggers from feeding an FTS5 table (SQLite 3.40).
+  configure(session.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1);
 }
 
 ScriptSettings::~ScriptSettings() {
   configure(session_.handle(), SQLITE_DBCONFIG_ENABLE_FKEY, foreign_keys_);
   configure(session_.handle(), SQLITE_DBCONFIG_DEFENSIVE, defensive_);
+  configure(session_.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, trusted_schema_);
 }
 
 void check_foreign_keys(Connection& connection, const Migration& migration) {

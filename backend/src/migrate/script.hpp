@@ -35,6 +35,7 @@ class ScriptSettings {
   Session& session_;
   int foreign_keys_ = 0;
   int defensive_ = 0;
+  int trusted_schema_ = 0;
 };
 
 /// Throws MigrationError naming the rows when foreign keys are violated anywhere in the database.
