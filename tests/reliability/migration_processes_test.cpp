@@ -94,6 +94,21 @@ void migrate(const std::filesystem::path& file, const Migrator& migrator, Gate* 
   migrator.run(db);
 }
 
+/// Gives their exit codes.
+std::vector<int> eight_at_once(const std::function<void()>& work) {
+  Gate start;
+  std::vector<Child> children;
+  for (int i = 0; i < 8; ++i)
+    children.emplace_back([&] {
+      start.wait();
+      work();
+    });
+  start.open();
+  std::vector<int> codes;
+  for (Child& child : children) codes.push_back(child.wait());
+  return codes;
+}
+
 /// Gives how many were applied.
 std::size_t check_and_complete(const test::ThreeMigrations& set, const std::filesystem::path& file) {
   const std::size_t applied = set.check_wholly_or_not_at_all(file).size();
@@ -115,17 +130,55 @@ TEST_CASE("migrations: eight processes that start at once on a fresh file all su
   for (int round = 0; round < (test::sanitized ? 20 : 100); ++round) {
     const test::TempDir dir;
     const auto file = dir / "fresh.db";
-    Gate start;
-    std::vector<Child> children;
-    for (int i = 0; i < 8; ++i)
-      children.emplace_back([&] {
-        start.wait();
-        migrate(file, set.migrator());
-      });
-    start.open();
-    for (Child& child : children) CHECK(child.wait() == 0);
+    CHECK(eight_at_once([&] { migrate(file, set.migrator()); }) == std::vector<int>(8, 0));
     CHECK(set.check_wholly_or_not_at_all(file) == Versions{1, 2, 3});
   }
+}
+
+// 8 processes                       | the file
+// all wait at the gate              | three migrations applied
+// undo(0) at once                   | each version is reverted by one, the others skip it
+TEST_CASE("migrations: eight processes that undo at once all succeed, each migration is reverted once") {
+  const test::ThreeMigrations set(100);
+  for (int round = 0; round < (test::sanitized ? 5 : 25); ++round) {
+    const test::TempDir dir;
+    const auto file = dir / "a.db";
+    migrate(file, set.migrator());
+    const auto codes = eight_at_once([&] {
+      Connection db(file);
+      set.migrator().undo(db, 0);
+    });
+    CHECK(codes == std::vector<int>(8, 0));
+    CHECK(set.check_wholly_or_not_at_all(file).empty());
+  }
+  spdlog::set_level(spdlog::level::info);
+}
+
+// 8 processes                       | the file
+// all wait at the gate              | has tables, but no bookkeeping
+// baseline(3) at once               | one records, the others find the record
+TEST_CASE("migrations: of eight processes that record a baseline at once one does, the others are told") {
+  const EmbeddedFile files[]{{"1_a.sql", "CREATE TABLE a(x)"}, {"3_c.sql", "CREATE TABLE c(x)"}};
+  const auto migrator = Migrator::from_files(files);
+  for (int round = 0; round < (test::sanitized ? 5 : 25); ++round) {
+    const test::TempDir dir;
+    const auto file = dir / "a.db";
+    migrate(file, Migrator::from_files({}).with_options({.table = "their_migrations"}));
+    auto codes = eight_at_once([&] {
+      Connection db(file);
+      try {
+        migrator.baseline(db, 3);
+      } catch (const Error& error) {
+        if (error.code() != errc::migration_recorded) throw;
+        ::_exit(2);
+      }
+    });
+    std::ranges::sort(codes);
+    CHECK(codes == std::vector<int>{0, 2, 2, 2, 2, 2, 2, 2});
+    Connection db(file);
+    CHECK(migrator.run(db).versions.empty());
+  }
+  spdlog::set_level(spdlog::level::info);
 }
 
 TEST_CASE(

@@ -114,9 +114,9 @@ void Runner::check_dirty() const {
   throw MigrationError(
       errc::migration_dirty,
       "migration " + std::to_string(dirty->version) + " '" + dirty->description +
-          "' is recorded as not finished. Look at what it has done, complete or undo it by hand, then set "
-          "success = 1 in its row of " +
-          bookkeeping_.table() + ", or delete the row",
+          "' is recorded as not finished. Look at what it has done, complete or undo it by hand; then have it "
+          "recorded as finished with repair, or delete its row of " +
+          bookkeeping_.table() + " to have it run again",
       {.version = dirty->version}, {session_.config().database, {}});
 }
 
