@@ -250,3 +250,27 @@ TEST_CASE("scripts: one that changes the journal mode runs, and the database is 
   CHECK(PlainDatabase(dir / "a.db").scalar("PRAGMA journal_mode") == "wal");
   spdlog::set_level(spdlog::level::info);
 }
+
+TEST_CASE(
+    "scripts: triggers that feed an FTS5 table work on connections that trust the schema, and stay off elsewhere") {
+  spdlog::set_level(spdlog::level::off);
+  const test::TempDir dir;
+  const EmbeddedFile files[]{
+      {"1_a.sql",
+       "CREATE TABLE doc(body); CREATE VIRTUAL TABLE f USING fts5(body); CREATE TRIGGER t AFTER INSERT ON doc "
+       "BEGIN INSERT INTO f VALUES (new.body); END; INSERT INTO doc VALUES ('one');"}};
+  {
+    Connection db(dir / "a.db");
+    CHECK(Migrator::from_files(files).run(db).versions.size() == 1);
+    int trusted = 1;
+    sqlite3_db_config(db.session().handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1, &trusted);
+    CHECK(trusted == 0);
+  }
+  ConnectionOptions options;
+  options.on_connect = [](Connection& db, connection_role) { db.execute("PRAGMA trusted_schema = ON"); };
+  Connection db(dir / "a.db", options);
+  CHECK(Migrator::from_files(files).run(db).versions.empty());
+  db.execute("INSERT INTO doc VALUES ('two')");
+  CHECK(db.query_one<int>("SELECT count(*) FROM f WHERE f MATCH 'two OR one'") == 2);
+  spdlog::set_level(spdlog::level::info);
+}
