@@ -28,10 +28,8 @@ struct Trial {
   FaultVfs vfs;
   test::ThreeMigrations set{500};
   ConnectionOptions options;
-  /// On an open connection: what is to survive the fault.
-  std::function<void(Connection&)> work;
-  /// What must be so before the fault.
-  std::function<void(Connection&)> prepare;
+  std::function<void(Connection&)> prepare;  ///< Before the fault.
+  std::function<void(Connection&)> work;     ///< What meets it.
 
   /// Opens, works and closes with this fault; false when it did not come to it. The error must be one of ours.
   bool run(const FaultVfs::Fault& fault, const std::filesystem::path& file, std::string& message) {
@@ -45,8 +43,6 @@ struct Trial {
       work(db);
     } catch (const Error& error) {
       message = error.what();
-      // One that does not last is over: the same connection must still be good for another attempt, or say that it is
-      // not, and never do half of it. Here it is closed; `again` is the other case.
     }
     const bool fired = vfs.fired();
     vfs.heal();
