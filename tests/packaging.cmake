@@ -34,6 +34,12 @@ statehouse_add_consumer_test("a project that uses add_subdirectory" . add_subdir
 statehouse_add_consumer_test("every snippet of the README compiles" readme readme true
   "-DCMAKE_PREFIX_PATH=${prefix}" "-DREADME=${PROJECT_SOURCE_DIR}/README.md"
   "-DMIGRATIONS=${PROJECT_SOURCE_DIR}/migrations")
+if(TARGET statehouse-cli)
+  statehouse_add_packaging_test("the README's first steps with migrations work as written"
+    "${consumer_source}/first_steps/check" "${PROJECT_SOURCE_DIR}/README.md" "${prefix}" "${consumer_binary}/first_steps")
+  set_tests_properties("packaging: the README's first steps with migrations work as written"
+    PROPERTIES FIXTURES_REQUIRED installed)
+endif()
 set_tests_properties(
   "packaging: only our own files are installed"
   "packaging: a project that uses find_package"

@@ -4,17 +4,17 @@
 
 #include <map>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "shim_vfs.hpp"
+
 namespace statehouse::test {
 
 /// While it lives, SQLite's default file system layer with a record of the locks in write-ahead log indexes
-/// (https://www.sqlite.org/walformat.html section 2.3) and of writes, by file handle. Make it before the first
-/// connection and keep it until the last is closed.
-class RecordingVfs {
+/// (https://www.sqlite.org/walformat.html section 2.3) and of writes, by file handle.
+class RecordingVfs : public ShimVfs {
  public:
   /// Slots of a write-ahead log index.
   static constexpr int write_slot = 0;
@@ -30,21 +30,8 @@ class RecordingVfs {
     bool covers(int slot) const noexcept { return first <= slot && slot < first + count; }
   };
 
-  RecordingVfs() : real_(sqlite3_vfs_find(nullptr)), vfs_(*real_) {
-    vfs_.pNext = nullptr;
-    vfs_.zName = "recording";
-    vfs_.szOsFile = static_cast<int>(sizeof(File)) + real_->szOsFile;
-    vfs_.xOpen = &RecordingVfs::open;
-    current() = this;
-    if (sqlite3_vfs_register(&vfs_, 1) != SQLITE_OK) throw std::runtime_error("cannot register the recording VFS");
-  }
-  ~RecordingVfs() {
-    sqlite3_vfs_unregister(&vfs_);
-    sqlite3_vfs_register(real_, 1);
-    current() = nullptr;
-  }
-  RecordingVfs(const RecordingVfs&) = delete;
-  RecordingVfs& operator=(const RecordingVfs&) = delete;
+  RecordingVfs() : ShimVfs("recording") { current() = this; }
+  ~RecordingVfs() override { current() = nullptr; }
 
   /// The handle of a connection's database file.
   static int handle_of(sqlite3* db) {
@@ -71,29 +58,16 @@ class RecordingVfs {
   }
 
  private:
-  /// SQLite gives us room for this and, right behind it, for the real file.
-  struct alignas(8) File {  // as SQLite aligns that room
-    sqlite3_file base;
-    int handle;
-
-    sqlite3_file* real() noexcept { return reinterpret_cast<sqlite3_file*>(this + 1); }
-  };
-
   static RecordingVfs*& current() {
     static RecordingVfs* vfs = nullptr;
     return vfs;
   }
-  static sqlite3_file* real(sqlite3_file* file) { return reinterpret_cast<File*>(file)->real(); }
-
-  static int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-    RecordingVfs& self = *current();
-    auto* const ours = new (file) File{};
-    const int result = self.real_->xOpen(self.real_, name, ours->real(), flags, out_flags);
-    if (ours->real()->pMethods == nullptr) return result;
-    ours->base.pMethods = methods();
-    std::lock_guard lock(self.mutex_);
-    ours->handle = ++self.last_handle_;
-    if ((flags & SQLITE_OPEN_MAIN_DB) != 0) self.opened_.emplace_back(name != nullptr ? name : "");
+  int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
+    const int result = open_real(name, file, flags, out_flags, methods());
+    if (file->pMethods == nullptr) return result;
+    std::lock_guard lock(mutex_);
+    reinterpret_cast<File*>(file)->handle = ++last_handle_;
+    if ((flags & SQLITE_OPEN_MAIN_DB) != 0) opened_.emplace_back(name != nullptr ? name : "");
     return result;
   }
 
@@ -116,32 +90,15 @@ class RecordingVfs {
   }
 
   static const sqlite3_io_methods* methods() {
-    static const sqlite3_io_methods table{
-        .iVersion = 3,
-        .xClose = [](sqlite3_file* f) { return real(f)->pMethods->xClose(real(f)); },
-        .xRead = [](sqlite3_file* f, void* p, int n, sqlite3_int64 o) { return real(f)->pMethods->xRead(real(f), p, n, o); },
-        .xWrite = &RecordingVfs::write,
-        .xTruncate = [](sqlite3_file* f, sqlite3_int64 n) { return real(f)->pMethods->xTruncate(real(f), n); },
-        .xSync = [](sqlite3_file* f, int flags) { return real(f)->pMethods->xSync(real(f), flags); },
-        .xFileSize = [](sqlite3_file* f, sqlite3_int64* n) { return real(f)->pMethods->xFileSize(real(f), n); },
-        .xLock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xLock(real(f), level); },
-        .xUnlock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xUnlock(real(f), level); },
-        .xCheckReservedLock = [](sqlite3_file* f, int* out) { return real(f)->pMethods->xCheckReservedLock(real(f), out); },
-        .xFileControl = [](sqlite3_file* f, int op, void* arg) { return real(f)->pMethods->xFileControl(real(f), op, arg); },
-        .xSectorSize = [](sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); },
-        .xDeviceCharacteristics = [](sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); },
-        .xShmMap = [](sqlite3_file* f, int page, int size, int extend,
-                      void volatile** p) { return real(f)->pMethods->xShmMap(real(f), page, size, extend, p); },
-        .xShmLock = &RecordingVfs::shm_lock,
-        .xShmBarrier = [](sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); },
-        .xShmUnmap = [](sqlite3_file* f, int remove) { return real(f)->pMethods->xShmUnmap(real(f), remove); },
-        .xFetch = [](sqlite3_file* f, sqlite3_int64 o, int n, void** p) { return real(f)->pMethods->xFetch(real(f), o, n, p); },
-        .xUnfetch = [](sqlite3_file* f, sqlite3_int64 o, void* p) { return real(f)->pMethods->xUnfetch(real(f), o, p); }};
+    static const sqlite3_io_methods table = [] {
+      sqlite3_io_methods replaced = pass_on();
+      replaced.xWrite = &RecordingVfs::write;
+      replaced.xShmLock = &RecordingVfs::shm_lock;
+      return replaced;
+    }();
     return &table;
   }
 
-  sqlite3_vfs* const real_;
-  sqlite3_vfs vfs_;
   mutable std::mutex mutex_;
   int last_handle_ = 0;
   std::vector<Lock> locks_;

@@ -38,7 +38,7 @@ bool whole_sequences(std::string_view text) {
 
 TEST_CASE("errc: every code has a sentence of its own") {
   std::vector<std::string> sentences;
-  for (int value = static_cast<int>(errc::invalid_name); value <= static_cast<int>(errc::migration_target); ++value) {
+  for (int value = static_cast<int>(errc::invalid_name); value <= static_cast<int>(errc::migration_recorded); ++value) {
     const boost::system::error_code code = static_cast<errc>(value);
     CHECK(&code.category() == &statehouse_category());
     CHECK(code.failed());

@@ -586,6 +586,33 @@ TEST_CASE("migrator: what another process has applied meanwhile is skipped, and 
   }
 }
 
+// reader                              | this connection
+// BEGIN, sees one column              |
+//                                     | run() adds a column
+// sees one column still, COMMIT       |
+// the same statement sees two         |
+TEST_CASE("migrator: a reader keeps the schema of its snapshot, and its statements see the new one afterwards") {
+  const test::TempDir dir;
+  test::Fixture fixture;
+  fixture.path = dir / "a.db";
+  const EmbeddedFile first{"1_a.sql", "CREATE TABLE a(x); INSERT INTO a VALUES (1);"};
+  Connection db(dir / "a.db");
+  set_of({first}).run(db);
+  Connection reader(fixture.config(connection_role::reader));
+  const auto columns = [&] { return reader.query_one<int>("SELECT count(*) FROM pragma_table_info('a')"); };
+  const auto rows = [&] { return reader.query_one<int>("SELECT count(*) FROM a"); };
+  CHECK(columns() == 1);
+  CHECK(rows() == 1);
+  reader.session().begin(detail::transaction_kind::deferred);
+  CHECK(rows() == 1);
+  set_of({first, {"2_b.sql", "ALTER TABLE a ADD COLUMN y; INSERT INTO a VALUES (2, 2);"}}).run(db);
+  CHECK(columns() == 1);
+  CHECK(rows() == 1);
+  reader.session().commit();
+  CHECK(columns() == 2);
+  CHECK(rows() == 2);
+}
+
 TEST_CASE("migrator: one line is logged for each migration, at info") {
   const test::Fixture fixture;
   Connection db(fixture.config());

@@ -44,7 +44,9 @@ enum class errc {
   migration_missing,       ///< An applied migration is not among the known ones.
   migration_mismatch,      ///< An applied migration's file has been changed since.
   migration_failed,        ///< A migration's SQL failed; nothing of that migration was kept.
-  migration_target,        ///< The target version of an undo is not among the known or applied ones.
+  migration_target,        ///< A version that was asked for is not among the known or applied ones.
+  migration_order,         ///< Under `strict_order`: a pending migration is older than an applied one.
+  migration_recorded,      ///< A baseline is for a database without a record of migrations; this one has one.
 };
 
 /// Classes of errors to compare with: `if (error.code() == condition::busy)`.

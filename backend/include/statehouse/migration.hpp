@@ -16,7 +16,7 @@ enum class migration_kind {
   down     ///< `<version>_<description>.down.sql`: reverts the version.
 };
 
-/// SHA-384 of a file's raw bytes.
+/// SHA-384 of a file's raw bytes, without `MigratorOptions::ignored_characters`.
 using Checksum = std::array<std::byte, 48>;
 
 /// Lower-case hexadecimal, 96 digits.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,12 @@ struct MigratorOptions {
   std::string table = "_sqlx_migrations";
   /// Accept applied versions that are not in this set.
   bool ignore_missing = false;
+  /// A pending version below the highest applied one is `errc::migration_order`, and nothing is applied.
+  bool strict_order = false;
+  /// Left out where checksums are computed, as sqlx's `ignored-chars`: with U"\r", files whose line ends git changes
+  /// stay the same. The scripts run as they are. It changes the checksum of every file that has one of these
+  /// characters, those of versions applied before too: decide before the first database, or `repair`.
+  std::u32string ignored_characters{};
   /// Runs on the migrating thread, outside any transaction. If it throws, the run ends with that exception; what is
   /// applied stays applied.
   std::function<void(const MigrationProgress&)> on_progress{};
@@ -48,6 +55,12 @@ struct MigratorOptions {
 struct MigrationReport {
   std::vector<std::int64_t> versions;  ///< Applied or reverted, in that order.
   std::chrono::nanoseconds elapsed{0};
+};
+
+/// What `run`, `run_to` or `undo` would do next.
+struct PlannedMigration {
+  std::shared_ptr<const Migration> migration;  ///< When reverting, the down file.
+  bool foreign_keys_off = false;               ///< Off while it runs, checked before it is committed.
 };
 
 enum class migration_state {
@@ -61,9 +74,28 @@ struct MigrationStatus {
   std::int64_t version = 0;
   std::string description;  ///< As in the set, else as recorded.
   migration_state state = migration_state::pending;
-  bool dirty = false;                       ///< Recorded as not finished.
-  std::string recorded_checksum;            ///< Hexadecimal; empty when pending.
+  bool dirty = false;             ///< Recorded as not finished.
+  std::string recorded_checksum;  ///< Hexadecimal; empty when pending.
+  std::string installed_on;       ///< As recorded, by sqlx and us `YYYY-MM-DD HH:MM:SS` in UTC; empty when pending.
+  std::optional<std::chrono::nanoseconds> execution_time;  ///< None when pending, unfinished or never run (baseline).
+  bool revertible = false;                                 ///< The set has a down file for it.
   std::shared_ptr<const Migration> source;  ///< The file that is applied for this version, if the set has one.
+};
+
+/// What a database says of one version.
+struct RecordedMigration {
+  std::string description;
+  std::string checksum;  ///< Hexadecimal.
+  bool success = false;
+
+  bool operator==(const RecordedMigration&) const = default;
+};
+
+/// One row of the bookkeeping table that `repair` or `baseline` has changed.
+struct BookkeepingChange {
+  std::int64_t version = 0;
+  std::optional<RecordedMigration> before;  ///< None where there was no row.
+  RecordedMigration after;
 };
 
 /// A set of migrations and how to bring a database to it, compatible with sqlx: same file names, same checksums, same
@@ -113,6 +145,26 @@ class Migrator {
   /// Reverts the applied versions above `target` that have a down file, by descending version; others stay applied.
   /// Dirty and missing versions are errors as in `run`; checksums are not compared.
   MigrationReport undo(Connection& connection, std::int64_t target) const;
+
+  /// What `run`, or `run_to` with a version, would do now. Makes the same checks and throws the same errors; reads
+  /// only, creates nothing, takes no write lock.
+  std::vector<PlannedMigration> plan(Connection& connection, std::optional<std::int64_t> version = std::nullopt) const;
+  /// The same of `undo`.
+  std::vector<PlannedMigration> plan_undo(Connection& connection, std::int64_t target) const;
+
+  /// Records for these applied versions the checksum and the description that their files have now, and that they are
+  /// finished: after a person has made sure that it is so. One transaction; gives the rows that changed.
+  /// `errc::migration_missing` for a version without a file here, `errc::migration_target` for one that is not applied.
+  std::vector<BookkeepingChange> repair(Connection& connection, std::span<const std::int64_t> versions) const;
+  /// What `repair` would change, with the same errors. Reads only.
+  std::vector<BookkeepingChange> plan_repair(Connection& connection, std::span<const std::int64_t> versions) const;
+
+  /// Records every version up to and including `version` as applied without running it: for a database that has its
+  /// tables from elsewhere. One transaction; gives the rows it made. `errc::migration_recorded` where the database has
+  /// recorded migrations already, `errc::migration_target` when the set has no such version.
+  std::vector<BookkeepingChange> baseline(Connection& connection, std::int64_t version) const;
+  /// What `baseline` would record, with the same errors. Reads only.
+  std::vector<BookkeepingChange> plan_baseline(Connection& connection, std::int64_t version) const;
 
   /// All versions of the set and of the database, ascending. Reads only; creates nothing.
   std::vector<MigrationStatus> status(Connection& connection) const;

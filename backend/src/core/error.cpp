@@ -42,6 +42,8 @@ const char* sentence(errc code) noexcept {
     case errc::migration_mismatch: return "an applied migration has been modified";
     case errc::migration_failed: return "a migration failed";
     case errc::migration_target: return "the target version is unknown";
+    case errc::migration_order: return "a pending migration is older than an applied one";
+    case errc::migration_recorded: return "the database has a record of migrations already";
   }
   return "unknown statehouse error";
 }

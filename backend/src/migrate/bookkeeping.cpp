@@ -57,14 +57,24 @@ void Bookkeeping::create() const {
   connection_.execute(sql("CREATE TABLE IF NOT EXISTS", columns));
 }
 
+// Tables made by hand or by old versions lack the constraints: NULL and text are possible, and read as sqlx does.
 std::vector<AppliedMigration> Bookkeeping::read() const {
+  return read_rows<AppliedMigration>(
+      "SELECT CAST(version AS INTEGER), ifnull(CAST(description AS TEXT), ''), ifnull(success = FALSE, FALSE), "
+      "ifnull(CAST(checksum AS BLOB), x'') FROM");
+}
+
+std::vector<AppliedTime> Bookkeeping::read_times() const {
+  return read_rows<AppliedTime>(
+      "SELECT CAST(version AS INTEGER), ifnull(CAST(installed_on AS TEXT), ''), "
+      "ifnull(CAST(execution_time AS INTEGER), -1) FROM");
+}
+
+template <class Row>
+std::vector<Row> Bookkeeping::read_rows(std::string_view select) const {
   if (!exists()) return {};
   try {
-    // Tables made by hand or by old versions lack the constraints: NULL and text are possible, and read as sqlx does.
-    return connection_.query_all<AppliedMigration>(
-        sql("SELECT CAST(version AS INTEGER), ifnull(CAST(description AS TEXT), ''), ifnull(success = FALSE, FALSE), "
-            "ifnull(CAST(checksum AS BLOB), x'') FROM",
-            " ORDER BY version"));
+    return connection_.query_all<Row>(sql(select, " ORDER BY version"));
   } catch (const Error& error) {
     if (error.code() != make_sqlite_error(SQLITE_ERROR)) throw;
     throw MigrationError(errc::migration_failed,
@@ -87,6 +97,11 @@ void Bookkeeping::insert(const Migration& migration) const {
 
 void Bookkeeping::set_execution_time(std::int64_t version, std::int64_t nanoseconds) const {
   connection_.execute(sql("UPDATE", " SET execution_time = ? WHERE version = ?"), nanoseconds, version);
+}
+
+void Bookkeeping::update(const Migration& migration) const {
+  connection_.execute(sql("UPDATE", " SET description = ?, success = TRUE, checksum = ? WHERE version = ?"),
+                      migration.description, std::span(migration.checksum), migration.version);
 }
 
 void Bookkeeping::remove(std::int64_t version) const {

@@ -25,6 +25,13 @@ struct AppliedMigration {
   std::vector<std::byte> checksum;
 };
 
+/// When and how long; of interest to people only.
+struct AppliedTime {
+  std::int64_t version = 0;
+  std::string installed_on;
+  std::int64_t execution_time = -1;  ///< Nanoseconds; -1 is unknown.
+};
+
 /// sqlx's table of applied migrations: the same definition to the byte, the same values.
 class Bookkeeping {
  public:
@@ -35,17 +42,23 @@ class Bookkeeping {
   void create() const;
   /// By ascending version; none when there is no table. Throws MigrationError when the table is another one's.
   std::vector<AppliedMigration> read() const;
+  /// The same versions' times.
+  std::vector<AppliedTime> read_times() const;
   /// Differs from an earlier answer when another connection has committed in between.
   std::int64_t data_version() const;
 
   /// Records success, with an execution time of -1.
   void insert(const Migration& migration) const;
   void set_execution_time(std::int64_t version, std::int64_t nanoseconds) const;
+  /// The migration's checksum and description, and success.
+  void update(const Migration& migration) const;
   void remove(std::int64_t version) const;
 
   const std::string& table() const noexcept { return table_; }
 
  private:
+  template <class Row>
+  std::vector<Row> read_rows(std::string_view select) const;
   std::string sql(std::string_view before, std::string_view after) const;
 
   Connection& connection_;

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "migrate/text.hpp"
+
 namespace statehouse {
 
 std::string to_hex(const Checksum& checksum) {
@@ -90,7 +92,8 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 
 }  // namespace
 
-Checksum checksum_of(std::string_view content) {
+Checksum checksum_of(std::string_view content, std::u32string_view ignored) {
+  if (!ignored.empty()) return checksum_of(without_characters(content, ignored));
   Checksum checksum;
   unsigned int size = 0;
   auto* const out = reinterpret_cast<unsigned char*>(checksum.data());
@@ -109,7 +112,9 @@ std::string to_hex(std::span<const std::byte> bytes) {
   return result;
 }
 
-std::string explain_difference(std::string_view content, const Checksum& recorded) {
+std::string explain_difference(std::string_view content, const Checksum& recorded, std::u32string_view ignored) {
+  if (!ignored.empty() && checksum_of(content) == recorded)
+    return "characters that are ignored now (its checksum was recorded with them)";
   const bool has_mark = content.starts_with(byte_order_mark);
   const std::string_view body = has_mark ? content.substr(byte_order_mark.size()) : content;
   const std::string_view mark_difference =
@@ -118,7 +123,7 @@ std::string explain_difference(std::string_view content, const Checksum& recorde
     const std::string mark(has_mark != toggle_mark ? byte_order_mark : "");
     for (const Variant& lines : line_end_variants(body)) {
       for (const Variant& variant : blank_variants(lines.content)) {
-        if (checksum_of(mark + variant.content) != recorded) continue;
+        if (checksum_of(mark + variant.content, ignored) != recorded) continue;
         return joined({toggle_mark ? mark_difference : "", lines.difference, variant.difference});
       }
     }

@@ -13,6 +13,11 @@ namespace statehouse::detail {
 struct MigrationSet {
   std::vector<Migration> migrations;
   std::vector<std::string> ignored;
+
+  /// The file that is applied for `version`, null if there is none.
+  const Migration* find(std::int64_t version) const noexcept;
+  /// Whether a file of any kind has `version`.
+  bool knows(std::int64_t version) const noexcept;
 };
 
 MigrationSet read_directory(const std::filesystem::path& directory);

@@ -7,6 +7,7 @@
 
 #include "migrate/checksum.hpp"
 #include "migrate/migration_set.hpp"
+#include "migrate/repair.hpp"
 #include "migrate/runner.hpp"
 #include "statehouse/connection.hpp"
 
@@ -31,11 +32,32 @@ class FullPermission {
 };
 
 template <class Work>
-MigrationReport with_runner(Connection& connection, const detail::MigrationSet& set, const MigratorOptions& options,
-                            Work&& work) {
+auto with_runner(Connection& connection, const detail::MigrationSet& set, const MigratorOptions& options, Work&& work) {
   detail::Runner runner(connection, set, options);
   const FullPermission permission(connection.session(), runner);
   return work(runner);
+}
+
+std::vector<PlannedMigration> planned(const std::shared_ptr<const detail::MigrationSet>& set,
+                                      const std::vector<detail::Runner::Step>& steps) {
+  std::vector<PlannedMigration> result;
+  for (const auto& step : steps) result.push_back({{set, step.migration}, step.foreign_keys_off});
+  return result;
+}
+
+/// May begin a transaction of its own.
+template <class Work>
+auto with_repair(Connection& connection, const detail::MigrationSet& set, const MigratorOptions& options, Work&& work) {
+  const detail::Session::PermissionScope scope(connection.session(), detail::permission::unrestricted);
+  return work(detail::Repair(connection, set, options));
+}
+
+std::shared_ptr<const detail::MigrationSet> with_checksums(const detail::MigrationSet& set,
+                                                           std::u32string_view ignored_characters) {
+  auto result = std::make_shared<detail::MigrationSet>(set);
+  for (Migration& migration : result->migrations)
+    migration.checksum = detail::checksum_of(migration.sql, ignored_characters);
+  return result;
 }
 
 }  // namespace
@@ -54,7 +76,9 @@ Migrator Migrator::from_files(std::span<const EmbeddedFile> files) {
 
 Migrator Migrator::with_options(MigratorOptions options) const {
   detail::check_table_name(options.table);
-  return {set_, std::make_shared<MigratorOptions>(std::move(options))};
+  const bool same_checksums = options.ignored_characters == options_->ignored_characters;
+  return {same_checksums ? set_ : with_checksums(*set_, options.ignored_characters),
+          std::make_shared<MigratorOptions>(std::move(options))};
 }
 
 const MigratorOptions& Migrator::options() const noexcept {
@@ -79,16 +103,51 @@ MigrationReport Migrator::undo(Connection& connection, std::int64_t target) cons
   return with_runner(connection, *set_, *options_, [&](detail::Runner& runner) { return runner.revert(target); });
 }
 
+std::vector<PlannedMigration> Migrator::plan(Connection& connection, std::optional<std::int64_t> version) const {
+  return with_runner(connection, *set_, *options_,
+                     [&](detail::Runner& runner) { return planned(set_, runner.plan_apply(version)); });
+}
+
+std::vector<PlannedMigration> Migrator::plan_undo(Connection& connection, std::int64_t target) const {
+  return with_runner(connection, *set_, *options_,
+                     [&](detail::Runner& runner) { return planned(set_, runner.plan_revert(target)); });
+}
+
+std::vector<BookkeepingChange> Migrator::repair(Connection& connection, std::span<const std::int64_t> versions) const {
+  return with_repair(connection, *set_, *options_,
+                     [&](const detail::Repair& repair) { return repair.repair(versions); });
+}
+
+std::vector<BookkeepingChange> Migrator::plan_repair(Connection& connection,
+                                                     std::span<const std::int64_t> versions) const {
+  return with_repair(connection, *set_, *options_,
+                     [&](const detail::Repair& repair) { return repair.plan_repair(versions); });
+}
+
+std::vector<BookkeepingChange> Migrator::baseline(Connection& connection, std::int64_t version) const {
+  return with_repair(connection, *set_, *options_,
+                     [&](const detail::Repair& repair) { return repair.baseline(version); });
+}
+
+std::vector<BookkeepingChange> Migrator::plan_baseline(Connection& connection, std::int64_t version) const {
+  return with_repair(connection, *set_, *options_,
+                     [&](const detail::Repair& repair) { return repair.plan_baseline(version); });
+}
+
 std::vector<MigrationStatus> Migrator::status(Connection& connection) const {
   std::map<std::int64_t, MigrationStatus> by_version;
   for (const Migration& migration : set_->migrations) {
     MigrationStatus& status = by_version[migration.version];
     status.version = migration.version;
-    if (migration.kind == migration_kind::down) continue;
+    if (migration.kind == migration_kind::down) {
+      status.revertible = true;
+      continue;
+    }
     status.description = migration.description;
     status.source = {set_, &migration};
   }
-  for (const auto& applied : detail::Bookkeeping(connection, options_->table).read()) {
+  const detail::Bookkeeping bookkeeping(connection, options_->table);
+  for (const auto& applied : bookkeeping.read()) {
     const auto [entry, added] = by_version.try_emplace(applied.version);
     MigrationStatus& status = entry->second;
     status.version = applied.version;
@@ -100,6 +159,13 @@ std::vector<MigrationStatus> Migrator::status(Connection& connection) const {
     } else if (!std::ranges::equal(status.source->checksum, applied.checksum)) {
       status.state = migration_state::changed;
     }
+  }
+  for (auto& time : bookkeeping.read_times()) {
+    const auto entry = by_version.find(time.version);
+    // Applied by somebody else since the rows were read.
+    if (entry == by_version.end() || entry->second.state == migration_state::pending) continue;
+    entry->second.installed_on = std::move(time.installed_on);
+    if (time.execution_time >= 0) entry->second.execution_time = std::chrono::nanoseconds(time.execution_time);
   }
   std::vector<MigrationStatus> result;
   for (auto& [version, status] : by_version) {

@@ -8,24 +8,12 @@
 #include <string>
 
 #include "migrate/checksum.hpp"
+#include "migrate/immediate_transaction.hpp"
 #include "migrate/script.hpp"
-#include "migrate/text.hpp"
 #include "statehouse/connection.hpp"
 
 namespace statehouse::detail {
 namespace {
-
-/// Rolled back on the way out unless there was a commit.
-class Transaction {
- public:
-  explicit Transaction(Session& session) : session_(session) { session_.begin(transaction_kind::immediate); }
-  ~Transaction() { session_.rollback(); }
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-
- private:
-  Session& session_;
-};
 
 /// Runs `action` and says of an error which migration it belongs to.
 template <class Action>
@@ -40,7 +28,7 @@ void attempt(const Session& session, const Migration& migration, const char* wha
 }
 
 [[noreturn]] void fail_mismatch(const Migration& migration, const AppliedMigration& applied,
-                                const Error::Context& context) {
+                                std::u32string_view ignored_characters, const Error::Context& context) {
   std::string message = describe(migration) +
                         " has been changed since it was applied to this database: recorded SHA-384 " +
                         (applied.checksum.empty() ? "none" : to_hex(std::span(applied.checksum))) + ", the file's " +
@@ -49,27 +37,16 @@ void attempt(const Session& session, const Migration& migration, const char* wha
   std::string difference;
   if (applied.checksum.size() == recorded.size()) {
     std::ranges::copy(applied.checksum, recorded.begin());
-    difference = explain_difference(migration.sql, recorded);
+    difference = explain_difference(migration.sql, recorded, ignored_characters);
   }
   if (difference.empty()) {
     message += "The content differs. Restore the file as it was, and put the change into a new migration";
   } else {
     message += "Compared with what was applied, only this differs: " + difference +
-               ". Restore the file as it was (for line ends, '*.sql text eol=lf' in .gitattributes keeps it so)";
+               ". Restore the file as it was (for line ends, '*.sql text eol=lf' in .gitattributes keeps it so), or "
+               "record it as it is with repair";
   }
   throw MigrationError(errc::migration_mismatch, message, {migration.version, migration.file}, context);
-}
-
-[[noreturn]] void refuse(const Migration& migration, std::string_view script, const SqlStatement& statement,
-                         const std::string& database) {
-  const std::size_t offset = static_cast<std::size_t>(script.data() - migration.sql.data()) + statement.offset;
-  const std::size_t line = line_of(migration.sql, offset);
-  throw MigrationError(
-      errc::migration_refused,
-      describe(migration, line) +
-          " controls the transaction it runs in, so nothing was changed. Remove the statement: the script "
-          "is one transaction anyway; or let the file begin with -- no-transaction",
-      {migration.version, migration.file, line}, {database, shorten(statement.text)});
 }
 
 }  // namespace
@@ -79,24 +56,43 @@ Runner::Runner(Connection& connection, const MigrationSet& set, const MigratorOp
       session_(connection.session()),
       set_(set),
       options_(options),
-      bookkeeping_(connection, options.table) {}
+      bookkeeping_(connection, options.table),
+      start_(session_.interrupter().clock().now()) {}
 
 MigrationReport Runner::apply(std::optional<std::int64_t> up_to) {
-  target_ = up_to;
-  if (target_ && !std::ranges::binary_search(set_.migrations, *target_, {}, &Migration::version))
-    throw MigrationError(errc::migration_target,
-                         "there is no migration " + std::to_string(*target_) + " in this set: give the version of one",
-                         {.version = target_});
-  return execute();
+  return execute(plan_apply(up_to));
 }
 
 MigrationReport Runner::revert(std::int64_t target) {
+  return execute(plan_revert(target));
+}
+
+std::vector<Runner::Step> Runner::plan_apply(std::optional<std::int64_t> up_to) {
+  target_ = up_to;
+  if (target_ && !set_.knows(*target_))
+    throw MigrationError(errc::migration_target,
+                         "there is no migration " + std::to_string(*target_) + " in this set: give the version of one",
+                         {.version = target_});
+  load();
+  check_target();
+  check_checksums();
+  check_order();
+  return plan();
+}
+
+std::vector<Runner::Step> Runner::plan_revert(std::int64_t target) {
   reverting_ = true;
   target_ = target;
-  return execute();
+  load();
+  return plan();
 }
 
 void Runner::load() {
+  require_no_transaction(session_);
+  read_applied();
+}
+
+void Runner::read_applied() {
   // The data version first: what is committed between the two readings is then seen as a change.
   data_version_ = bookkeeping_.data_version();
   applied_ = bookkeeping_.read();
@@ -106,8 +102,10 @@ void Runner::load() {
 
 void Runner::reload_if_changed() {
   if (bookkeeping_.data_version() == data_version_) return;
-  load();
-  if (!reverting_) check_checksums();
+  read_applied();
+  if (reverting_) return;
+  check_checksums();
+  check_order();
 }
 
 void Runner::check_dirty() const {
@@ -116,17 +114,16 @@ void Runner::check_dirty() const {
   throw MigrationError(
       errc::migration_dirty,
       "migration " + std::to_string(dirty->version) + " '" + dirty->description +
-          "' is recorded as not finished. Look at what it has done, complete or undo it by hand, then set "
-          "success = 1 in its row of " +
-          bookkeeping_.table() + ", or delete the row",
+          "' is recorded as not finished. Look at what it has done, complete or undo it by hand; then have it "
+          "recorded as finished with repair, or delete its row of " +
+          bookkeeping_.table() + " to have it run again",
       {.version = dirty->version}, {session_.config().database, {}});
 }
 
 void Runner::check_missing() const {
   if (options_.ignore_missing) return;
-  const auto unknown = std::ranges::find_if(applied_, [&](const AppliedMigration& applied) {
-    return !std::ranges::binary_search(set_.migrations, applied.version, {}, &Migration::version);
-  });
+  const auto unknown =
+      std::ranges::find_if(applied_, [&](const AppliedMigration& applied) { return !set_.knows(applied.version); });
   if (unknown == applied_.end()) return;
   throw MigrationError(
       errc::migration_missing,
@@ -150,8 +147,21 @@ void Runner::check_checksums() const {
     if (migration.kind == migration_kind::down) continue;
     const AppliedMigration* const applied = find_applied(migration.version);
     if (applied != nullptr && !std::ranges::equal(applied->checksum, migration.checksum))
-      fail_mismatch(migration, *applied, {session_.config().database, {}});
+      fail_mismatch(migration, *applied, options_.ignored_characters, {session_.config().database, {}});
   }
+}
+
+void Runner::check_order() const {
+  if (!options_.strict_order || applied_.empty()) return;
+  const std::int64_t latest = applied_.back().version;
+  const auto late = std::ranges::find_if(
+      set_.migrations, [&](const Migration& migration) { return is_due(migration) && migration.version < latest; });
+  if (late == set_.migrations.end()) return;
+  throw MigrationError(errc::migration_order,
+                       describe(*late) + " is pending, but the later " + std::to_string(latest) +
+                           " is applied to this database already, and order is strict. Give the file a version after " +
+                           std::to_string(latest) + ", or turn MigratorOptions::strict_order off",
+                       {late->version, late->file}, {session_.config().database, {}});
 }
 
 const AppliedMigration* Runner::find_applied(std::int64_t version) const {
@@ -170,29 +180,15 @@ std::vector<Runner::Step> Runner::plan() const {
   for (const Migration& migration : set_.migrations) {
     if (!is_due(migration)) continue;
     Step step{&migration, false};
-    if (!migration.no_transaction) {
-      const std::string_view script = trim(migration.sql);
-      const ScriptFacts facts = examine(script);
-      if (facts.transaction_control) refuse(migration, script, *facts.transaction_control, session_.config().database);
-      step.foreign_keys_off = facts.foreign_keys_off;
-    }
+    if (!migration.no_transaction)
+      step.foreign_keys_off = check_script(migration, session_.config().database).foreign_keys_off;
     steps.push_back(step);
   }
   if (reverting_) std::ranges::reverse(steps);
   return steps;
 }
 
-MigrationReport Runner::execute() {
-  const auto start = session_.interrupter().clock().now();
-  if (session_.in_transaction())
-    session_.fail(errc::operation_in_progress, "migrations run in transactions of their own: commit the open one first",
-                  {});
-  load();
-  if (!reverting_) {
-    check_target();
-    check_checksums();
-  }
-  const std::vector<Step> steps = plan();
+MigrationReport Runner::execute(const std::vector<Step>& steps) {
   if (!bookkeeping_.exists()) bookkeeping_.create();
 
   MigrationReport report;
@@ -203,7 +199,7 @@ MigrationReport Runner::execute() {
     throw;
   }
   record_last_time();
-  report.elapsed = session_.interrupter().clock().now() - start;
+  report.elapsed = session_.interrupter().clock().now() - start_;
   return report;
 }
 
@@ -234,7 +230,7 @@ bool Runner::run_step(const Step& step) {
 
 bool Runner::run_in_transaction(const Step& step) {
   const Migration& migration = *step.migration;
-  const Transaction transaction(session_);
+  const ImmediateTransaction transaction(session_);
   reload_if_changed();
   if (!is_due(migration)) return false;  // another process was faster
   run_script(session_, migration);

@@ -8,12 +8,13 @@
 #include "migrate/bookkeeping.hpp"
 #include "migrate/migration_set.hpp"
 #include "migrate/sql_scanner.hpp"
+#include "statehouse/clock.hpp"
 
 namespace statehouse::detail {
 
 class Session;
 
-/// One `run` or `undo` on one connection.
+/// One `run` or `undo`, or the plan of one, on one connection.
 ///
 /// Invariants: nothing is changed before everything is checked; what is recorded is read again under the write lock
 /// whenever another connection has committed since it was last read.
@@ -21,8 +22,16 @@ class Runner {
  public:
   Runner(Connection& connection, const MigrationSet& set, const MigratorOptions& options);
 
+  struct Step {
+    const Migration* migration;
+    bool foreign_keys_off;
+  };
+
   MigrationReport apply(std::optional<std::int64_t> up_to);
   MigrationReport revert(std::int64_t target);
+  /// What the two would do; everything is checked, nothing changed.
+  std::vector<Step> plan_apply(std::optional<std::int64_t> up_to);
+  std::vector<Step> plan_revert(std::int64_t target);
   /// Whether a script may have changed settings of the connection.
   bool scripts_ran() const noexcept { return scripts_ran_; }
 
@@ -31,21 +40,18 @@ class Runner {
     std::int64_t version;
     std::chrono::nanoseconds time;
   };
-  struct Step {
-    const Migration* migration;
-    bool foreign_keys_off;
-  };
-
   void load();
+  void read_applied();
   void check_target() const;
   void check_dirty() const;
   void check_missing() const;
   void check_checksums() const;
+  void check_order() const;
   const AppliedMigration* find_applied(std::int64_t version) const;
   bool is_due(const Migration& migration) const;
 
   std::vector<Step> plan() const;
-  MigrationReport execute();
+  MigrationReport execute(const std::vector<Step>& steps);
   MigrationReport run_steps(const std::vector<Step>& steps);
   bool run_step(const Step& step);
   bool run_in_transaction(const Step& step);
@@ -60,6 +66,7 @@ class Runner {
   const MigrationSet& set_;
   const MigratorOptions& options_;
   Bookkeeping bookkeeping_;
+  const Clock::time_point start_;
   bool reverting_ = false;
   bool scripts_ran_ = false;
   std::optional<std::int64_t> target_;

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string_view>
 
-#include "migrate/sql_scanner.hpp"
 #include "migrate/text.hpp"
 #include "statehouse/connection.hpp"
 
@@ -143,6 +142,22 @@ std::string describe(const Migration& migration, std::size_t line) {
          (line > 0 ? ":" + std::to_string(line) : "") + ")";
 }
 
+ScriptFacts check_script(const Migration& migration, const std::string& database) {
+  const std::string_view script = trim(migration.sql);
+  ScriptFacts facts = examine(script);
+  if (!facts.transaction_control) return facts;
+  const SqlStatement& statement = *facts.transaction_control;
+  const std::size_t offset = static_cast<std::size_t>(script.data() - migration.sql.data()) + statement.offset;
+  const std::size_t line = line_of(migration.sql, offset);
+  throw MigrationError(
+      errc::migration_refused,
+      describe(migration, line) +
+          " controls the transaction it runs in, and is refused before anything is changed. Remove the "
+          "statement: the script is one transaction anyway; or let the file begin with "
+          "-- no-transaction",
+      {migration.version, migration.file, line}, {database, shorten(statement.text)});
+}
+
 void run_script(Session& session, const Migration& migration) {
   ScriptRun(session, migration).run();
 }
@@ -150,15 +165,19 @@ void run_script(Session& session, const Migration& migration) {
 ScriptSettings::ScriptSettings(Session& session, bool foreign_keys_off)
     : session_(session),
       foreign_keys_(configure(session.handle(), SQLITE_DBCONFIG_ENABLE_FKEY, -1)),
-      defensive_(configure(session.handle(), SQLITE_DBCONFIG_DEFENSIVE, -1)) {
+      defensive_(configure(session.handle(), SQLITE_DBCONFIG_DEFENSIVE, -1)),
+      trusted_schema_(configure(session.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1)) {
   if (foreign_keys_off) configure(session.handle(), SQLITE_DBCONFIG_ENABLE_FKEY, 0);
   // Migrations are the one place where changing the schema table by hand is an accepted technique.
   configure(session.handle(), SQLITE_DBCONFIG_DEFENSIVE, 0);
+  // And they make the schema: distrusting it would only keep triggers from feeding an FTS5 table (SQLite 3.40).
+  configure(session.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1);
 }
 
 ScriptSettings::~ScriptSettings() {
   configure(session_.handle(), SQLITE_DBCONFIG_ENABLE_FKEY, foreign_keys_);
   configure(session_.handle(), SQLITE_DBCONFIG_DEFENSIVE, defensive_);
+  configure(session_.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, trusted_schema_);
 }
 
 void check_foreign_keys(Connection& connection, const Migration& migration) {

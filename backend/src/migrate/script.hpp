@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "migrate/sql_scanner.hpp"
 #include "statehouse/migration.hpp"
 
 namespace statehouse {
@@ -13,6 +14,10 @@ class Session;
 
 /// "migration 3 'add users' (migrations/3_add_users.sql)"
 std::string describe(const Migration& migration, std::size_t line = 0);
+
+/// What has to be known of a transactional script before it runs. Throws MigrationError, `errc::migration_refused` with
+/// the line, when it controls the transaction it runs in. `database` is for the message.
+ScriptFacts check_script(const Migration& migration, const std::string& database = {});
 
 /// Runs the statements of a migration one by one, ignoring rows; parameters are NULL. A transactional one must begin
 /// and end inside a transaction. Throws MigrationError, with `errc::migration_failed` for a statement that failed.
@@ -30,6 +35,7 @@ class ScriptSettings {
   Session& session_;
   int foreign_keys_ = 0;
   int defensive_ = 0;
+  int trusted_schema_ = 0;
 };
 
 /// Throws MigrationError naming the rows when foreign keys are violated anywhere in the database.

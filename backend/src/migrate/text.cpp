@@ -75,6 +75,16 @@ std::string_view trim(std::string_view text) noexcept {
   return text;
 }
 
+std::string without_characters(std::string_view text, std::u32string_view unwanted) {
+  std::string result;
+  while (!text.empty()) {
+    const Character character = first_character(text);
+    if (unwanted.find(character.value) == std::u32string_view::npos) result += text.substr(0, character.length);
+    text.remove_prefix(character.length);
+  }
+  return result;
+}
+
 std::size_t line_of(std::string_view text, std::size_t offset) noexcept {
   return 1 + static_cast<std::size_t>(std::ranges::count(text.substr(0, offset), '\n'));
 }

@@ -16,6 +16,9 @@ std::string to_valid_utf8(std::string_view text);
 /// Without Unicode's White_Space characters at both ends. `text` is UTF-8.
 std::string_view trim(std::string_view text) noexcept;
 
+/// `text` without the characters that are in `unwanted`. `text` is UTF-8.
+std::string without_characters(std::string_view text, std::u32string_view unwanted);
+
 /// The line that `offset` lies in, from 1.
 std::size_t line_of(std::string_view text, std::size_t offset) noexcept;
 

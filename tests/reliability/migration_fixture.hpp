@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "statehouse/connection.hpp"
+#include "statehouse/migrator.hpp"
+
+namespace statehouse::test {
+
+/// Sanitizers make everything some ten times slower.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
+/// Three migrations, none of which can run twice, each with a table of `rows_each` rows as its effect: plain, with
+/// foreign keys off, and with an index. Their down files drop the tables.
+class ThreeMigrations {
+ public:
+  explicit ThreeMigrations(std::int64_t rows) : rows_(rows) {
+    const std::string fill = " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+                             std::to_string(rows) + ") INSERT INTO ";
+    const std::array<std::string, 3> scripts{
+        "CREATE TABLE t1(x);" + fill + "t1 SELECT i FROM n;",
+        "PRAGMA foreign_keys = OFF; CREATE TABLE t2(x);" + fill + "t2 SELECT i FROM n;",
+        "CREATE TABLE t3(x); CREATE INDEX t3_x ON t3(x);" + fill + "t3 SELECT i FROM n;",
+    };
+    const EmbeddedFile files[]{{"1_a.up.sql", scripts[0]}, {"1_a.down.sql", "DROP TABLE t1;"},
+                               {"2_b.up.sql", scripts[1]}, {"2_b.down.sql", "DROP TABLE t2;"},
+                               {"3_c.up.sql", scripts[2]}, {"3_c.down.sql", "DROP INDEX t3_x; DROP TABLE t3;"}};
+    migrator_ = Migrator::from_files(files);
+  }
+
+  const Migrator& migrator() const noexcept { return *migrator_; }
+
+  /// The database is whole, and each migration's row and effect agree. Gives the versions that are applied.
+  std::vector<std::int64_t> check_wholly_or_not_at_all(const std::filesystem::path& file) const {
+    Connection db(file);
+    REQUIRE(db.query_one<std::string>("PRAGMA integrity_check") == "ok");
+    std::vector<std::int64_t> applied;
+    for (const MigrationStatus& status : migrator_->status(db)) {
+      const std::string table = "t" + std::to_string(status.version);
+      const bool exists = db.query_optional<int>("SELECT 1 FROM sqlite_master WHERE name = ?", table).has_value();
+      const std::int64_t found = exists ? db.query_one<std::int64_t>("SELECT count(*) FROM " + table) : -1;
+      INFO("version " << status.version << ", rows " << found);
+      CHECK(found == (status.state == migration_state::applied ? rows_ : -1));
+      CHECK_FALSE(status.dirty);
+      if (status.state == migration_state::applied) applied.push_back(status.version);
+    }
+    return applied;
+  }
+
+ private:
+  std::int64_t rows_;
+  std::optional<Migrator> migrator_;
+};
+
+}  // namespace statehouse::test
