@@ -1,0 +1,107 @@
+#include "errors.hpp"
+
+#include <sqlite3.h>
+
+#include <string>
+
+#include "statehouse/error.hpp"
+#include "statehouse/migration.hpp"
+
+namespace statehouse::cli {
+namespace {
+
+const char* kind_of(errc code) {
+  switch (code) {
+    case errc::invalid_name:
+      return "invalid_name";
+    case errc::not_a_regular_file:
+      return "not_a_regular_file";
+    case errc::hard_linked:
+      return "hard_linked";
+    case errc::file_in_use:
+      return "file_in_use";
+    case errc::wal_unavailable:
+      return "wal_unavailable";
+    case errc::migration_source:
+      return "migration_source";
+    case errc::migration_refused:
+      return "migration_refused";
+    case errc::migration_dirty:
+      return "migration_dirty";
+    case errc::migration_missing:
+      return "migration_missing";
+    case errc::migration_mismatch:
+      return "migration_mismatch";
+    case errc::migration_failed:
+      return "migration_failed";
+    case errc::migration_target:
+      return "migration_target";
+    case errc::migration_order:
+      return "migration_order";
+    case errc::migration_recorded:
+      return "migration_recorded";
+    default:
+      return "failed";
+  }
+}
+
+std::string kind_of(const boost::system::error_code& code) {
+  if (code == condition::busy) return "busy";
+  if (code.category() == statehouse_category()) return kind_of(static_cast<errc>(code.value()));
+  if (code.category() == sqlite_category()) return is_damage(code) ? "corrupt" : "sqlite";
+  return code == boost::system::errc::file_exists                 ? "file_exists"
+         : code == boost::system::errc::no_such_file_or_directory ? "not_found"
+                                                                  : "system";
+}
+
+/// How this tool does what the library advises.
+std::string advice(const boost::system::error_code& code, const std::string& version) {
+  if (code == condition::busy)
+    return ". Wait until that process has ended its transaction and try again, or wait longer with --busy-timeout";
+  if (code == errc::migration_missing) return " (here: --ignore-missing of run, revert, plan and info)";
+  if (code == errc::migration_mismatch || code == errc::migration_dirty)
+    return " (here: statehouse migrate repair " + version + ')';
+  return {};
+}
+
+json::object object_of(std::string_view kind, std::string_view message) {
+  return {{"kind", kind}, {"version", nullptr}, {"file", nullptr}, {"line", nullptr}, {"message", message}};
+}
+
+Failure failure_of(const Error& error, const std::string& version = {}) {
+  return {error.code() == errc::invalid_name ? exit_usage : exit_failed,
+          object_of(kind_of(error.code()), error.what() + advice(error.code(), version))};
+}
+
+Failure failure_of(const MigrationError& error) {
+  Failure failure = failure_of(error, error.version() ? std::to_string(*error.version()) : std::string());
+  if (error.version()) failure.object["version"] = *error.version();
+  if (!error.file().empty()) failure.object["file"] = error.file();
+  if (error.line() != 0) failure.object["line"] = error.line();
+  return failure;
+}
+
+}  // namespace
+
+bool is_damage(const boost::system::error_code& code) {
+  const int primary = code.value() & 0xff;
+  return code.category() == sqlite_category() && (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB);
+}
+
+Failure describe(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const UsageError& usage) {
+    return {exit_usage, object_of("usage", usage.what())};
+  } catch (const Finding& finding) {
+    return {exit_failed, object_of(finding.kind, finding.what())};
+  } catch (const MigrationError& migration) {
+    return failure_of(migration);
+  } catch (const Error& library) {
+    return failure_of(library);
+  } catch (const std::exception& other) {
+    return {exit_failed, object_of("system", other.what())};
+  }
+}
+
+}  // namespace statehouse::cli

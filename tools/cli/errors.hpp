@@ -1,0 +1,22 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/system/error_code.hpp>
+#include <exception>
+
+#include "output.hpp"
+
+namespace statehouse::cli {
+
+struct Failure {
+  exit_code exit;
+  json::object object;  ///< kind, version, file, line, message; null where it does not apply
+};
+
+/// What an exception means to the user.
+Failure describe(const std::exception_ptr& error);
+
+/// SQLite has found the file damaged, or no database at all.
+bool is_damage(const boost::system::error_code& code);
+
+}  // namespace statehouse::cli
