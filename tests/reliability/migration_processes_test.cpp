@@ -126,6 +126,7 @@ std::size_t check_and_complete(const test::ThreeMigrations& set, const std::file
 // all wait at the gate              | does not exist
 // create, open, run() at once       | each migration is applied by one, the others skip it
 TEST_CASE("migrations: eight processes that start at once on a fresh file all succeed, each migration runs once") {
+  const test::FaultVfs without_syncs;
   const test::ThreeMigrations set(rows_each);
   for (int round = 0; round < (test::sanitized ? 20 : 100); ++round) {
     const test::TempDir dir;
@@ -139,6 +140,7 @@ TEST_CASE("migrations: eight processes that start at once on a fresh file all su
 // all wait at the gate              | three migrations applied
 // undo(0) at once                   | each version is reverted by one, the others skip it
 TEST_CASE("migrations: eight processes that undo at once all succeed, each migration is reverted once") {
+  const test::FaultVfs without_syncs;
   const test::ThreeMigrations set(100);
   for (int round = 0; round < (test::sanitized ? 5 : 25); ++round) {
     const test::TempDir dir;
@@ -158,6 +160,7 @@ TEST_CASE("migrations: eight processes that undo at once all succeed, each migra
 // all wait at the gate              | has tables, but no bookkeeping
 // baseline(3) at once               | one records, the others find the record
 TEST_CASE("migrations: of eight processes that record a baseline at once one does, the others are told") {
+  const test::FaultVfs without_syncs;
   const EmbeddedFile files[]{{"1_a.sql", "CREATE TABLE a(x)"}, {"3_c.sql", "CREATE TABLE c(x)"}};
   const auto migrator = Migrator::from_files(files);
   for (int round = 0; round < (test::sanitized ? 5 : 25); ++round) {
@@ -183,6 +186,7 @@ TEST_CASE("migrations: of eight processes that record a baseline at once one doe
 
 TEST_CASE(
     "migrations: after kill -9 at any moment each migration is there wholly or not at all, and the rest applies") {
+  const test::FaultVfs without_syncs;
   const test::ThreeMigrations set(rows_each);
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
@@ -220,6 +224,7 @@ TEST_CASE(
 //                                   | looks, completes
 TEST_CASE("migrations: killed in the middle of any write, sync or open, each migration is there wholly or not at all") {
   using operation = test::FaultVfs::operation;
+  test::FaultVfs vfs;
   const test::ThreeMigrations set(300);
   std::array<int, 4> seen{};
   for (const auto kind : {operation::write, operation::sync, operation::open, operation::truncate, operation::map}) {
@@ -229,7 +234,6 @@ TEST_CASE("migrations: killed in the middle of any write, sync or open, each mig
       const test::TempDir dir;
       const auto file = dir / "a.db";
       Child child([&] {
-        test::FaultVfs vfs;
         vfs.inject({.kind = kind, .nth = nth, .result = SQLITE_IOERR, .kill = true});
         migrate(file, set.migrator());
       });
