@@ -48,6 +48,9 @@ class DbInstances {
   /// second call for the same name replaces the first. Throws Error with `errc::invalid_name`.
   void add_migrator(std::string_view name, Migrator migrator);
 
+  /// The options of this database, in place of `AppStateOptions::pool`. When and with which errors as `add_migrator`.
+  void configure(std::string_view name, PoolOptions options);
+
   /// The pool of `name`. Open already: completes without suspending. Else the first caller has the file created, opened
   /// and migrated on a database thread, and everyone who asks meanwhile waits for that one opening; databases do not
   /// wait for each other. When it fails all of them get the error, nothing is kept, and the next call tries again.

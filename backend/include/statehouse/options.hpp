@@ -30,6 +30,12 @@ struct ConnectionOptions {
   bool foreign_keys = true;
   std::size_t statement_cache = 100;             ///< Prepared statements kept per connection.
   int cache_kib = 2000;                          ///< Page cache per connection, KiB.
+  /// Bytes of the file that readers map into memory instead of copying pages out of it. Fewer system calls; the price is
+  /// that an I/O error, or a file cut short by somebody else, kills the process (SIGBUS) where it would have been an error.
+  std::int64_t mmap_bytes = 0;
+  /// The file belongs to this process: any other one finds it locked, tools and backups too. The WAL's index is then kept
+  /// in memory and no file locks are taken (SQLite's `unix-excl`).
+  bool exclusive = false;
   std::int64_t journal_size_limit = 32 << 20;    ///< Bytes the WAL file is cut back to after a reset.
   std::chrono::milliseconds optimize_budget{100};  ///< Longest `PRAGMA optimize` on close.
   bool tighten_permissions = false;  ///< chmod an existing looser file (and its -wal, -shm) to 0600 instead of warning.
@@ -45,6 +51,10 @@ struct PoolOptions {
   unsigned readers = 0;    ///< Reader connections; 0 means one per core, at least 2 and at most 4.
   std::chrono::milliseconds acquire_timeout{3000};  ///< Longest wait for a free connection.
   std::chrono::milliseconds run_timeout{0};         ///< Longest run once a connection is there.
+  /// Run a query on the calling thread when a reader is idle and has its statement prepared. What takes more than some
+  /// ten microseconds is given up and run on a database thread. Saves two thread switches; the calling thread may wait
+  /// for a page of the file to come from the disk.
+  bool inline_reads = false;
   std::size_t max_waiting = 10'000;                 ///< More waiting operations per lane fail with `errc::queue_full`.
   std::chrono::milliseconds slow_statement{1000};   ///< Runs longer than this are logged at warn.
   std::chrono::milliseconds slow_acquire{1000};     ///< Waits longer than this are logged at warn.
@@ -59,6 +69,7 @@ struct PoolOptions {
 struct CallOptions {
   std::optional<std::chrono::milliseconds> timeout{};      ///< Longest wait for a free connection.
   std::optional<std::chrono::milliseconds> run_timeout{};  ///< Longest run once it is there, lock waits included.
+  std::optional<bool> inline_read{};                       ///< For queries: see `PoolOptions::inline_reads`.
   /// For `write(f)`: `f` may share a transaction with other writes that wait, inside a savepoint of its own. Many small
   /// writes then cost one commit. `f` is called once more, alone, if that transaction is lost for another's sake.
   bool group_commit = false;

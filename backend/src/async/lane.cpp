@@ -73,6 +73,53 @@ void Lane::submit(Operation& operation) {
   if (slot != nullptr) schedule(*slot);
 }
 
+/// An idle connection for the calling thread, as if it were a database thread.
+Slot* Lane::borrow(Operation& operation) {
+  std::lock_guard lock(mutex_);
+  const bool refused = closed_ != nullptr || operation.request_.caller == &pool_ || slow_.contains(operation) ||
+                       heavy_.contains(operation);
+  Slot* const slot = refused || !queue_.empty() ? nullptr : take_idle();
+  if (slot == nullptr) return nullptr;
+  slot->status = Slot::state::running;
+  slot->reported = false;
+  slot->claims.clear();
+  operation.lane_ = this;
+  operation.slot_ = slot;
+  operation.state_ = Operation::state::claimed;
+  operation.submitted_ = pool_.config().clock->now();
+  return slot;
+}
+
+bool Lane::run_inline(Operation& operation) {
+  Slot* const slot = borrow(operation);
+  if (slot == nullptr) return false;
+  bool done = false;
+  bool heavy = false;
+  if (slot->connection != nullptr && slot->connection->session().has_prepared(operation.sql())) {
+    Session& session = slot->connection->session();
+    session.set_brief(true);
+    Batch(*slot, pool_).run_alone(operation);
+    session.set_brief(false);
+    slot->interrupter->disarm();
+    done = !session.gave_up();
+    heavy = !done;
+    clean(*slot);
+  }
+  std::unique_lock lock(mutex_);
+  slot->current.store(nullptr, std::memory_order_relaxed);
+  if (done) {
+    conclude(operation);
+  } else {
+    operation.state_ = Operation::state::idle;
+    operation.slot_ = nullptr;
+    operation.error_ = nullptr;
+    if (heavy) heavy_.note(operation, Clock::duration::max());
+  }
+  free(*slot, lock);
+  if (done) log_slow(operation);
+  return done;
+}
+
 Slot* Lane::take_idle() noexcept {
   if (idle_.empty() || paused_) return nullptr;
   Slot* const slot = idle_.front();

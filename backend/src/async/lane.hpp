@@ -29,6 +29,9 @@ class Lane {
   void add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter);
 
   void submit(Operation& operation);
+  /// Runs a query on the calling thread, on an idle connection that has it prepared. False when that cannot be, or when
+  /// it would take long: then nothing has happened.
+  bool run_inline(Operation& operation);
   void submit_on_lease(const LeaseRef& lease, Operation& operation);
   void cancel(Operation& operation, asio::cancellation_type type) noexcept;
   void give_back(Slot& slot, std::uint64_t ticket) noexcept;
@@ -56,6 +59,7 @@ class Lane {
 
  private:
   bool admit(Operation& operation);
+  Slot* borrow(Operation& operation);
   void schedule(Slot& slot);
   void drain(Slot& slot);
   void run_leased(Slot& slot);
@@ -89,6 +93,7 @@ class Lane {
   std::deque<Slot*> idle_;  // least recently used first: connections are handed out in turn
   OperationList queue_;
   SlowList slow_;
+  SlowList heavy_;  // gave up on a calling thread
   std::exception_ptr closed_;
   bool paused_ = false;
   std::condition_variable freed_;  // signalled while paused

@@ -98,6 +98,12 @@ void Operation::run_in_mode(Connection& connection) {
   }
 }
 
+bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation) {
+  const Request& request = operation.request();
+  if (request.role != connection_role::reader || request.mode != run_mode::statement) return false;
+  return request.options.inline_read.value_or(core->config().options.inline_reads) && core->run_inline(operation);
+}
+
 void submit(const std::shared_ptr<PoolCore>& core, Operation& operation) { core->submit(operation); }
 
 void submit(const LeaseRef& lease, Operation& operation) {

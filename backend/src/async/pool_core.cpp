@@ -130,6 +130,10 @@ void PoolCore::submit(Operation& operation) {
   (reads && readers_ ? *readers_ : writer_).submit(operation);
 }
 
+bool PoolCore::run_inline(Operation& operation) {
+  return !forked() && (readers_ ? *readers_ : writer_).run_inline(operation);
+}
+
 void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) {
   bool over = false;
   {

@@ -39,6 +39,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   ~PoolCore();
 
   void submit(Operation& operation);
+  /// A query on the calling thread, if a reader is idle; false when it has to be submitted.
+  bool run_inline(Operation& operation);
 
   /// Refuses everything from now on, with `error`; calls `on_closed` once, on a database thread, when all connections
   /// are closed. Later calls are ignored.

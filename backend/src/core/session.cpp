@@ -90,7 +90,8 @@ void Session::open() {
   const bool memory = config_.path == ":memory:";
   if (!memory) flags |= SQLite::OPEN_NOFOLLOW;
   try {
-    database_ = std::make_unique<SQLite::Database>(config_.path.string(), memory ? flags | SQLite::OPEN_CREATE : flags);
+    database_ = std::make_unique<SQLite::Database>(config_.path.string(), memory ? flags | SQLite::OPEN_CREATE : flags, 0,
+                                                   config_.options.exclusive && !memory ? "unix-excl" : "");
   } catch (const SQLite::Exception& error) {
     std::string message = std::string("cannot open the database file: ") + error.what();
     if (const auto why = explain_cannot_open(config_.path); !memory && !why.empty()) message += "; " + why;
@@ -99,6 +100,9 @@ void Session::open() {
   }
   handle_ = database_->getHandle();
   sqlite3_extended_result_codes(handle_, 1);
+  // Half of SQLite's own number of slots: the rest is never used by what a service asks, and a thousand idle databases
+  // have three connections each.
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_LOOKASIDE, nullptr, 1200, 20);
   config_.interrupter->attach(handle_);
   install_handlers();
   // SQLite opens what it may not write for reading, and says so only at the first write.
@@ -153,6 +157,7 @@ void Session::apply_settings() {
   set("temp_store", 2);
   set("cell_size_check", 1);
   set("analysis_limit", 400);
+  if (!writer) set("mmap_size", options.mmap_bytes);
   if (!writer) set("wal_autocheckpoint", 0);
   if (writer) set("journal_size_limit", options.journal_size_limit);
   require("PRAGMA foreign_keys", options.foreign_keys ? "1" : "0");
@@ -501,6 +506,7 @@ int Session::on_authorize(int action, const char* first, const char* second) noe
 }
 
 int Session::on_busy(int attempt) noexcept {
+  if (brief_) return give_up();
   const auto now = interrupter().clock().now();
   if (attempt == 0) busy_since_ = now;
   if (interrupter().must_stop() || now - busy_since_ >= patience_) return 0;
@@ -509,12 +515,21 @@ int Session::on_busy(int attempt) noexcept {
   return 1;
 }
 
-int Session::on_progress() const noexcept {
+int Session::on_progress() noexcept {
   // SQLite asks once more after a statement has come to its end and is committed: too late to stop it, and to say so
   // would be a lie.
   if (stepping_ != nullptr && !sqlite3_stmt_busy(stepping_)) return 0;
+  // SQLite counts the steps of a prepared statement over all its runs, so the first call may come at any moment.
+  if (brief_) return brief_checks_++ == 0 ? 0 : 1 - give_up();
   return interrupter().must_stop() ? 1 : 0;
 }
+
+int Session::give_up() noexcept {
+  gave_up_ = true;
+  return 0;
+}
+
+bool Session::has_prepared(std::string_view sql) const noexcept { return cache_->contains(sql); }
 
 void Session::throw_if_stopped(std::string_view sql) const {
   if (interrupter().must_stop()) fail(SQLITE_INTERRUPT, sql);

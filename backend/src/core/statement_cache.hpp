@@ -22,6 +22,11 @@ class StatementCache {
 
   /// Null when the text is not cached or already in use.
   sqlite3_stmt* check_out(std::string_view sql);
+  /// Whether `check_out` would find it.
+  bool contains(std::string_view sql) const noexcept {
+    const auto found = by_text_.find(sql);
+    return found != by_text_.end() && !found->second->in_use;
+  }
   /// Takes ownership of a statement that is in use from now on; false when there is no room for it, or its text is
   /// cached already.
   bool adopt(std::string_view sql, sqlite3_stmt* statement);

@@ -8,7 +8,8 @@
 namespace statehouse {
 namespace {
 
-/// The hot path ends before the first suspension: a lock, a look-up, a copy.
+asio::awaitable<Pool> ready(std::shared_ptr<detail::PoolCore> core) { co_return Pool(std::move(core)); }
+
 asio::awaitable<Pool> open(std::shared_ptr<detail::Registry> registry, std::optional<DatabaseName> name,
                            CallOptions options, std::string invalid) {
   if (!name) DatabaseName::parse_or_throw(invalid);
@@ -42,8 +43,14 @@ void DbInstances::add_migrator(std::string_view name, Migrator migrator) {
   registry_->add_migrator(DatabaseName::parse_or_throw(name), std::move(migrator));
 }
 
+void DbInstances::configure(std::string_view name, PoolOptions options) {
+  registry_->configure(DatabaseName::parse_or_throw(name), std::move(options));
+}
+
 asio::awaitable<Pool> DbInstances::get_pool(std::string_view name, CallOptions options) const {
   const auto parsed = DatabaseName::parse(name);
+  if (parsed)
+    if (auto core = registry_->find_open(*parsed)) return ready(std::move(core));
   return open(registry_, parsed, options, parsed ? std::string() : std::string(name));
 }
 

@@ -131,20 +131,37 @@ Entry& Registry::entry(const DatabaseName& name) {
   return created;
 }
 
-void Registry::add_migrator(const DatabaseName& name, Migrator migrator) {
-  check_process(name.view());
-  std::lock_guard lock(mutex_);
+/// What is still to be opened, to be prepared for that.
+Entry& Registry::unopened(const DatabaseName& name, const char* verb) {
   if (closed_) std::rethrow_exception(closed_error(name.view()));
   Entry& target = entry(name);
   if (target.status != Entry::state::absent)
-    std::rethrow_exception(error(errc::already_open, "call add_migrator before the first get_pool", name.view()));
-  target.migrator = std::move(migrator);
+    std::rethrow_exception(
+        error(errc::already_open, std::string("call ") + verb + " before the first get_pool", name.view()));
+  return target;
+}
+
+void Registry::add_migrator(const DatabaseName& name, Migrator migrator) {
+  check_process(name.view());
+  std::lock_guard lock(mutex_);
+  unopened(name, "add_migrator").migrator = std::move(migrator);
+}
+
+void Registry::configure(const DatabaseName& name, PoolOptions options) {
+  check_process(name.view());
+  std::lock_guard lock(mutex_);
+  unopened(name, "configure").options = std::move(options);
+}
+
+bool Registry::in_memory(const DatabaseName& name) const {
+  const auto found = entries_.find(name.view());
+  return found != entries_.end() && found->second.options ? found->second.options->in_memory : config_.pool.in_memory;
 }
 
 std::filesystem::path Registry::path_of(const DatabaseName& name) const {
   check_process(name.view());
   std::lock_guard lock(mutex_);
-  if (config_.pool.in_memory) return ":memory:";
+  if (in_memory(name)) return ":memory:";
   if (directory_.empty()) std::rethrow_exception(error(errc::not_initialised, "await init() first", name.view()));
   return directory_ / name.file_name(config_.prefix);
 }
@@ -233,9 +250,8 @@ void Registry::open(Entry& target) {
     interrupter = target.interrupter;
     const auto name = DatabaseName::parse_or_throw(target.name);
     pool = {.name = target.name,
-            .path = config_.pool.in_memory ? std::filesystem::path(":memory:")
-                                           : directory_ / name.file_name(config_.prefix),
-            .options = config_.pool,
+            .path = in_memory(name) ? std::filesystem::path(":memory:") : directory_ / name.file_name(config_.prefix),
+            .options = target.options.value_or(config_.pool),
             .executor = config_.executor,
             .clock = config_.clock,
             .logger = config_.logger};
@@ -270,6 +286,7 @@ void Registry::opened(Entry& target, std::shared_ptr<PoolCore> core, std::except
       target.status = Entry::state::ready;
       target.optimized_at = config_.clock->now();
       if (!closed_) start_maintenance();
+      if (!closed_) open_pools_.publish(target.name, core);
     } else if (!closed_) {
       target.status = Entry::state::absent;
     }
@@ -356,6 +373,7 @@ void Registry::maintain() {
     std::lock_guard lock(mutex_);
     if (target->status != Entry::state::ready) continue;
     target->status = Entry::state::failed;
+    open_pools_.withdraw(target->name);
     target->last_error = core->stats().last_error;
   }
   std::lock_guard lock(mutex_);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "async/pool_core.hpp"
+#include "state/open_pools.hpp"
 #include "statehouse/database_name.hpp"
 #include "statehouse/db_instances.hpp"
 
@@ -72,6 +73,7 @@ struct Entry {
   std::string name;
   state status = state::absent;
   std::optional<Migrator> migrator;
+  std::optional<PoolOptions> options;        // in place of everybody's
   std::shared_ptr<Interrupter> interrupter;  // of the opening
   bool begun = false;                        // the opening runs, not only waits for a thread
   bool interrupted = false;
@@ -90,6 +92,11 @@ class Registry : public std::enable_shared_from_this<Registry> {
 
   asio::awaitable<void> init();
   void add_migrator(const DatabaseName& name, Migrator migrator);
+  void configure(const DatabaseName& name, PoolOptions options);
+  /// The open pool, without a lock; null when there is none, for whatever reason.
+  std::shared_ptr<PoolCore> find_open(const DatabaseName& name) const noexcept {
+    return forked() ? nullptr : open_pools_.find(name.view());
+  }
   /// The open pool; null when somebody has to open it. Throws when that is impossible.
   std::shared_ptr<PoolCore> find(const DatabaseName& name) const;
   void wait_for_open(OpenWaiter& waiter);
@@ -112,6 +119,8 @@ class Registry : public std::enable_shared_from_this<Registry> {
   void check_process(std::string_view database = {}) const;
   void check_usable() const;
   Entry& entry(const DatabaseName& name);
+  Entry& unopened(const DatabaseName& name, const char* verb);
+  bool in_memory(const DatabaseName& name) const;
   void start_opening(Entry& entry);
   void open(Entry& entry);
   void opened(Entry& entry, std::shared_ptr<PoolCore> core, std::exception_ptr error);
@@ -132,6 +141,7 @@ class Registry : public std::enable_shared_from_this<Registry> {
   std::condition_variable changed_;
   std::filesystem::path directory_;  // empty until init() is done
   std::map<std::string, Entry, std::less<>> entries_;
+  OpenPools open_pools_;  // of the entries that are ready; written under the mutex
   std::uint64_t next_waiter_ = 0;
   std::unique_ptr<Clock::Timer> maintenance_;
   bool closed_ = false;

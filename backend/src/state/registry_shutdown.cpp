@@ -41,6 +41,7 @@ void Registry::begin_shutdown(ShutdownOptions options) {
     first = !std::exchange(closed_, true);
     if (first) {
       shutdown_began_ = now;
+      open_pools_.withdraw_all();
       if (maintenance_ != nullptr) maintenance_->disarm();
       for (auto& [name, target] : entries_) {
         for (OpenWaiter& waiter : target.waiters) {

@@ -163,6 +163,9 @@ class Job final : public Operation {
   std::optional<std::conditional_t<std::is_void_v<result_type>, std::monostate, result_type>> result_;
 };
 
+/// Runs the operation on the calling thread if that is asked for and possible at once; true when it is done.
+bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation);
+inline bool run_inline(const LeaseRef&, Operation&) noexcept { return false; }
 /// Hands the operation to its lane; it is resumed when done, from within this call at the earliest.
 void submit(const std::shared_ptr<PoolCore>& core, Operation& operation);
 void submit(const LeaseRef& lease, Operation& operation);
@@ -171,6 +174,7 @@ void submit(const LeaseRef& lease, Operation& operation);
 template <class Target, class Work>
 asio::awaitable<std::invoke_result_t<Work&, Connection&>> perform(Target target, Request request, Work work) {
   Job<Work> job(request, work);
+  if (run_inline(target, job)) co_return job.take();
   auto start = [&] { submit(target, job); };
   co_await suspend(job, start);
   co_return job.take();

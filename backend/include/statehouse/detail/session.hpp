@@ -119,6 +119,16 @@ class Session {
   /// While true, statements that write are refused with `errc::write_on_reader`.
   void set_read_only(bool value) noexcept { read_only_ = value; }
 
+  /// Whether `prepare` would find the statement in the cache.
+  bool has_prepared(std::string_view sql) const noexcept;
+  /// While true a statement gives up instead of running for more than 1000 to 2000 VM steps, or waiting for a lock.
+  void set_brief(bool value) noexcept {
+    brief_ = value;
+    brief_checks_ = 0;
+  }
+  /// Whether one has given up since the last call.
+  bool gave_up() noexcept { return std::exchange(gave_up_, false); }
+
   [[noreturn]] void fail(int result, std::string_view sql) const;
   [[noreturn]] void fail(errc code, const std::string& message, std::string_view sql) const;
   /// Throws the error of a requested stop or a passed deadline, if there is one.
@@ -161,7 +171,8 @@ class Session {
   void close() noexcept;
   int on_authorize(int action, const char* first, const char* second) noexcept;
   int on_busy(int attempt) noexcept;
-  int on_progress() const noexcept;
+  int on_progress() noexcept;
+  int give_up() noexcept;
 
   SessionConfig config_;
   std::unique_ptr<SQLite::Database> database_;
@@ -179,6 +190,9 @@ class Session {
   bool read_only_ = false;
   bool native_used_ = false;
   bool broken_ = false;
+  bool brief_ = false;
+  int brief_checks_ = 0;
+  bool gave_up_ = false;
   std::chrono::milliseconds patience_;  // with locks held by other processes
   Clock::time_point busy_since_{};
   const unsigned generation_;  // of forks
