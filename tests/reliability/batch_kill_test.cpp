@@ -24,7 +24,8 @@ constexpr int kills = 20;
 #endif
 constexpr int callers = 32;
 
-/// In the child: many callers, each of whom writes one line per completed operation, its number, negative for a failure.
+/// In the child: many callers, each of whom writes one line per completed operation, its number, negative for a
+/// failure.
 class Child {
  public:
   Child(const std::filesystem::path& dir, int first_id, int out) : next_id_(first_id), out_(out) {
@@ -45,7 +46,9 @@ class Child {
     co_await state_->init();
     pool_.emplace(co_await state_->db_instances.get_pool("test"));
     const auto schema = [](Connection& db) {
-      db.execute_script("CREATE TABLE IF NOT EXISTS t(a); CREATE TABLE IF NOT EXISTS u(a UNIQUE); INSERT OR IGNORE INTO u VALUES (0)");
+      db.execute_script(
+          "CREATE TABLE IF NOT EXISTS t(a); CREATE TABLE IF NOT EXISTS u(a UNIQUE); INSERT OR IGNORE INTO u VALUES "
+          "(0)");
     };
     co_await pool_->write(schema);
     for (int i = 0; i < callers; ++i) spawn_(io_.get_executor(), [this] { return call(); });
@@ -90,7 +93,8 @@ class Child {
 };
 
 /// Runs a child until it has told of `enough` operations, kills it, and adds what it told.
-void run_and_kill(const std::filesystem::path& dir, int first_id, int enough, std::set<int>& kept, std::set<int>& failed) {
+void run_and_kill(const std::filesystem::path& dir, int first_id, int enough, std::set<int>& kept,
+                  std::set<int>& failed) {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   const pid_t child = ::fork();
