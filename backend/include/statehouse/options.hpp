@@ -71,7 +71,7 @@ struct CallOptions {
   std::optional<std::chrono::milliseconds> run_timeout{};  ///< Longest run once it is there, lock waits included.
   std::optional<bool> inline_read{};                       ///< For queries: see `PoolOptions::inline_reads`.
   /// For `write(f)`: `f` may share a transaction with other writes that wait, inside a savepoint of its own. Many small
-  /// writes then cost one commit. `f` is called once more, alone, if that transaction is lost for another's sake.
+  /// writes then cost one commit. `f` is called once more, alone, if that transaction is lost, for whoever's sake.
   bool group_commit = false;
 };
 

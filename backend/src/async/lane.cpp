@@ -505,7 +505,8 @@ void Lane::close(std::exception_ptr error) {
         slot.status = Slot::state::parked;
       // What a batch has claimed, but not begun, waits as well; nobody would look for it in the queue any more.
       for (std::size_t place = 0; place < slot.claims.size(); ++place)
-        if (Operation* const operation = slot.claims.at(place); operation != nullptr && slot.claims.withdraw(place, *operation))
+        if (Operation* const operation = slot.claims.at(place);
+            operation != nullptr && slot.claims.withdraw(place, *operation))
           refused.push_back(*operation);
     }
     refused.splice(refused.end(), queue_);
