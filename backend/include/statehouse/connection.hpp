@@ -72,6 +72,10 @@ class Connection : public Reader {
   explicit Connection(const std::filesystem::path& path, ConnectionOptions options = {});
   ~Connection() = default;
 
+  /// Opens an existing file on its own for queries only, whatever its journal mode; creates nothing. A statement that
+  /// writes is `errc::write_on_reader`. Where a log was left by somebody else, it is left again.
+  static Connection for_reading(const std::filesystem::path& path, ConnectionOptions options = {});
+
   /// One statement; rows it gives are ignored.
   template <class... Args>
   ExecuteResult execute(std::string_view sql, const Args&... args);

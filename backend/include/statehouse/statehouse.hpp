@@ -2,6 +2,7 @@
 
 /// Everything: `#include <statehouse/statehouse.hpp>`.
 #include "statehouse/app_state.hpp"
+#include "statehouse/backup.hpp"
 #include "statehouse/clock.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/database_name.hpp"

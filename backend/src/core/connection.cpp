@@ -2,13 +2,16 @@
 
 #include <spdlog/spdlog.h>
 
+#include <system_error>
+
 #include "core/file.hpp"
 
 namespace statehouse {
 namespace {
 
-detail::SessionConfig standalone(const std::filesystem::path& path, ConnectionOptions options) {
+detail::SessionConfig standalone(const std::filesystem::path& path, ConnectionOptions options, connection_role role) {
   detail::SessionConfig config;
+  config.role = role;
   config.database = path.stem().string();
   config.logger = spdlog::default_logger();
   config.interrupter = std::make_shared<detail::Interrupter>(make_steady_clock());
@@ -25,7 +28,22 @@ detail::SessionConfig standalone(const std::filesystem::path& path, ConnectionOp
 }  // namespace
 
 Connection::Connection(const std::filesystem::path& path, ConnectionOptions options)
-    : Connection(standalone(path, std::move(options))) {}
+    : Connection(standalone(path, std::move(options), connection_role::writer)) {}
+
+Connection Connection::for_reading(const std::filesystem::path& path, ConnectionOptions options) {
+  std::error_code error;
+  if (!std::filesystem::exists(std::filesystem::symlink_status(path, error)))
+    throw Error({error ? error.value() : ENOENT, boost::system::system_category()},
+                "there is no database file '" + path.string() + "'");
+  // The last one to close moves the log into the database and deletes it: not for somebody who only looks. But an empty
+  // log that the opening itself has made has to go again.
+  if (detail::file_size_or_zero(path.string() + "-wal") > 0)
+    options.on_connect = [next = std::move(options.on_connect)](Connection& connection, connection_role role) {
+      sqlite3_db_config(connection.session().handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+      if (next) next(connection, role);
+    };
+  return Connection(standalone(path, std::move(options), connection_role::reader));
+}
 
 Connection::Connection(detail::SessionConfig config) : Reader(std::move(config)) {
   const auto& hook = session().config().options.on_connect;
