@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace statehouse::cli {
+
+class Output;
+struct Arguments;
+using Command = void (*)(const Arguments&, Output&);
+
+/// Everything that can be said on the command line.
+struct Arguments {
+  Command command = nullptr;
+  bool as_json = false;
+
+  // The database: a file, or a name as the library has it.
+  std::string database;
+  std::string data_dir;
+  std::string name;
+  std::string dev_prefix;
+  std::chrono::milliseconds busy_timeout{5000};
+
+  // The migrations.
+  std::string source = "migrations";
+  std::string table = "_sqlx_migrations";
+  std::string ignored_characters;
+  std::optional<std::int64_t> target_version;
+  std::vector<std::int64_t> versions;
+  bool ignore_missing = false;
+  bool strict = false;
+  bool dry_run = false;
+  bool check = false;
+
+  // migrate add
+  std::string description;
+  bool reversible = false;
+  bool simple = false;
+  bool sequential = false;
+  bool timestamp = false;
+
+  // db
+  std::string target_file;
+  bool overwrite = false;
+  bool force = false;
+
+  bool yes = false;
+  std::string shell;
+};
+
+/// The whole command line of the tool. `arguments` must outlive `app`.
+void define(CLI::App& app, Arguments& arguments);
+
+}  // namespace statehouse::cli

@@ -1,0 +1,222 @@
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "output.hpp"
+
+// All three scripts are made from the definition of the command line, so none can fall behind it.
+namespace statehouse::cli {
+namespace {
+
+enum class value_kind { none, file, directory, choice, other };
+
+struct Word {
+  std::string text;
+  std::string description;
+  value_kind value = value_kind::none;
+  std::vector<std::string> choices{};
+};
+
+/// A command, and what may follow it.
+struct Node {
+  std::string path;  ///< "statehouse migrate run"
+  std::vector<Word> commands{};
+  std::vector<Word> options{};
+  std::vector<std::string> arguments{};  ///< What a positional argument may be, where that is a choice.
+};
+
+/// CLI11 shows a choice as "TEXT:{a,b}".
+std::vector<std::string> choices_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const auto open = type.find('{');
+  const auto close = type.find('}');
+  if (open == std::string::npos || close == std::string::npos) return {};
+  std::vector<std::string> choices(1);
+  for (const char c : type.substr(open + 1, close - open - 1)) {
+    if (c == ',') {
+      choices.emplace_back();
+    } else {
+      choices.back() += c;
+    }
+  }
+  return choices;
+}
+
+Word option_word(const CLI::Option& option, const std::string& name) {
+  Word word{name, option.get_description()};
+  word.choices = choices_of(option);
+  if (option.get_items_expected_max() == 0) {
+    word.value = value_kind::none;
+  } else if (!word.choices.empty()) {
+    word.value = value_kind::choice;
+  } else if (option.get_type_name() == "FILE") {
+    word.value = value_kind::file;
+  } else if (option.get_type_name() == "DIR") {
+    word.value = value_kind::directory;
+  } else {
+    word.value = value_kind::other;
+  }
+  return word;
+}
+
+void collect(const CLI::App& app, const std::string& path, std::vector<Node>& nodes) {
+  Node node{path};
+  for (const CLI::App* sub : app.get_subcommands({})) node.commands.push_back({sub->get_name(), sub->get_description()});
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_positional()) node.arguments = choices_of(*option);
+    for (const auto& name : option->get_snames()) node.options.push_back(option_word(*option, '-' + name));
+    for (const auto& name : option->get_lnames()) node.options.push_back(option_word(*option, "--" + name));
+  }
+  nodes.push_back(std::move(node));
+  for (const CLI::App* sub : app.get_subcommands({})) collect(*sub, path + ' ' + sub->get_name(), nodes);
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+/// The words after a command.
+std::string words_of(const Node& node) {
+  std::vector<std::string> words = node.arguments;
+  for (const auto& command : node.commands) words.push_back(command.text);
+  for (const auto& option : node.options) words.push_back(option.text);
+  return joined(words);
+}
+
+std::string in_quotes(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
+  return result + '\'';
+}
+
+/// Options of all commands that take a value of that kind, as a case pattern.
+std::string pattern(const std::vector<Node>& nodes, value_kind kind) {
+  std::vector<std::string> names;
+  for (const auto& node : nodes)
+    for (const auto& option : node.options)
+      if (option.value == kind && std::ranges::find(names, option.text) == names.end()) names.push_back(option.text);
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : "|") + name;
+  return text.empty() ? "''" : text;
+}
+
+/// Sets `path` to the command that the words before the cursor name. `words` is how the shell says them.
+std::string find_path(const std::vector<Node>& nodes, const std::string& words) {
+  std::string text = "  local at=statehouse word\n  for word in " + words + "; do\n    case \"$at $word\" in\n      ";
+  for (std::size_t i = 1; i < nodes.size(); ++i) text += (i > 1 ? "|" : "") + in_quotes(nodes[i].path);
+  return text + ") at=\"$at $word\" ;;\n    esac\n  done\n";
+}
+
+std::string bash(const std::vector<Node>& nodes) {
+  std::string text =
+      "# bash completion of statehouse, made by: statehouse completion bash\n"
+      "_statehouse() {\n"
+      "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n" +
+      find_path(nodes, "\"${COMP_WORDS[@]:1:COMP_CWORD-1}\"") +
+      "  case $prev in\n"
+      "    " + pattern(nodes, value_kind::directory) + ") mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); compopt -o filenames; return ;;\n"
+      "    " + pattern(nodes, value_kind::file) + ") mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); compopt -o filenames; return ;;\n"
+      "    --format) mapfile -t COMPREPLY < <(compgen -W 'table json' -- \"$cur\"); return ;;\n"
+      "    " + pattern(nodes, value_kind::other) + ") return ;;\n"
+      "  esac\n"
+      "  local words=\n"
+      "  case $at in\n";
+  for (const auto& node : nodes) text += "    " + in_quotes(node.path) + ") words=" + in_quotes(words_of(node)) + " ;;\n";
+  return text +
+         "  esac\n"
+         "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+         "}\n"
+         "complete -F _statehouse statehouse\n";
+}
+
+std::string zsh(const std::vector<Node>& nodes) {
+  const auto described = [](const Word& word) {
+    std::string text = word.text;
+    text += ':' + word.description;
+    return in_quotes(text);
+  };
+  std::string text =
+      "#compdef statehouse\n"
+      "# zsh completion of statehouse, made by: statehouse completion zsh\n"
+      "_statehouse() {\n"
+      "  local prev=${words[CURRENT-1]}\n" +
+      find_path(nodes, "\"${(@)words[2,CURRENT-1]}\"") +
+      "  case $prev in\n"
+      "    " + pattern(nodes, value_kind::directory) + ") _files -/; return ;;\n"
+      "    " + pattern(nodes, value_kind::file) + ") _files; return ;;\n"
+      "    --format) compadd table json; return ;;\n"
+      "    " + pattern(nodes, value_kind::other) + ") return ;;\n"
+      "  esac\n"
+      "  local -a candidates\n"
+      "  case $at in\n";
+  for (const auto& node : nodes) {
+    text += "    " + in_quotes(node.path) + ") candidates=(";
+    for (const auto& argument : node.arguments) text += ' ' + in_quotes(argument);
+    for (const auto& command : node.commands) text += ' ' + described(command);
+    for (const auto& option : node.options) text += ' ' + described(option);
+    text += " ) ;;\n";
+  }
+  return text +
+         "  esac\n"
+         "  _describe statehouse candidates\n"
+         "}\n"
+         "if [ \"$funcstack[1]\" = _statehouse ]; then _statehouse \"$@\"; else compdef _statehouse statehouse; fi\n";
+}
+
+std::string fish(const std::vector<Node>& nodes) {
+  std::string text =
+      "# fish completion of statehouse, made by: statehouse completion fish\n"
+      "function __statehouse_at\n"
+      "  set -l at statehouse\n"
+      "  for word in (commandline -opc)[2..-1]\n"
+      "    switch \"$at $word\"\n"
+      "      case";
+  for (std::size_t i = 1; i < nodes.size(); ++i) text += ' ' + in_quotes(nodes[i].path);
+  text +=
+      "\n        set at \"$at $word\"\n"
+      "    end\n"
+      "  end\n"
+      "  test \"$at\" = \"$argv\"\n"
+      "end\n"
+      "complete -c statehouse -f\n";
+  for (const auto& node : nodes) {
+    const std::string begin = "complete -c statehouse -n " + in_quotes("__statehouse_at " + node.path);
+    if (!node.arguments.empty()) text += begin + " -a " + in_quotes(joined(node.arguments)) + '\n';
+    for (const auto& command : node.commands)
+      text += begin + " -a " + command.text + " -d " + in_quotes(command.description) + '\n';
+    for (const auto& option : node.options) {
+      const bool is_long = option.text.starts_with("--");
+      text += begin + (is_long ? " -l " : " -s ") + option.text.substr(is_long ? 2 : 1);
+      switch (option.value) {
+        case value_kind::none: break;
+        case value_kind::file: text += " -r -F"; break;
+        case value_kind::directory: text += " -x -a '(__fish_complete_directories)'"; break;
+        case value_kind::choice: text += " -x -a " + in_quotes(joined(option.choices)); break;
+        case value_kind::other: text += " -x"; break;
+      }
+      text += " -d " + in_quotes(option.description) + '\n';
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+void completion(const Arguments& arguments, Output&) {
+  Arguments unused;
+  CLI::App app;
+  define(app, unused);
+  std::vector<Node> nodes;
+  collect(app, "statehouse", nodes);
+  std::cout << (arguments.shell == "bash" ? bash(nodes) : arguments.shell == "zsh" ? zsh(nodes) : fish(nodes));
+}
+
+}  // namespace statehouse::cli

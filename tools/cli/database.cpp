@@ -1,0 +1,55 @@
+#include "database.hpp"
+
+#include <SQLiteCpp/Database.h>
+
+#include "arguments.hpp"
+#include "core/file.hpp"
+#include "output.hpp"
+#include "statehouse/database_name.hpp"
+
+namespace statehouse::cli {
+namespace {
+
+ConnectionOptions options(const Arguments& arguments) {
+  ConnectionOptions options;
+  options.busy_timeout = arguments.busy_timeout;
+  options.on_connect = [](Connection& connection, connection_role) {
+    sqlite3_wal_autocheckpoint(connection.native().getHandle(), 0);
+  };
+  return options;
+}
+
+}  // namespace
+
+std::filesystem::path database_file(const Arguments& arguments) {
+  std::filesystem::path file;
+  if (!arguments.database.empty()) {
+    if (arguments.database == ":memory:" || arguments.database.starts_with("sqlite:") ||
+        arguments.database.starts_with("file:"))
+      throw UsageError("--database takes the path of a file, not '" + arguments.database + "'");
+    file = arguments.database;
+  } else if (!arguments.name.empty()) {
+    check_prefix(arguments.dev_prefix);
+    file = std::filesystem::path(arguments.data_dir) /
+           DatabaseName::parse_or_throw(arguments.name).file_name(arguments.dev_prefix);
+  } else {
+    throw UsageError("which database? Give --database FILE, or --data-dir DIR and --name NAME");
+  }
+  return std::filesystem::absolute(file).lexically_normal();
+}
+
+bool is_there(const std::filesystem::path& file) {
+  std::error_code ignored;
+  return std::filesystem::exists(std::filesystem::symlink_status(file, ignored));
+}
+
+Connection open_to_write(const Arguments& arguments, const std::filesystem::path& file) {
+  if (arguments.database.empty()) detail::prepare_directory(file.parent_path());
+  return Connection(file, options(arguments));
+}
+
+Connection open_to_read(const Arguments& arguments, const std::filesystem::path& file) {
+  return Connection::for_reading(file, options(arguments));
+}
+
+}  // namespace statehouse::cli

@@ -1,0 +1,77 @@
+#include "errors.hpp"
+
+#include <string>
+
+#include "statehouse/error.hpp"
+#include "statehouse/migration.hpp"
+
+namespace statehouse::cli {
+namespace {
+
+const char* kind_of(errc code) {
+  switch (code) {
+    case errc::invalid_name: return "invalid_name";
+    case errc::not_a_regular_file: return "not_a_regular_file";
+    case errc::hard_linked: return "hard_linked";
+    case errc::file_in_use: return "file_in_use";
+    case errc::wal_unavailable: return "wal_unavailable";
+    case errc::migration_source: return "migration_source";
+    case errc::migration_refused: return "migration_refused";
+    case errc::migration_dirty: return "migration_dirty";
+    case errc::migration_missing: return "migration_missing";
+    case errc::migration_mismatch: return "migration_mismatch";
+    case errc::migration_failed: return "migration_failed";
+    case errc::migration_target: return "migration_target";
+    case errc::migration_order: return "migration_order";
+    case errc::migration_recorded: return "migration_recorded";
+    default: return "failed";
+  }
+}
+
+std::string kind_of(const boost::system::error_code& code) {
+  if (code == condition::busy) return "busy";
+  if (code.category() == statehouse_category()) return kind_of(static_cast<errc>(code.value()));
+  if (code.category() == sqlite_category()) return "sqlite";
+  return code == boost::system::errc::file_exists               ? "file_exists"
+         : code == boost::system::errc::no_such_file_or_directory ? "not_found"
+                                                                  : "system";
+}
+
+json::object object_of(std::string_view kind, std::string_view message) {
+  return {{"kind", kind}, {"version", nullptr}, {"file", nullptr}, {"line", nullptr}, {"message", message}};
+}
+
+Failure failure_of(const Error& error) {
+  std::string message = error.what();
+  if (error.code() == condition::busy)
+    message += ". Wait until that process has ended its transaction and try again, or wait longer with --busy-timeout";
+  return {error.code() == errc::invalid_name ? exit_usage : exit_failed, object_of(kind_of(error.code()), message)};
+}
+
+Failure failure_of(const MigrationError& error) {
+  Failure failure = failure_of(static_cast<const Error&>(error));
+  if (error.version()) failure.object["version"] = *error.version();
+  if (!error.file().empty()) failure.object["file"] = error.file();
+  if (error.line() != 0) failure.object["line"] = error.line();
+  return failure;
+}
+
+}  // namespace
+
+Failure describe(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const UsageError& usage) {
+    return {exit_usage, object_of("usage", usage.what())};
+  } catch (const Finding& finding) {
+    return {exit_failed, object_of(finding.kind, finding.what())};
+  } catch (const MigrationError& migration) {
+    return failure_of(migration);
+  } catch (const Error& library) {
+    return failure_of(library);
+  } catch (const std::exception& other) {
+    return {exit_failed, object_of("system", other.what())};
+  }
+}
+
+}  // namespace statehouse::cli

@@ -1,0 +1,84 @@
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <csignal>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "arguments.hpp"
+#include "output.hpp"
+
+namespace {
+
+using namespace statehouse::cli;
+
+/// Looked for before the arguments are understood: a machine wants its document also when they are not.
+bool wants_json(std::span<char*> words) {
+  const auto is_json = [](std::string_view word) { return word == "json"; };
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    if (word == "--format=json" || (word == "--format" && i + 1 < words.size() && is_json(words[i + 1]))) return true;
+  }
+  return false;
+}
+
+/// The command as it was understood: "migrate run".
+std::string command_of(const CLI::App& app) {
+  std::string name;
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    name += (name.empty() ? "" : " ") + at->get_name();
+  }
+  return name;
+}
+
+/// CLI11 says of an unknown command, too, that one is missing.
+std::string sentence(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  const auto commands = at->get_subcommands({});
+  if (commands.empty()) return error.what();
+  std::string names;
+  for (const CLI::App* command : commands) names += (names.empty() ? "" : ", ") + command->get_name();
+  return "a command is missing or unknown: " + at->get_name() + " has " + names;
+}
+
+int refuse(const CLI::App& app, const CLI::ParseError& error, bool as_json) {
+  const std::string command = command_of(app);
+  Output output(as_json, command);
+  output.fail(std::make_exception_ptr(
+      UsageError(sentence(app, error) + ". See: statehouse " + command + (command.empty() ? "--help" : " --help"))));
+  return output.finish();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pager must not end a migration halfway
+  spdlog::set_default_logger(spdlog::stderr_color_st("statehouse"));
+  spdlog::set_pattern("statehouse: %v");
+  spdlog::set_level(spdlog::level::warn);
+
+  Arguments arguments;
+  CLI::App app;
+  define(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return refuse(app, error, wants_json({argv, static_cast<std::size_t>(argc)}));
+  }
+  Output output(arguments.as_json, command_of(app));
+  try {
+    arguments.command(arguments, output);
+  } catch (...) {
+    output.fail(std::current_exception());
+  }
+  return output.finish();
+}

@@ -1,0 +1,112 @@
+#include "migrations.hpp"
+
+#include <boost/json/array.hpp>
+#include <string>
+
+#include "arguments.hpp"
+#include "database.hpp"
+#include "migrate/text.hpp"
+#include "output.hpp"
+#include "progress.hpp"
+
+namespace statehouse::cli {
+namespace {
+
+/// The character at the beginning of `text`, which loses it. `text` is UTF-8.
+char32_t take_character(std::string_view& text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  const std::size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  char32_t character = size == 1 ? lead : lead & (0x7Fu >> size);
+  for (std::size_t i = 1; i < size; ++i) character = character << 6 | (static_cast<unsigned char>(text[i]) & 0x3Fu);
+  text.remove_prefix(size);
+  return character;
+}
+
+/// What follows a backslash.
+char32_t take_escaped(std::string_view& text) {
+  const char letter = text.empty() ? '\0' : text.front();
+  if (!text.empty()) text.remove_prefix(1);
+  switch (letter) {
+    case 'r': return U'\r';
+    case 'n': return U'\n';
+    case 't': return U'\t';
+    case '\\': return U'\\';
+    case 'u': {
+      const std::string digits(text.substr(0, 4));
+      if (digits.size() != 4 || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) break;
+      text.remove_prefix(4);
+      return static_cast<char32_t>(std::stoul(digits, nullptr, 16));
+    }
+    default: break;
+  }
+  throw UsageError(R"(--ignored-chars: after a backslash comes r, n, t, a second one, or u and four hexadecimal digits)");
+}
+
+std::u32string parse_characters(std::string_view text) {
+  if (detail::find_invalid_utf8(text)) throw UsageError("--ignored-chars: this is not UTF-8");
+  std::u32string characters;
+  while (!text.empty()) {
+    const char32_t character = take_character(text);
+    characters += character == U'\\' ? take_escaped(text) : character;
+  }
+  return characters;
+}
+
+void tell(const MigrationProgress& progress, const Changing& changing, Output& output) {
+  const Migration& migration = progress.migration;
+  output.document()[changing.list].as_array().push_back(json::object{{"version", migration.version},
+                                                                     {"description", migration.description},
+                                                                     {"file", migration.file},
+                                                                     {"elapsed_ns", progress.elapsed.count()}});
+  output.line(std::string(changing.done) + ' ' + std::to_string(migration.version) + ' ' + migration.description + " (" +
+                  to_text(progress.elapsed) + ')',
+              style::good);
+}
+
+}  // namespace
+
+Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore_missing) {
+  MigratorOptions options;
+  options.table = arguments.table;
+  options.ignore_missing = ignore_missing;
+  options.strict_order = arguments.strict;
+  options.ignored_characters = parse_characters(arguments.ignored_characters);
+  auto migrations = Migrator::from_directory(arguments.source).with_options(std::move(options));
+  auto& ignored = output.document()["ignored_files"].emplace_array();
+  for (const auto& name : migrations.ignored()) {
+    ignored.emplace_back(name);
+    output.note("'" + name + "' is passed over: its name is not <version>_<description>.sql");
+  }
+  return migrations;
+}
+
+MigrationReport change_database(const Migrator& migrations, const Arguments& arguments, Output& output,
+                                const Changing& changing) {
+  const auto file = database_file(arguments);
+  const bool created = !is_there(file);
+  output.document()["database"] = file.string();
+  output.document()["created"] = created;
+  output.document()[changing.list].emplace_array();
+  auto connection = open_to_write(arguments, file);
+  if (created) output.line("created " + file.string(), style::good);
+  Progress watch(std::string(changing.doing), "migrations");
+  MigratorOptions options = migrations.options();
+  options.on_progress = [&](const MigrationProgress& progress) {
+    watch.update(static_cast<std::int64_t>(progress.index), static_cast<std::int64_t>(progress.total));
+    tell(progress, changing, output);
+  };
+  const auto report = changing.action(migrations.with_options(std::move(options)), connection);
+  output.document()["elapsed_ns"] = report.elapsed.count();
+  return report;
+}
+
+void apply(const Migrator& migrations, const Arguments& arguments, Output& output) {
+  const auto action = [&](const Migrator& migrator, Connection& connection) {
+    return arguments.target_version ? migrator.run_to(connection, *arguments.target_version) : migrator.run(connection);
+  };
+  const auto report = change_database(migrations, arguments, output, {"applied", "applied", "applying migrations", action});
+  output.line(report.versions.empty() ? "nothing to apply"
+                                      : count_text(report.versions.size(), "migration") + " applied in " + to_text(report.elapsed));
+}
+
+}  // namespace statehouse::cli
