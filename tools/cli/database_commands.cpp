@@ -17,6 +17,7 @@
 #include "commands.hpp"
 #include "core/file.hpp"
 #include "database.hpp"
+#include "errors.hpp"
 #include "migrations.hpp"
 #include "output.hpp"
 #include "progress.hpp"
@@ -121,9 +122,14 @@ Health examine(Connection& connection, const fs::path& file) {
   health.page_size = connection.query_one<std::int64_t>("PRAGMA page_size");
   health.pages = connection.query_one<std::int64_t>("PRAGMA page_count");
   health.free_pages = connection.query_one<std::int64_t>("PRAGMA freelist_count");
-  health.damage = connection.query_all<std::string>("PRAGMA quick_check");
-  if (health.damage == std::vector<std::string>{"ok"}) health.damage.clear();
-  health.orphans = connection.query_all<ForeignKeyViolation>("PRAGMA foreign_key_check");
+  try {
+    health.damage = connection.query_all<std::string>("PRAGMA quick_check");
+    if (health.damage == std::vector<std::string>{"ok"}) health.damage.clear();
+    health.orphans = connection.query_all<ForeignKeyViolation>("PRAGMA foreign_key_check");
+  } catch (const Error& error) {
+    if (!is_damage(error.code())) throw;
+    health.damage.emplace_back(error.what());  // too damaged to be looked through
+  }
   return health;
 }
 

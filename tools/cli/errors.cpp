@@ -1,5 +1,7 @@
 #include "errors.hpp"
 
+#include <sqlite3.h>
+
 #include <string>
 
 #include "statehouse/error.hpp"
@@ -31,7 +33,7 @@ const char* kind_of(errc code) {
 std::string kind_of(const boost::system::error_code& code) {
   if (code == condition::busy) return "busy";
   if (code.category() == statehouse_category()) return kind_of(static_cast<errc>(code.value()));
-  if (code.category() == sqlite_category()) return "sqlite";
+  if (code.category() == sqlite_category()) return is_damage(code) ? "corrupt" : "sqlite";
   return code == boost::system::errc::file_exists               ? "file_exists"
          : code == boost::system::errc::no_such_file_or_directory ? "not_found"
                                                                   : "system";
@@ -57,6 +59,11 @@ Failure failure_of(const MigrationError& error) {
 }
 
 }  // namespace
+
+bool is_damage(const boost::system::error_code& code) {
+  const int primary = code.value() & 0xff;
+  return code.category() == sqlite_category() && (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB);
+}
 
 Failure describe(const std::exception_ptr& error) {
   try {

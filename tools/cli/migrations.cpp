@@ -66,6 +66,7 @@ void tell(const MigrationProgress& progress, const Changing& changing, Output& o
 }  // namespace
 
 Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore_missing) {
+  database_file(arguments);  // wrong usage is told first
   MigratorOptions options;
   options.table = arguments.table;
   options.ignore_missing = ignore_missing;

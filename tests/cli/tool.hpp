@@ -1,0 +1,170 @@
+#pragma once
+
+#include <fcntl.h>
+#include <pty.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "temp_dir.hpp"
+
+/// The real program `statehouse`, each run a process of its own.
+namespace statehouse::test {
+
+namespace json = boost::json;
+
+inline std::string read_file(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline void write_file(const std::filesystem::path& file, std::string_view content) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream(file, std::ios::binary) << content;
+}
+
+inline std::string text_of(const json::value& value) { return std::string(value.as_string()); }
+
+/// A run in progress; killed with this object if it has not ended.
+class ToolProcess {
+ public:
+  using Words = std::vector<std::string>;
+
+  /// Output goes to the files `out` and `err` in `directory`, which is the working directory, too.
+  ToolProcess(const std::filesystem::path& directory, Words words) : directory_(directory) {
+    words.insert(words.begin(), STATEHOUSE_TOOL_PROGRAM);
+    std::vector<char*> argv;
+    for (auto& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    pid_ = ::fork();
+    if (pid_ < 0) throw std::runtime_error("fork failed");
+    if (pid_ > 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const bool ready = ::chdir(directory_.c_str()) == 0 && redirect("/dev/null", O_RDONLY, STDIN_FILENO) &&
+                       redirect("out", O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO) &&
+                       redirect("err", O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+    if (ready) ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  ~ToolProcess() {
+    if (pid_ > 0) kill();
+  }
+  ToolProcess(const ToolProcess&) = delete;
+  ToolProcess& operator=(const ToolProcess&) = delete;
+
+  /// The exit code, or 128 plus the signal that ended it.
+  int wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  int kill() {
+    ::kill(pid_, SIGKILL);
+    return wait();
+  }
+
+ private:
+  static bool redirect(const char* file, int flags, int descriptor) {
+    const int opened = ::open(file, flags | O_CLOEXEC, 0600);
+    return opened >= 0 && ::dup2(opened, descriptor) == descriptor;
+  }
+
+  const std::filesystem::path directory_;
+  pid_t pid_ = -1;
+};
+
+struct ToolRun {
+  int exit_code;
+  std::string out;
+  std::string err;
+
+  /// The one document of --format json.
+  json::object document() const {
+    if (out.empty() || out.find('\n') != out.size() - 1) throw std::runtime_error("not one line: " + out + err);
+    return json::parse(out).as_object();
+  }
+  std::string kind() const { return text_of(document().at("error").at("kind")); }
+};
+
+/// A directory to work in, and the tool to run there.
+class Workshop {
+ public:
+  const std::filesystem::path& path() const { return directory_.path(); }
+  std::filesystem::path operator/(const std::filesystem::path& name) const { return directory_ / name; }
+
+  ToolRun run(const ToolProcess::Words& words) const {
+    ToolProcess process(directory_.path(), words);
+    const int exit_code = process.wait();
+    ToolRun run{exit_code, read_file(directory_ / "out"), read_file(directory_ / "err")};
+    std::filesystem::remove(directory_ / "out");
+    std::filesystem::remove(directory_ / "err");
+    return run;
+  }
+  ToolRun json(ToolProcess::Words words) const {
+    words.insert(words.end(), {"--format", "json"});
+    return run(words);
+  }
+  /// With migrations/ and x.db.
+  ToolRun migrate(const std::string& command, ToolProcess::Words more = {}) const {
+    more.insert(more.begin(), {"migrate", command, "--database", "x.db"});
+    return json(more);
+  }
+  ToolRun db(const std::string& command, ToolProcess::Words more = {}) const {
+    more.insert(more.begin(), {"db", command, "--database", "x.db"});
+    return json(more);
+  }
+  void migration(const std::string& name, std::string_view sql) const { write_file(directory_ / "migrations" / name, sql); }
+  std::vector<std::string> files(const std::filesystem::path& in = ".") const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_ / in))
+      names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+ private:
+  const TempDir directory_;
+};
+
+/// Runs the tool on a terminal of its own, types `input` at once, and gives what the terminal shows.
+inline ToolRun run_on_terminal(const std::filesystem::path& directory, ToolProcess::Words words, std::string_view input,
+                               bool no_color = false) {
+  words.insert(words.begin(), STATEHOUSE_TOOL_PROGRAM);
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  int terminal = -1;
+  const pid_t pid = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (pid < 0) throw std::runtime_error("forkpty failed");
+  if (pid == 0) {
+    ::setenv("TERM", "xterm", 1);
+    no_color ? ::setenv("NO_COLOR", "1", 1) : ::unsetenv("NO_COLOR");
+    if (::chdir(directory.c_str()) == 0) ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  const bool typed = ::write(terminal, input.data(), input.size()) == static_cast<ssize_t>(input.size());
+  ToolRun run{-1, {}, {}};
+  char buffer[4096];
+  // Reading fails when the program has closed its end.
+  for (ssize_t got; (got = ::read(terminal, buffer, sizeof buffer)) > 0;) run.out.append(buffer, static_cast<std::size_t>(got));
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  ::close(terminal);
+  if (!typed) throw std::runtime_error("cannot type");
+  run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return run;
+}
+
+}  // namespace statehouse::test
