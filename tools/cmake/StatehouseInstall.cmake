@@ -1,4 +1,4 @@
-# Installs the library, its headers and the CMake package that find_package(statehouse) finds.
+# Installs the library, its headers, the CMake package that find_package(statehouse) finds, and the tool.
 include(CMakePackageConfigHelpers)
 
 set(package_directory "${CMAKE_INSTALL_LIBDIR}/cmake/statehouse")
@@ -16,3 +16,17 @@ install(FILES
   "${CMAKE_CURRENT_LIST_DIR}/StatehouseMigrations.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/StatehouseMigrationsGenerate.cmake"
   DESTINATION "${package_directory}")
+
+if(TARGET statehouse-cli)
+  install(TARGETS statehouse-cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  # The program makes its completion scripts itself.
+  set(completions "${CMAKE_CURRENT_BINARY_DIR}/completions")
+  file(MAKE_DIRECTORY "${completions}")
+  foreach(completion bash-completion/completions/statehouse:bash zsh/site-functions/_statehouse:zsh
+          fish/vendor_completions.d/statehouse.fish:fish)
+    string(REGEX MATCH "(.*)/(.*):(.*)" completion "${completion}")
+    install(CODE "execute_process(COMMAND \"$<TARGET_FILE:statehouse-cli>\" completion ${CMAKE_MATCH_3}
+                                  OUTPUT_FILE \"${completions}/${CMAKE_MATCH_2}\" COMMAND_ERROR_IS_FATAL ANY)")
+    install(FILES "${completions}/${CMAKE_MATCH_2}" DESTINATION "${CMAKE_INSTALL_DATADIR}/${CMAKE_MATCH_1}")
+  endforeach()
+endif()
