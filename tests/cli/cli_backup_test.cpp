@@ -100,6 +100,21 @@ TEST_CASE("a backup that is killed midway leaves nothing under the final name, a
   check_consistent(shop / "copy.db");
 }
 
+TEST_CASE("a backup that is interrupted removes what it has begun") {
+  const UnderLoad shop;
+  for (const int signal : {SIGINT, SIGTERM}) {
+    ToolProcess backup(shop.path(), {"db", "backup", "--database", "x.db", "--to", "copy.db", "--format", "json"});
+    REQUIRE(eventually([&] { return has_partial(shop) || std::filesystem::exists(shop / "copy.db"); }));
+    backup.signal(signal);
+    const int exit_code = backup.wait();
+    // The signal may have come too late.
+    CHECK(exit_code == (std::filesystem::exists(shop / "copy.db") ? 0 : 1));
+    CHECK_FALSE(has_partial(shop));
+    if (exit_code == 1) CHECK(contains(read_file(shop / "out"), R"("kind":"interrupted")"));
+    std::filesystem::remove(shop / "copy.db");
+  }
+}
+
 TEST_CASE("a backup never replaces a file unless told to, nor the database, nor beside another's log") {
   const Workshop shop;
   REQUIRE(shop.db("create").exit_code == 0);

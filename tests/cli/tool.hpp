@@ -70,8 +70,9 @@ class ToolProcess {
     pid_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
+  void signal(int number) const { ::kill(pid_, number); }
   int kill() {
-    ::kill(pid_, SIGKILL);
+    signal(SIGKILL);
     return wait();
   }
 

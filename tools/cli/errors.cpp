@@ -39,19 +39,27 @@ std::string kind_of(const boost::system::error_code& code) {
                                                                   : "system";
 }
 
+/// How this tool does what the library advises.
+std::string advice(const boost::system::error_code& code, const std::string& version) {
+  if (code == condition::busy)
+    return ". Wait until that process has ended its transaction and try again, or wait longer with --busy-timeout";
+  if (code == errc::migration_missing) return " (here: --ignore-missing of run, revert, plan and info)";
+  if (code == errc::migration_mismatch || code == errc::migration_dirty)
+    return " (here: statehouse migrate repair " + version + ')';
+  return {};
+}
+
 json::object object_of(std::string_view kind, std::string_view message) {
   return {{"kind", kind}, {"version", nullptr}, {"file", nullptr}, {"line", nullptr}, {"message", message}};
 }
 
-Failure failure_of(const Error& error) {
-  std::string message = error.what();
-  if (error.code() == condition::busy)
-    message += ". Wait until that process has ended its transaction and try again, or wait longer with --busy-timeout";
-  return {error.code() == errc::invalid_name ? exit_usage : exit_failed, object_of(kind_of(error.code()), message)};
+Failure failure_of(const Error& error, const std::string& version = {}) {
+  return {error.code() == errc::invalid_name ? exit_usage : exit_failed,
+          object_of(kind_of(error.code()), error.what() + advice(error.code(), version))};
 }
 
 Failure failure_of(const MigrationError& error) {
-  Failure failure = failure_of(static_cast<const Error&>(error));
+  Failure failure = failure_of(error, error.version() ? std::to_string(*error.version()) : std::string());
   if (error.version()) failure.object["version"] = *error.version();
   if (!error.file().empty()) failure.object["file"] = error.file();
   if (error.line() != 0) failure.object["line"] = error.line();

@@ -29,7 +29,8 @@ struct BackupReport {
 ///
 /// Blocks the calling thread; a stop request or deadline of the connection ends it. Throws Error: in the system category
 /// with EEXIST when `target` exists and may not be overwritten, or has a -wal or -journal beside it, which would belong
-/// to another database; `errc::file_in_use` when it is the database itself; SQLITE_CORRUPT when the copy is damaged.
+/// to another database; `errc::file_in_use` when it is the database itself; `errc::operation_in_progress` inside a
+/// transaction that has written; SQLITE_CORRUPT when the copy is damaged.
 BackupReport backup(Reader& source, const std::filesystem::path& target, const BackupOptions& options = {});
 
 }  // namespace statehouse

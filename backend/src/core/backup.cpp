@@ -141,6 +141,11 @@ void verify(const fs::path& file, const ConnectionOptions& options) {
 }  // namespace
 
 BackupReport backup(Reader& source, const fs::path& target, const BackupOptions& options) {
+  if (sqlite3_txn_state(source.session().handle(), "main") == SQLITE_TXN_WRITE)
+    source.session().fail(errc::operation_in_progress,
+                          "a transaction that writes is open on this connection, and its changes are no committed state: "
+                          "back up from a reader, or after the commit",
+                          {});
   const Clock& clock = source.session().interrupter().clock();
   const auto start = clock.now();
   const fs::path resolved = detail::resolve_file(target);
