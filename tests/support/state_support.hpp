@@ -189,6 +189,8 @@ inline std::vector<std::string> locks_of_this_process() {
   for (std::string line; std::getline(file, line);)
     if (contains(line, pid)) mine.push_back(line.substr(line.find(' ')));
   std::ranges::sort(mine);
+  // A lock can be listed twice when others come or go while the list is read.
+  mine.erase(std::unique(mine.begin(), mine.end()), mine.end());
   return mine;
 }
 
