@@ -18,7 +18,8 @@ void write_for_ever(const std::filesystem::path& file, const Pipe& started) {
   const PlainDatabase database(file);
   for (bool first = true;; first = false) {
     database.execute(
-        "BEGIN IMMEDIATE; UPDATE counters SET n = n + 1 WHERE id = 1; INSERT INTO log VALUES (NULL, hex(randomblob(100)));"
+        "BEGIN IMMEDIATE; UPDATE counters SET n = n + 1 WHERE id = 1; INSERT INTO log VALUES (NULL, "
+        "hex(randomblob(100)));"
         "UPDATE counters SET n = n + 1 WHERE id = 2; COMMIT");
     if (first) started.tell();
   }
@@ -68,7 +69,7 @@ TEST_CASE("a backup under write load is one committed state, private, and the wr
     const ToolRun run = shop.db("backup", {"--to", name});
     CAPTURE(run.out, run.err);
     REQUIRE(run.exit_code == 0);
-    struct stat status{};
+    struct stat status {};
     REQUIRE(::stat((shop / name).c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0600);
     CHECK(run.document().at("bytes") == status.st_size);

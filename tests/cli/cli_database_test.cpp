@@ -11,19 +11,20 @@ using namespace statehouse::test;
 namespace {
 
 unsigned mode_of(const std::filesystem::path& file) {
-  struct stat status{};
+  struct stat status {};
   return ::stat(file.c_str(), &status) == 0 ? status.st_mode & 0777U : 0;
 }
 
 /// Another process that has the database open and does nothing.
 class IdleNeighbour {
  public:
-  explicit IdleNeighbour(const std::filesystem::path& file) : pipe_(), process_([&] {
-    const PlainDatabase database(file);
-    static_cast<void>(database.scalar("SELECT count(*) FROM sqlite_master"));
-    pipe_.tell();
-    ::pause();
-  }) {
+  explicit IdleNeighbour(const std::filesystem::path& file)
+      : pipe_(), process_([&] {
+          const PlainDatabase database(file);
+          static_cast<void>(database.scalar("SELECT count(*) FROM sqlite_master"));
+          pipe_.tell();
+          ::pause();
+        }) {
     pipe_.wait();
   }
 
@@ -139,9 +140,10 @@ TEST_CASE("db check tells sizes, journal mode and SQLite's version of a healthy 
 
 TEST_CASE("db check finds rows without a parent and damaged pages, and exits with 1") {
   const Workshop shop;
-  shop.migration("1_a.sql", "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p);"
-                            "CREATE TABLE big(x); WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<500)"
-                            "INSERT INTO big SELECT hex(randomblob(100)) FROM n;");
+  shop.migration("1_a.sql",
+                 "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p);"
+                 "CREATE TABLE big(x); WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<500)"
+                 "INSERT INTO big SELECT hex(randomblob(100)) FROM n;");
   REQUIRE(shop.migrate("run").exit_code == 0);
   PlainDatabase(shop / "x.db").execute("PRAGMA foreign_keys = OFF; INSERT INTO c VALUES (7)");
   const ToolRun orphan = shop.db("check");
@@ -169,7 +171,8 @@ TEST_CASE("db shell-info gives commands for the sqlite3 shell that work, whateve
   PlainDatabase(shop / file).execute("CREATE TABLE t(x); INSERT INTO t VALUES (41)");
   const json::object info = shop.json({"db", "shell-info", "--database", file}).document();
   const auto shell = [&](const char* command, const std::string& sql) {
-    return std::system((text_of(info.at(command)) + " '" + sql + "' > '" + (shop / "shell").string() + "' 2>&1").c_str());
+    return std::system(
+        (text_of(info.at(command)) + " '" + sql + "' > '" + (shop / "shell").string() + "' 2>&1").c_str());
   };
   CHECK(shell("read_command", "SELECT x + 1 FROM t") == 0);
   CHECK(read_file(shop / "shell") == "42\n");

@@ -19,22 +19,31 @@ const Options where = {"--database", "--data-dir", "--name", "--dev-prefix"};
 const std::map<std::string, std::vector<Options>> commands = {
     {"migrate add", {{"--source", "--reversible", "--simple", "--sequential", "--timestamp", "NAME"}}},
     {"migrate run",
-     {where, {"--source", "--target-version", "--dry-run", "--ignore-missing", "--strict", "--table", "--ignored-chars", "--busy-timeout"}}},
+     {where,
+      {"--source", "--target-version", "--dry-run", "--ignore-missing", "--strict", "--table", "--ignored-chars",
+       "--busy-timeout"}}},
     {"migrate revert",
-     {where, {"--source", "--target-version", "--dry-run", "--ignore-missing", "--table", "--ignored-chars", "--busy-timeout"}}},
-    {"migrate info", {where, {"--source", "--check", "--ignore-missing", "--table", "--ignored-chars", "--busy-timeout"}}},
+     {where,
+      {"--source", "--target-version", "--dry-run", "--ignore-missing", "--table", "--ignored-chars",
+       "--busy-timeout"}}},
+    {"migrate info",
+     {where, {"--source", "--check", "--ignore-missing", "--table", "--ignored-chars", "--busy-timeout"}}},
     {"migrate plan",
-     {where, {"--source", "--target-version", "--ignore-missing", "--strict", "--table", "--ignored-chars", "--busy-timeout"}}},
+     {where,
+      {"--source", "--target-version", "--ignore-missing", "--strict", "--table", "--ignored-chars",
+       "--busy-timeout"}}},
     {"migrate verify", {{"--source", "--strict"}}},
-    {"migrate repair", {where, {"--source", "--dry-run", "--yes", "--table", "--ignored-chars", "--busy-timeout", "VERSION"}}},
-    {"migrate baseline", {where, {"--source", "--dry-run", "--yes", "--table", "--ignored-chars", "--busy-timeout", "VERSION"}}},
+    {"migrate repair",
+     {where, {"--source", "--dry-run", "--yes", "--table", "--ignored-chars", "--busy-timeout", "VERSION"}}},
+    {"migrate baseline",
+     {where, {"--source", "--dry-run", "--yes", "--table", "--ignored-chars", "--busy-timeout", "VERSION"}}},
     {"db create", {where, {"--busy-timeout"}}},
     {"db drop", {where, {"--yes", "--force", "--busy-timeout"}}},
     {"db reset", {where, {"--source", "--yes", "--force", "--table", "--ignored-chars", "--busy-timeout"}}},
     {"db setup", {where, {"--source", "--ignore-missing", "--table", "--ignored-chars", "--busy-timeout"}}},
     {"db check", {where, {"--busy-timeout"}}},
     {"db backup", {where, {"--to", "--overwrite", "--busy-timeout"}}},
-    {"db shell-info", {where}},
+    {"db shell-info", {where, {"--busy-timeout"}}},
 };
 
 ToolProcess::Words words_of(const std::string& command) {
@@ -92,7 +101,8 @@ TEST_CASE("no command takes an option that its help does not name") {
     const std::string help = shop.run(words).out;
     for (const auto& option : all) {
       bool expected = false;
-      for (const auto& group : groups) expected = expected || std::find(group.begin(), group.end(), option) != group.end();
+      for (const auto& group : groups)
+        expected = expected || std::find(group.begin(), group.end(), option) != group.end();
       CAPTURE(command, option);
       CHECK(contains(help, "  " + option) == (expected && !contains(help, "," + option)));
     }
@@ -134,13 +144,13 @@ TEST_CASE("colour is for terminals, and not where NO_COLOR asks for none") {
   shop.migration("2_\x1b[2J.sql", "SELECT 1");
   const ToolProcess::Words info{"migrate", "info", "--database", "x.db"};
   CHECK_FALSE(contains(shop.run(info).out, "\x1b"));
-  CHECK(contains(run_on_terminal(shop.path(), info, "").out, "\x1b[33mpending"));
-  CHECK_FALSE(contains(run_on_terminal(shop.path(), info, "", true).out, "\x1b"));
+  CHECK(contains(TerminalRun(shop.path(), info).finish().out, "\x1b[33mpending"));
+  CHECK_FALSE(contains(TerminalRun(shop.path(), info, true).finish().out, "\x1b"));
   // A file's name never controls the terminal.
-  CHECK_FALSE(contains(run_on_terminal(shop.path(), info, "").out, "\x1b[2J"));
+  CHECK_FALSE(contains(TerminalRun(shop.path(), info).finish().out, "\x1b[2J"));
   auto machine = info;
   machine.insert(machine.end(), {"--format", "json"});
-  CHECK_FALSE(contains(run_on_terminal(shop.path(), machine, "").out, "\x1b"));
+  CHECK_FALSE(contains(TerminalRun(shop.path(), machine).finish().out, "\x1b"));
 }
 
 TEST_CASE("completion scripts parse, and know every command and option") {
@@ -176,7 +186,7 @@ TEST_CASE("bash completes commands, options, choices and files") {
   };
   CHECK(complete("statehouse m") == "migrate ");
   CHECK(complete("statehouse migrate re") == "revert repair ");
-  CHECK(complete("statehouse migrate run --ta") == "--target-version --table ");
+  CHECK(complete("statehouse migrate run --ta") == "--table --target-version ");
   CHECK(complete("statehouse migrate run --format j") == "json ");
   CHECK(complete("statehouse db backup --database sc") == "script ");
   CHECK(complete("statehouse completion z") == "zsh ");

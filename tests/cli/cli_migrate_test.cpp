@@ -252,3 +252,18 @@ TEST_CASE("a lock that another process holds is waited for, then told with what 
   CHECK(shop.migrate("info", {"--busy-timeout", "0.05"}).exit_code == 0);
   CHECK(shop.migrate("plan", {"--busy-timeout", "0.05"}).exit_code == 0);
 }
+
+// tool    waits for the lock ... says that it is still at it ...           applies
+// test    has the lock                                           ROLLBACK
+TEST_CASE("a long run says on a terminal that it is alive, and leaves no trace of that line") {
+  const ThreeMigrations shop;
+  REQUIRE(shop.migrate("run", {"--target-version", "1"}).exit_code == 0);
+  const PlainDatabase other(shop / "x.db");
+  other.execute("BEGIN IMMEDIATE");
+  TerminalRun terminal(shop.path(), {"migrate", "run", "--database", "x.db", "--busy-timeout", "60"});
+  REQUIRE(terminal.shows("applying migrations, 1.0 s"));
+  other.execute("ROLLBACK");
+  const ToolRun run = terminal.finish();
+  CHECK(run.exit_code == 0);
+  CHECK(contains(run.out, "\r\x1b[K\x1b[32mapplied 2 posts"));
+}

@@ -17,7 +17,9 @@ struct Changed : Workshop {
     run({"migrate", "run", "--database", "x.db"});
     migration("2_b.sql", "CREATE TABLE b(x) -- a comment\n");
   }
-  std::string checksum() const { return PlainDatabase(path() / "x.db").text("SELECT hex(checksum) FROM _sqlx_migrations WHERE version = 2"); }
+  std::string checksum() const {
+    return PlainDatabase(path() / "x.db").text("SELECT hex(checksum) FROM _sqlx_migrations WHERE version = 2");
+  }
 };
 
 }  // namespace
@@ -70,9 +72,10 @@ TEST_CASE("baseline records versions as applied in a database that has its table
 TEST_CASE("without a terminal and without --yes nothing is changed, and it is a usage error") {
   const Changed shop;
   const std::string before = shop.checksum();
-  for (const ToolProcess::Words& words : std::vector<ToolProcess::Words>{{"migrate", "repair", "2", "--database", "x.db"},
-                                                                         {"db", "drop", "--database", "x.db"},
-                                                                         {"db", "reset", "--database", "x.db"}}) {
+  for (const ToolProcess::Words& words :
+       std::vector<ToolProcess::Words>{{"migrate", "repair", "2", "--database", "x.db"},
+                                       {"db", "drop", "--database", "x.db"},
+                                       {"db", "reset", "--database", "x.db"}}) {
     CAPTURE(words);
     const ToolRun run = shop.json(words);
     if (words[1] != "reset") CHECK(run.kind() == "usage");
@@ -86,13 +89,18 @@ TEST_CASE("on a terminal it asks, and only yes does it") {
   const std::string before = shop.checksum();
   const ToolProcess::Words repair{"migrate", "repair", "2", "--database", "x.db"};
   for (const char* answer : {"n\n", "\n", "yep\n", "\x04"}) {
-    const ToolRun run = run_on_terminal(shop.path(), repair, answer);
+    TerminalRun terminal(shop.path(), repair);
+    REQUIRE(terminal.shows("[y/N]"));
+    terminal.type(answer);
+    const ToolRun run = terminal.finish();
     CHECK(run.exit_code == 1);
-    CHECK(contains(run.out, "[y/N]"));
     CHECK(contains(run.out, "nothing was done"));
     CHECK(shop.checksum() == before);
   }
-  CHECK(run_on_terminal(shop.path(), repair, "y\n").exit_code == 0);
+  TerminalRun terminal(shop.path(), repair);
+  REQUIRE(terminal.shows("[y/N]"));
+  terminal.type("y\n");
+  CHECK(terminal.finish().exit_code == 0);
   CHECK(shop.checksum() != before);
 }
 
@@ -112,6 +120,7 @@ TEST_CASE("verify finds what is wrong with a folder, with file and line, without
   CHECK(run.exit_code == 1);
   CHECK(run.kind() == "migration_source");
   const json::object document = run.document();
+  CHECK(document.at("error").at("line") == 2);  // of the first
   const json::array& problems = document.at("problems").as_array();
   REQUIRE(problems.size() == 2);
   CHECK(text_of(problems[0].at("file")) == "migrations/2_b.sql");

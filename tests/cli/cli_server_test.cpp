@@ -35,7 +35,8 @@ class Client {
     try {
       RawHttp http(port);
       while (!stop.stop_requested()) {
-        const auto status = http.request("PUT", "/documents/d/blocks/" + std::to_string(acknowledged_ + 1), "{\"n\": 1}").status;
+        const auto status =
+            http.request("PUT", "/documents/d/blocks/" + std::to_string(acknowledged_ + 1), "{\"n\": 1}").status;
         ++(status == 201 ? acknowledged_ : refused_);
       }
     } catch (const std::exception&) {

@@ -34,7 +34,9 @@ inline void write_file(const std::filesystem::path& file, std::string_view conte
   std::ofstream(file, std::ios::binary) << content;
 }
 
-inline std::string text_of(const json::value& value) { return std::string(value.as_string()); }
+inline std::string text_of(const json::value& value) {
+  return std::string(value.as_string());
+}
 
 /// A run in progress; killed with this object if it has not ended.
 class ToolProcess {
@@ -126,7 +128,9 @@ class Workshop {
     more.insert(more.begin(), {"db", command, "--database", "x.db"});
     return json(more);
   }
-  void migration(const std::string& name, std::string_view sql) const { write_file(directory_ / "migrations" / name, sql); }
+  void migration(const std::string& name, std::string_view sql) const {
+    write_file(directory_ / "migrations" / name, sql);
+  }
   std::vector<std::string> files(const std::filesystem::path& in = ".") const {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(directory_ / in))
@@ -139,33 +143,64 @@ class Workshop {
   const TempDir directory_;
 };
 
-/// Runs the tool on a terminal of its own, types `input` at once, and gives what the terminal shows.
-inline ToolRun run_on_terminal(const std::filesystem::path& directory, ToolProcess::Words words, std::string_view input,
-                               bool no_color = false) {
-  words.insert(words.begin(), STATEHOUSE_TOOL_PROGRAM);
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  int terminal = -1;
-  const pid_t pid = ::forkpty(&terminal, nullptr, nullptr, nullptr);
-  if (pid < 0) throw std::runtime_error("forkpty failed");
-  if (pid == 0) {
+/// A run on a terminal of its own; killed with this object if it has not ended.
+class TerminalRun {
+ public:
+  TerminalRun(const std::filesystem::path& directory, ToolProcess::Words words, bool no_color = false) {
+    words.insert(words.begin(), STATEHOUSE_TOOL_PROGRAM);
+    std::vector<char*> argv;
+    for (auto& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    pid_ = ::forkpty(&terminal_, nullptr, nullptr, nullptr);
+    if (pid_ < 0) throw std::runtime_error("forkpty failed");
+    if (pid_ > 0) return;
     ::setenv("TERM", "xterm", 1);
     no_color ? ::setenv("NO_COLOR", "1", 1) : ::unsetenv("NO_COLOR");
     if (::chdir(directory.c_str()) == 0) ::execv(argv[0], argv.data());
     ::_exit(127);
   }
-  const bool typed = ::write(terminal, input.data(), input.size()) == static_cast<ssize_t>(input.size());
-  ToolRun run{-1, {}, {}};
-  char buffer[4096];
-  // Reading fails when the program has closed its end.
-  for (ssize_t got; (got = ::read(terminal, buffer, sizeof buffer)) > 0;) run.out.append(buffer, static_cast<std::size_t>(got));
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  ::close(terminal);
-  if (!typed) throw std::runtime_error("cannot type");
-  run.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return run;
-}
+  ~TerminalRun() {
+    ::close(terminal_);
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+  }
+  TerminalRun(const TerminalRun&) = delete;
+  TerminalRun& operator=(const TerminalRun&) = delete;
+
+  void type(std::string_view input) const {
+    if (::write(terminal_, input.data(), input.size()) != static_cast<ssize_t>(input.size()))
+      throw std::runtime_error("cannot type");
+  }
+  /// Waits until the terminal shows `text`; false when the run ends before.
+  bool shows(std::string_view text) {
+    while (shown_.find(text) == std::string::npos)
+      if (!read_more()) return false;
+    return true;
+  }
+  /// Waits for the end; `out` is all that the terminal has shown.
+  ToolRun finish() {
+    while (read_more()) {
+    }
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), shown_, {}};
+  }
+
+ private:
+  /// Reading fails when the program has closed its end.
+  bool read_more() {
+    char buffer[4096];
+    const ssize_t got = ::read(terminal_, buffer, sizeof buffer);
+    if (got > 0) shown_.append(buffer, static_cast<std::size_t>(got));
+    return got > 0;
+  }
+
+  int terminal_ = -1;
+  pid_t pid_ = -1;
+  std::string shown_;
+};
 
 }  // namespace statehouse::test

@@ -53,7 +53,8 @@ std::string journal_mode(const fs::path& file) {
 
 }  // namespace
 
-TEST_CASE("backup: a private copy in WAL mode, with progress to the last page, and the locks of the process as they were") {
+TEST_CASE(
+    "backup: a private copy in WAL mode, with progress to the last page, and the locks of the process as they were") {
   Source source;
   source.connection.session().begin(detail::transaction_kind::deferred);
   REQUIRE(source.connection.query_one<int>("SELECT count(*) FROM t") == 1000);  // locks that would be missed
@@ -132,9 +133,8 @@ TEST_CASE("backup: functions and collations of the application are there when th
   TempDir dir;
   ConnectionOptions options;
   options.on_connect = [](Connection& connection, connection_role) {
-    sqlite3_create_collation(
-        connection.native().getHandle(), "own", SQLITE_UTF8, nullptr,
-        [](void*, int a, const void*, int b, const void*) { return a - b; });
+    sqlite3_create_collation(connection.native().getHandle(), "own", SQLITE_UTF8, nullptr,
+                             [](void*, int a, const void*, int b, const void*) { return a - b; });
   };
   Connection source(dir / "x.db", options);
   source.execute("CREATE TABLE t(x TEXT COLLATE own UNIQUE)");

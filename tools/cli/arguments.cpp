@@ -37,23 +37,24 @@ class Definition {
     return *this;
   }
   Definition& source() {
-    app_->add_option("--source", arguments_.source, "Directory of the migrations")->type_name("DIR")->capture_default_str();
+    app_->add_option("--source", arguments_.source, "Directory of the migrations")
+        ->type_name("DIR")
+        ->capture_default_str();
     return *this;
   }
   Definition& database() {
     auto* const file = app_->add_option("--database", arguments_.database, "File of the database")->type_name("FILE");
     auto* const directory =
-        app_->add_option("--data-dir", arguments_.data_dir, "Directory of the databases, with --name")->type_name("DIR");
-    auto* const name = app_->add_option("--name", arguments_.name, "Name of the database: FILE is DIR/NAME.db")->type_name("NAME");
+        app_->add_option("--data-dir", arguments_.data_dir, "Directory of the databases, with --name")
+            ->type_name("DIR");
+    auto* const name =
+        app_->add_option("--name", arguments_.name, "Name of the database: FILE is DIR/NAME.db")->type_name("NAME");
     auto* const prefix =
         app_->add_option("--dev-prefix", arguments_.dev_prefix, "FILE is DIR/PREFIX_NAME.db")->type_name("PREFIX");
     file->excludes(directory, name, prefix);
     directory->needs(name);
     name->needs(directory);
     prefix->needs(name);
-    return *this;
-  }
-  Definition& waiting() {
     app_->add_option_function<double>(
             "--busy-timeout",
             [&arguments = arguments_](double seconds) {
@@ -65,16 +66,20 @@ class Definition {
         ->default_str("5");
     return *this;
   }
-  /// How the folder is compared with the database.
-  Definition& comparing() {
-    app_->add_option("--table", arguments_.table, "Table that records what is applied")->type_name("NAME")->capture_default_str();
+  /// What compares a folder with a database.
+  Definition& folder_and_database() {
+    source().database();
+    app_->add_option("--table", arguments_.table, "Table that records what is applied")
+        ->type_name("NAME")
+        ->capture_default_str();
     app_->add_option("--ignored-chars", arguments_.ignored_characters,
                      R"(Characters left out of checksums; \r, \n, \t and \uXXXX stand for their characters)")
         ->type_name("CHARS");
     return *this;
   }
   Definition& tolerating() {
-    app_->add_flag("--ignore-missing", arguments_.ignore_missing, "Accept applied versions that the folder does not have");
+    app_->add_flag("--ignore-missing", arguments_.ignore_missing,
+                   "Accept applied versions that the folder does not have");
     return *this;
   }
   Definition& target(const std::string& description) {
@@ -109,8 +114,8 @@ void define_add(Definition define, Arguments& arguments) {
                   .source()
                   .app();
   app.add_option("NAME", arguments.description, "What it does; blanks become '_'")->required();
-  auto* const reversible =
-      app.add_flag("-r,--reversible", arguments.reversible, "An .up.sql and a .down.sql file (default: as the latest migration)");
+  auto* const reversible = app.add_flag("-r,--reversible", arguments.reversible,
+                                        "An .up.sql and a .down.sql file (default: as the latest migration)");
   app.add_flag("--simple", arguments.simple, "One .sql file")->excludes(reversible);
   auto* const sequential = app.add_flag("-s,--sequential", arguments.sequential,
                                         "The latest version plus one (default where versions count up by one so far)");
@@ -118,82 +123,124 @@ void define_add(Definition define, Arguments& arguments) {
       ->excludes(sequential);
 }
 
-void define_migrate(CLI::App& parent, Arguments& arguments) {
-  CLI::App& app = group(parent, "migrate", "Writes, applies, reverts and checks migrations");
-  app.alias("mig");
-  const auto define = [&] { return Definition(app, arguments); };
-  define_add(define(), arguments);
-  define()
+void define_applying(Definition define, Arguments& arguments) {
+  const char* const strict = "Refuse a pending version that is older than an applied one";
+  define
       .command("run", "Applies what is pending; creates the database if it is missing", migrate_run,
                {"run --source migrations/context --database data/context.db",
                 "run --source migrations/context --data-dir data --name context --target-version 3 --dry-run"})
-      .source().database().target("Apply up to and including this version").dry_run().tolerating()
-      .flag("--strict", arguments.strict, "Refuse a pending version that is older than an applied one")
-      .comparing().waiting();
-  define()
+      .folder_and_database()
+      .target("Apply up to and including this version")
+      .dry_run()
+      .tolerating()
+      .flag("--strict", arguments.strict, strict);
+  define
       .command("revert", "Reverts the latest applied migration that has a down file", migrate_revert,
                {"revert --source migrations/context --database data/context.db",
                 "revert --source migrations/context --database data/context.db --target-version 0 --dry-run"})
-      .source().database().target("Revert all versions above this one; 0 reverts all").dry_run().tolerating()
-      .comparing().waiting();
-  define()
-      .command("info", "Lists the migrations of the folder and of the database; changes nothing", migrate_info,
-               {"info --source migrations/context --database data/context.db", "info --check --database data/context.db"})
-      .source().database()
-      .flag("--check", arguments.check, "Exit with 3 unless all are applied, unchanged and known: for CI")
-      .tolerating().comparing().waiting();
-  define()
+      .folder_and_database()
+      .target("Revert all versions above this one; 0 reverts all")
+      .dry_run()
+      .tolerating();
+  define
       .command("plan", "Shows what run would do, after all its checks; changes nothing", migrate_plan,
                {"plan --source migrations/context --database data/context.db"})
-      .source().database().target("Plan up to and including this version").tolerating()
-      .flag("--strict", arguments.strict, "Refuse a pending version that is older than an applied one")
-      .comparing().waiting();
-  define()
+      .folder_and_database()
+      .target("Plan up to and including this version")
+      .tolerating()
+      .flag("--strict", arguments.strict, strict);
+}
+
+void define_looking(Definition define, Arguments& arguments) {
+  define
+      .command(
+          "info", "Lists the migrations of the folder and of the database; changes nothing", migrate_info,
+          {"info --source migrations/context --database data/context.db", "info --check --database data/context.db"})
+      .folder_and_database()
+      .flag("--check", arguments.check, "Exit with 3 unless all are applied, unchanged and known: for CI")
+      .tolerating();
+  define
       .command("verify", "Checks a folder alone, without any database: for pre-commit hooks", migrate_verify,
                {"verify --source migrations/context"})
       .source()
       .flag("--strict", arguments.strict, "Warnings fail it, too");
-  auto& repair = define()
+}
+
+void define_recording(Definition define, Arguments& arguments) {
+  define
       .command("repair", "Records what the files of these versions are now; runs nothing", migrate_repair,
                {"repair --source migrations/context --database data/context.db 20250101120000"})
-      .source().database().dry_run().yes().comparing().waiting().app();
-  repair.add_option("VERSION", arguments.versions, "Applied versions whose record is to be set right")->required();
-  auto& baseline = define()
+      .folder_and_database()
+      .dry_run()
+      .yes()
+      .app()
+      .add_option("VERSION", arguments.versions, "Applied versions whose record is to be set right")
+      ->required();
+  define
       .command("baseline", "Records the versions up to this one as applied; runs nothing", migrate_baseline,
                {"baseline --source migrations/context --database data/context.db 20250101120000"})
-      .source().database().dry_run().yes().comparing().waiting().app();
-  baseline.add_option("VERSION", arguments.target_version, "The version that the tables of the database are at")->required();
+      .folder_and_database()
+      .dry_run()
+      .yes()
+      .app()
+      .add_option("VERSION", arguments.target_version, "The version that the tables of the database are at")
+      ->required();
+}
+
+void define_migrate(CLI::App& parent, Arguments& arguments) {
+  CLI::App& app = group(parent, "migrate", "Writes, applies, reverts and checks migrations");
+  app.alias("mig");
+  const Definition define(app, arguments);
+  define_add(define, arguments);
+  define_applying(define, arguments);
+  define_looking(define, arguments);
+  define_recording(define, arguments);
+}
+
+void define_lifetime(Definition define, Arguments& arguments) {
+  const char* const force = "Remove the files even where SQLite cannot tell whether somebody uses them";
+  define
+      .command("create", "Creates an empty database, mode 0600, in WAL mode", db_create,
+               {"create --database data/context.db"})
+      .database();
+  define
+      .command("drop", "Deletes a database that no other process has open", db_drop,
+               {"drop --database data/context.db"})
+      .database()
+      .yes()
+      .flag("--force", arguments.force, force);
+  define
+      .command("reset", "Drops a database, creates it again and applies all migrations", db_reset,
+               {"reset --source migrations/context --database data/context.db --yes"})
+      .folder_and_database()
+      .yes()
+      .flag("--force", arguments.force, force);
+  define
+      .command("setup", "Creates a database if it is missing and applies what is pending", db_setup,
+               {"setup --source migrations/context --database data/context.db"})
+      .folder_and_database()
+      .tolerating();
 }
 
 void define_db(CLI::App& parent, Arguments& arguments) {
   CLI::App& app = group(parent, "db", "Creates, drops, checks and backs up databases");
   app.alias("database");
-  const auto define = [&] { return Definition(app, arguments); };
-  const std::string force = "Remove the files even where SQLite cannot tell whether somebody uses them";
-  define()
-      .command("create", "Creates an empty database, mode 0600, in WAL mode", db_create, {"create --database data/context.db"})
-      .database().waiting();
-  define()
-      .command("drop", "Deletes a database that no other process has open", db_drop, {"drop --database data/context.db"})
-      .database().yes().flag("--force", arguments.force, force).waiting();
-  define()
-      .command("reset", "Drops a database, creates it again and applies all migrations", db_reset,
-               {"reset --source migrations/context --database data/context.db --yes"})
-      .source().database().yes().flag("--force", arguments.force, force).comparing().waiting();
-  define()
-      .command("setup", "Creates a database if it is missing and applies what is pending", db_setup,
-               {"setup --source migrations/context --database data/context.db"})
-      .source().database().tolerating().comparing().waiting();
-  define()
+  Definition define(app, arguments);
+  define_lifetime(define, arguments);
+  define
       .command("check", "Looks for damage, and tells journal mode, sizes and the version of SQLite", db_check,
                {"check --database data/context.db"})
-      .database().waiting();
-  auto& backup = define()
+      .database();
+  define
       .command("backup", "Copies a database, also while others write to it, into a file with mode 0600", db_backup,
                {"backup --database data/context.db --to backup/context.db"})
-      .database().flag("--overwrite", arguments.overwrite, "Replace FILE if it exists").waiting().app();
-  backup.add_option("--to", arguments.target_file, "The copy; it appears when it is complete")->required()->type_name("FILE");
-  define()
+      .database()
+      .flag("--overwrite", arguments.overwrite, "Replace FILE if it exists")
+      .app()
+      .add_option("--to", arguments.target_file, "The copy; it appears when it is complete")
+      ->required()
+      ->type_name("FILE");
+  define
       .command("shell-info", "Tells how to open a database with the sqlite3 shell without harm", db_shell_info,
                {"shell-info --database data/context.db"})
       .database();
@@ -215,7 +262,9 @@ void define(CLI::App& app, Arguments& arguments) {
   define_db(app, arguments);
   auto* const shell = app.add_subcommand("completion", "Prints a completion script for your shell");
   shell->callback([&arguments] { arguments.command = completion; });
-  shell->add_option("SHELL", arguments.shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  shell->add_option("SHELL", arguments.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   shell->footer(
       "Examples:\n"
       "  statehouse completion bash > ~/.local/share/bash-completion/completions/statehouse\n"

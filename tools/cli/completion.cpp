@@ -1,7 +1,7 @@
+#include <algorithm>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <algorithm>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -67,7 +67,8 @@ Word option_word(const CLI::Option& option, const std::string& name) {
 
 void collect(const CLI::App& app, const std::string& path, std::vector<Node>& nodes) {
   Node node{path};
-  for (const CLI::App* sub : app.get_subcommands({})) node.commands.push_back({sub->get_name(), sub->get_description()});
+  for (const CLI::App* sub : app.get_subcommands({}))
+    node.commands.push_back({sub->get_name(), sub->get_description()});
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_positional()) node.arguments = choices_of(*option);
     for (const auto& name : option->get_snames()) node.options.push_back(option_word(*option, '-' + name));
@@ -122,14 +123,21 @@ std::string bash(const std::vector<Node>& nodes) {
       "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n" +
       find_path(nodes, "\"${COMP_WORDS[@]:1:COMP_CWORD-1}\"") +
       "  case $prev in\n"
-      "    " + pattern(nodes, value_kind::directory) + ") mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); compopt -o filenames; return ;;\n"
-      "    " + pattern(nodes, value_kind::file) + ") mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); compopt -o filenames; return ;;\n"
+      "    " +
+      pattern(nodes, value_kind::directory) +
+      ") mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); compopt -o filenames; return ;;\n"
+      "    " +
+      pattern(nodes, value_kind::file) +
+      ") mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); compopt -o filenames; return ;;\n"
       "    --format) mapfile -t COMPREPLY < <(compgen -W 'table json' -- \"$cur\"); return ;;\n"
-      "    " + pattern(nodes, value_kind::other) + ") return ;;\n"
+      "    " +
+      pattern(nodes, value_kind::other) +
+      ") return ;;\n"
       "  esac\n"
       "  local words=\n"
       "  case $at in\n";
-  for (const auto& node : nodes) text += "    " + in_quotes(node.path) + ") words=" + in_quotes(words_of(node)) + " ;;\n";
+  for (const auto& node : nodes)
+    text += "    " + in_quotes(node.path) + ") words=" + in_quotes(words_of(node)) + " ;;\n";
   return text +
          "  esac\n"
          "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
@@ -150,10 +158,16 @@ std::string zsh(const std::vector<Node>& nodes) {
       "  local prev=${words[CURRENT-1]}\n" +
       find_path(nodes, "\"${(@)words[2,CURRENT-1]}\"") +
       "  case $prev in\n"
-      "    " + pattern(nodes, value_kind::directory) + ") _files -/; return ;;\n"
-      "    " + pattern(nodes, value_kind::file) + ") _files; return ;;\n"
+      "    " +
+      pattern(nodes, value_kind::directory) +
+      ") _files -/; return ;;\n"
+      "    " +
+      pattern(nodes, value_kind::file) +
+      ") _files; return ;;\n"
       "    --format) compadd table json; return ;;\n"
-      "    " + pattern(nodes, value_kind::other) + ") return ;;\n"
+      "    " +
+      pattern(nodes, value_kind::other) +
+      ") return ;;\n"
       "  esac\n"
       "  local -a candidates\n"
       "  case $at in\n";
@@ -196,11 +210,20 @@ std::string fish(const std::vector<Node>& nodes) {
       const bool is_long = option.text.starts_with("--");
       text += begin + (is_long ? " -l " : " -s ") + option.text.substr(is_long ? 2 : 1);
       switch (option.value) {
-        case value_kind::none: break;
-        case value_kind::file: text += " -r -F"; break;
-        case value_kind::directory: text += " -x -a '(__fish_complete_directories)'"; break;
-        case value_kind::choice: text += " -x -a " + in_quotes(joined(option.choices)); break;
-        case value_kind::other: text += " -x"; break;
+        case value_kind::none:
+          break;
+        case value_kind::file:
+          text += " -r -F";
+          break;
+        case value_kind::directory:
+          text += " -x -a '(__fish_complete_directories)'";
+          break;
+        case value_kind::choice:
+          text += " -x -a " + in_quotes(joined(option.choices));
+          break;
+        case value_kind::other:
+          text += " -x";
+          break;
       }
       text += " -d " + in_quotes(option.description) + '\n';
     }

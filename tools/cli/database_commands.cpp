@@ -26,7 +26,8 @@ void create(const Arguments& arguments, Output& output) {
   open_to_write(arguments, file);
   output.document()["database"] = file.string();
   output.document()["created"] = created;
-  output.line((created ? "created " : "there is already a database ") + file.string(), created ? style::good : style::plain);
+  output.line((created ? "created " : "there is already a database ") + file.string(),
+              created ? style::good : style::plain);
 }
 
 // --- drop ---
@@ -110,9 +111,13 @@ std::string shell_quoted(const std::string& text) {
 
 }  // namespace
 
-void db_create(const Arguments& arguments, Output& output) { create(arguments, output); }
+void db_create(const Arguments& arguments, Output& output) {
+  create(arguments, output);
+}
 
-void db_drop(const Arguments& arguments, Output& output) { drop(arguments, output); }
+void db_drop(const Arguments& arguments, Output& output) {
+  drop(arguments, output);
+}
 
 void db_reset(const Arguments& arguments, Output& output) {
   // The folder is read first: one that is broken must not cost the database.
@@ -132,20 +137,24 @@ void db_shell_info(const Arguments& arguments, Output& output) {
   if (!is_there(file)) throw Finding("not_found", "there is no database file '" + file.string() + "'");
   const std::string uri = "file:" + percent_encoded(file.string()) + "?mode=ro";
   const std::string reading = "sqlite3 " + shell_quoted(uri);
-  const std::string writing = "sqlite3 -cmd '.timeout 3000' -cmd '.dbconfig no_ckpt_on_close on' -cmd 'PRAGMA wal_autocheckpoint=0' "
-                              "-cmd 'PRAGMA foreign_keys=ON' " + shell_quoted(file.string());
+  const std::string writing = "sqlite3 -cmd '.timeout " + std::to_string(arguments.busy_timeout.count()) +
+                              "' -cmd '.dbconfig no_ckpt_on_close on' -cmd 'PRAGMA wal_autocheckpoint=0' "
+                              "-cmd 'PRAGMA foreign_keys=ON' " +
+                              shell_quoted(file.string());
   output.document()["database"] = file.string();
   output.document()["uri"] = uri;
   output.document()["read_command"] = reading;
   output.document()["write_command"] = writing;
   output.line("To look, beside a running server:\n  " + reading);
   output.line("To write, when it cannot be avoided:\n  " + writing);
-  output.line(
-      "What it does: waits up to 3 s for a lock, leaves checkpoints to the server, keeps foreign keys as statehouse does.\n"
-      "Keep transactions short: the server's writes wait for them. REGEXP is not there in the shell.");
+  output.line("What it does: waits up to " + to_text(arguments.busy_timeout) +
+              " for a lock, leaves checkpoints to the server, keeps foreign keys as statehouse "
+              "does.\n"
+              "Keep transactions short: the server's writes wait for them. REGEXP is not there in the shell.");
   if (sqlite_version().wal_reset_bug)
     output.line("SQLite " + sqlite_version().text +
-                " has the WAL-reset bug: a shell that checkpoints while the server writes can damage the file.", style::warning);
+                    " has the WAL-reset bug: a shell that checkpoints while the server writes can damage the file.",
+                style::warning);
 }
 
 }  // namespace statehouse::cli

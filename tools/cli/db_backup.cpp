@@ -20,7 +20,7 @@ class StopSignals {
   static volatile sig_atomic_t requested;
 
   StopSignals() {
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = [](int) { requested = 1; };
     action.sa_flags = static_cast<int>(SA_RESETHAND);
     ::sigaction(SIGINT, &action, &interrupt_);
@@ -34,8 +34,8 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
 
  private:
-  struct sigaction interrupt_{};
-  struct sigaction terminate_{};
+  struct sigaction interrupt_ {};
+  struct sigaction terminate_ {};
 };
 volatile sig_atomic_t StopSignals::requested = 0;
 

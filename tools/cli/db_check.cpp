@@ -90,16 +90,20 @@ Table to_table(const Health& health, const SqliteVersion& sqlite, const fs::path
   Table table;
   table.rows = {
       {{"file"}, {file.string()}},
-      {{"size"}, {size_text(health.file_bytes) + ", of it free " +
-                  size_text(static_cast<std::uintmax_t>(health.free_pages * health.page_size))}},
+      {{"size"},
+       {size_text(health.file_bytes) + ", of it free " +
+        size_text(static_cast<std::uintmax_t>(health.free_pages * health.page_size))}},
       {{"write-ahead log"}, {size_text(health.wal_bytes)}},
-      {{"journal mode"}, {health.journal_mode + (wal ? "" : ", becomes wal when statehouse opens it"), wal ? style::plain : style::warning}},
+      {{"journal mode"},
+       {health.journal_mode + (wal ? "" : ", becomes wal when statehouse opens it"),
+        wal ? style::plain : style::warning}},
       {{"quick_check"}, finding(health.damage.size(), "problem")},
       {{"foreign_key_check"}, finding(health.orphans.size(), "row without a parent")},
-      {{"SQLite"}, {sqlite.text + (sqlite.wal_reset_bug ? ", has the WAL-reset bug: let only the server write and checkpoint "
-                                                           "(https://www.sqlite.org/wal.html section 11)"
-                                                         : ""),
-                    sqlite.wal_reset_bug ? style::warning : style::plain}}};
+      {{"SQLite"},
+       {sqlite.text + (sqlite.wal_reset_bug ? ", has the WAL-reset bug: let only the server write and checkpoint "
+                                              "(https://www.sqlite.org/wal.html section 11)"
+                                            : ""),
+        sqlite.wal_reset_bug ? style::warning : style::plain}}};
   for (const auto& line : health.damage) table.rows.push_back({{""}, {line, style::bad}});
   constexpr std::size_t shown = 20;
   for (std::size_t i = 0; i < health.orphans.size() && i < shown; ++i) {

@@ -116,10 +116,15 @@ std::string how_to_embed(const fs::path& source) {
   const std::string name(database ? database->view() : "app");
   const std::string function = function_name(name);
   return "Fill in what it does. To build the migrations into a program, in its CMakeLists.txt:\n"
-         "  statehouse_embed_migrations(<target> DATABASE " + name + " DIRECTORY " + source.string() + ")\n"
+         "  statehouse_embed_migrations(<target> DATABASE " +
+         name + " DIRECTORY " + source.string() +
+         ")\n"
          "and in its source:\n"
-         "  #include <statehouse/migrations/" + function + ".hpp>\n"
-         "  state.db_instances.add_migrator(\"" + name + "\", statehouse::migrations::" + function + "());";
+         "  #include <statehouse/migrations/" +
+         function +
+         ".hpp>\n"
+         "  state.db_instances.add_migrator(\"" +
+         name + "\", statehouse::migrations::" + function + "());";
 }
 
 }  // namespace
@@ -134,7 +139,8 @@ void migrate_add(const Arguments& arguments, Output& output) {
   const auto existing = Migrator::from_directory(source);
   std::set<std::int64_t> versions;
   for (const auto& migration : existing.migrations()) versions.insert(migration.version);
-  const bool like_latest = !existing.migrations().empty() && existing.migrations().back().kind != migration_kind::simple;
+  const bool like_latest =
+      !existing.migrations().empty() && existing.migrations().back().kind != migration_kind::simple;
   const bool reversible = arguments.reversible || (!arguments.simple && like_latest);
   const std::string version = next_version(arguments, versions);
 

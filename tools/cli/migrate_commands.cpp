@@ -16,19 +16,26 @@ namespace {
 
 const char* name_of(migration_kind kind) {
   switch (kind) {
-    case migration_kind::up: return "up";
-    case migration_kind::down: return "down";
-    case migration_kind::simple: break;
+    case migration_kind::up:
+      return "up";
+    case migration_kind::down:
+      return "down";
+    case migration_kind::simple:
+      break;
   }
   return "simple";
 }
 
 const char* name_of(migration_state state) {
   switch (state) {
-    case migration_state::pending: return "pending";
-    case migration_state::applied: return "applied";
-    case migration_state::changed: return "changed";
-    case migration_state::missing: break;
+    case migration_state::pending:
+      return "pending";
+    case migration_state::applied:
+      return "applied";
+    case migration_state::changed:
+      return "changed";
+    case migration_state::missing:
+      break;
   }
   return "missing";
 }
@@ -157,14 +164,24 @@ struct Summary {
 
   void count(const MigrationStatus& status) {
     switch (status.state) {
-      case migration_state::applied: ++applied; break;
-      case migration_state::pending: ++pending; break;
-      case migration_state::changed: ++changed; break;
-      case migration_state::missing: ++missing; break;
+      case migration_state::applied:
+        ++applied;
+        break;
+      case migration_state::pending:
+        ++pending;
+        break;
+      case migration_state::changed:
+        ++changed;
+        break;
+      case migration_state::missing:
+        ++missing;
+        break;
     }
     dirty += status.dirty;
   }
-  bool in_order(bool ignore_missing) const { return pending + changed + dirty == 0 && (ignore_missing || missing == 0); }
+  bool in_order(bool ignore_missing) const {
+    return pending + changed + dirty == 0 && (ignore_missing || missing == 0);
+  }
   std::string text() const {
     std::string result = std::to_string(applied) + " applied, " + std::to_string(pending) + " pending";
     if (changed > 0) result += ", " + std::to_string(changed) + " changed since applied ('migrate run' tells how)";
@@ -176,6 +193,19 @@ struct Summary {
     return {{"applied", applied}, {"pending", pending}, {"changed", changed}, {"missing", missing}, {"dirty", dirty}};
   }
 };
+
+// --- verify ---
+
+json::object to_json(const MigrationProblem& problem) {
+  json::object object{{"severity", problem.severity == problem_severity::error ? "error" : "warning"},
+                      {"version", nullptr},
+                      {"file", problem.file},
+                      {"line", nullptr},
+                      {"message", problem.message}};
+  if (problem.version) object["version"] = *problem.version;
+  if (problem.line != 0) object["line"] = problem.line;
+  return object;
+}
 
 // --- repair and baseline ---
 
@@ -237,14 +267,16 @@ void migrate_revert(const Arguments& arguments, Output& output) {
   const auto migrations = read_migrations(arguments, output, arguments.ignore_missing);
   if (arguments.dry_run) {
     auto connection = open_or_imagine(arguments, output);
-    return tell_plan(migrations.plan_undo(connection, undo_target(migrations, arguments, connection)), "revert", output);
+    return tell_plan(migrations.plan_undo(connection, undo_target(migrations, arguments, connection)), "revert",
+                     output);
   }
   const auto action = [&](const Migrator& migrator, Connection& connection) {
     return migrator.undo(connection, undo_target(migrator, arguments, connection));
   };
   const auto report =
       change_database(migrations, arguments, output, {"reverted", "reverted", "reverting migrations", action});
-  output.line(report.versions.empty() ? "nothing to revert" : count_text(report.versions.size(), "migration") + " reverted");
+  output.line(report.versions.empty() ? "nothing to revert"
+                                      : count_text(report.versions.size(), "migration") + " reverted");
 }
 
 void migrate_info(const Arguments& arguments, Output& output) {
@@ -266,25 +298,25 @@ void migrate_info(const Arguments& arguments, Output& output) {
 }
 
 void migrate_verify(const Arguments& arguments, Output& output) {
-  Table table;
+  const auto problems = verify_folder(arguments.source);
   auto& list = output.document()["problems"].emplace_array();
-  std::size_t errors = 0;
-  std::size_t warnings = 0;
-  for (const auto& problem : verify_folder(arguments.source)) {
+  Table table;
+  for (const auto& problem : problems) {
     const bool error = problem.severity == problem_severity::error;
-    ++(error ? errors : warnings);
-    json::object object{{"severity", error ? "error" : "warning"}, {"kind", "migration_source"}, {"version", nullptr},
-                        {"file", problem.file},                    {"line", nullptr},            {"message", problem.message}};
-    if (problem.version) object["version"] = *problem.version;
-    if (problem.line != 0) object["line"] = problem.line;
-    list.push_back(std::move(object));
+    list.push_back(to_json(problem));
     table.rows.push_back({{error ? "error" : "warning", error ? style::bad : style::warning}, {problem.message}});
   }
   output.table(table);
-  const std::string found = count_text(errors, "error") + ", " + count_text(warnings, "warning");
-  if (errors > 0 || (arguments.strict && warnings > 0))
-    throw Finding("migration_source", "the folder '" + arguments.source + "' has " + found + ": put them right first");
-  output.line(warnings > 0 ? found : "no problems", warnings > 0 ? style::warning : style::good);
+  const auto is_error = [](const MigrationProblem& problem) { return problem.severity == problem_severity::error; };
+  const auto errors = static_cast<std::size_t>(std::ranges::count_if(problems, is_error));
+  const std::string found = count_text(errors, "error") + ", " + count_text(problems.size() - errors, "warning");
+  if (errors > 0 || (arguments.strict && !problems.empty())) {
+    const auto first = errors > 0 ? std::ranges::find_if(problems, is_error) : problems.begin();
+    throw MigrationError(errc::migration_source,
+                         "the folder '" + arguments.source + "' has " + found + ": put them right first",
+                         {first->version, first->file, first->line});
+  }
+  output.line(problems.empty() ? "no problems" : found, problems.empty() ? style::good : style::warning);
 }
 
 void migrate_repair(const Arguments& arguments, Output& output) {

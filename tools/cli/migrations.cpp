@@ -27,19 +27,25 @@ char32_t take_escaped(std::string_view& text) {
   const char letter = text.empty() ? '\0' : text.front();
   if (!text.empty()) text.remove_prefix(1);
   switch (letter) {
-    case 'r': return U'\r';
-    case 'n': return U'\n';
-    case 't': return U'\t';
-    case '\\': return U'\\';
+    case 'r':
+      return U'\r';
+    case 'n':
+      return U'\n';
+    case 't':
+      return U'\t';
+    case '\\':
+      return U'\\';
     case 'u': {
       const std::string digits(text.substr(0, 4));
       if (digits.size() != 4 || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) break;
       text.remove_prefix(4);
       return static_cast<char32_t>(std::stoul(digits, nullptr, 16));
     }
-    default: break;
+    default:
+      break;
   }
-  throw UsageError(R"(--ignored-chars: after a backslash comes r, n, t, a second one, or u and four hexadecimal digits)");
+  throw UsageError(
+      R"(--ignored-chars: after a backslash comes r, n, t, a second one, or u and four hexadecimal digits)");
 }
 
 std::u32string parse_characters(std::string_view text) {
@@ -58,8 +64,8 @@ void tell(const MigrationProgress& progress, const Changing& changing, Output& o
                                                                      {"description", migration.description},
                                                                      {"file", migration.file},
                                                                      {"elapsed_ns", progress.elapsed.count()}});
-  output.line(std::string(changing.done) + ' ' + std::to_string(migration.version) + ' ' + migration.description + " (" +
-                  to_text(progress.elapsed) + ')',
+  output.line(std::string(changing.done) + ' ' + std::to_string(migration.version) + ' ' + migration.description +
+                  " (" + to_text(progress.elapsed) + ')',
               style::good);
 }
 
@@ -105,9 +111,11 @@ void apply(const Migrator& migrations, const Arguments& arguments, Output& outpu
   const auto action = [&](const Migrator& migrator, Connection& connection) {
     return arguments.target_version ? migrator.run_to(connection, *arguments.target_version) : migrator.run(connection);
   };
-  const auto report = change_database(migrations, arguments, output, {"applied", "applied", "applying migrations", action});
-  output.line(report.versions.empty() ? "nothing to apply"
-                                      : count_text(report.versions.size(), "migration") + " applied in " + to_text(report.elapsed));
+  const auto report =
+      change_database(migrations, arguments, output, {"applied", "applied", "applying migrations", action});
+  output.line(report.versions.empty()
+                  ? "nothing to apply"
+                  : count_text(report.versions.size(), "migration") + " applied in " + to_text(report.elapsed));
 }
 
 }  // namespace statehouse::cli

@@ -27,10 +27,10 @@ struct BackupReport {
 /// The copy is made beside `target` in a file `<target>.XXXXXX.partial`, checked (`quick_check`), synced, then renamed,
 /// with mode 0600: under its own name it is complete or not there. After a kill the partial file may be left.
 ///
-/// Blocks the calling thread; a stop request or deadline of the connection ends it. Throws Error: in the system category
-/// with EEXIST when `target` exists and may not be overwritten, or has a -wal or -journal beside it, which would belong
-/// to another database; `errc::file_in_use` when it is the database itself; `errc::operation_in_progress` inside a
-/// transaction that has written; SQLITE_CORRUPT when the copy is damaged.
+/// Blocks the calling thread; a stop request or deadline of the connection ends it. Throws Error: in the system
+/// category with EEXIST when `target` exists and may not be overwritten, or has a -wal or -journal beside it, which
+/// would belong to another database; `errc::file_in_use` when it is the database itself; `errc::operation_in_progress`
+/// inside a transaction that has written; SQLITE_CORRUPT when the copy is damaged.
 BackupReport backup(Reader& source, const std::filesystem::path& target, const BackupOptions& options = {});
 
 }  // namespace statehouse

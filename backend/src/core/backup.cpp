@@ -1,9 +1,9 @@
 #include "statehouse/backup.hpp"
 
+#include <fcntl.h>
 #include <SQLiteCpp/Backup.h>
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Exception.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,7 +69,8 @@ class PartialFile {
 
   void publish(const fs::path& target, bool overwrite) const {
     sync(path_, O_RDONLY);
-    // Somebody may have made the target meanwhile. Where the file system cannot rename without replacing, we look first.
+    // Somebody may have made the target meanwhile. Where the file system cannot rename without replacing, we look
+    // first.
     int result = ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), overwrite ? 0 : RENAME_NOREPLACE);
     if (result != 0 && errno == EINVAL && !is_there(target)) result = ::rename(path_.c_str(), target.c_str());
     if (result != 0) fail(errno, "cannot rename the finished backup to", target);
@@ -119,7 +120,8 @@ void copy(Reader& source, const fs::path& file, const BackupOptions& options) {
       source.session().throw_if_stopped({});
       result = backup.executeStep(pages_per_step);
       if (result == SQLITE_BUSY || result == SQLITE_LOCKED)
-        throw Error(make_sqlite_error(result), "the database cannot be read for a backup: another process holds the lock");
+        throw Error(make_sqlite_error(result),
+                    "the database cannot be read for a backup: another process holds the lock");
       if (options.on_progress)
         options.on_progress(backup.getTotalPageCount() - backup.getRemainingPageCount(), backup.getTotalPageCount());
     }
@@ -142,10 +144,11 @@ void verify(const fs::path& file, const ConnectionOptions& options) {
 
 BackupReport backup(Reader& source, const fs::path& target, const BackupOptions& options) {
   if (sqlite3_txn_state(source.session().handle(), "main") == SQLITE_TXN_WRITE)
-    source.session().fail(errc::operation_in_progress,
-                          "a transaction that writes is open on this connection, and its changes are no committed state: "
-                          "back up from a reader, or after the commit",
-                          {});
+    source.session().fail(
+        errc::operation_in_progress,
+        "a transaction that writes is open on this connection, and its changes are no committed state: "
+        "back up from a reader, or after the commit",
+        {});
   const Clock& clock = source.session().interrupter().clock();
   const auto start = clock.now();
   const fs::path resolved = detail::resolve_file(target);
