@@ -176,6 +176,18 @@ TEST_CASE("every failure is one document with kind, version, file, line and mess
   CHECK(people.err == "statehouse: " + text_of(error.at("message")) + '\n');
 }
 
+TEST_CASE("a folder that is refused creates no database") {
+  const Workshop shop;
+  shop.migration("1_a.sql", "CREATE TABLE a(x);");
+  shop.migration("2_b.sql", "COMMIT;");
+  CHECK(shop.migrate("run").kind() == "migration_refused");
+  CHECK(shop.db("setup").kind() == "migration_refused");
+  CHECK(shop.migrate("run", {"--target-version", "7"}).kind() == "migration_target");
+  shop.migration("2_c.sql", "SELECT 1;");
+  CHECK(shop.migrate("run").kind() == "migration_source");
+  CHECK(shop.files() == std::vector<std::string>{"migrations"});
+}
+
 TEST_CASE("what was applied before a failure is told, and stays") {
   const ThreeMigrations shop;
   shop.migration("4_bad.sql", "INSERT INTO nowhere VALUES (1)");

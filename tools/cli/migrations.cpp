@@ -108,6 +108,10 @@ MigrationReport change_database(const Migrator& migrations, const Arguments& arg
 }
 
 void apply(const Migrator& migrations, const Arguments& arguments, Output& output) {
+  if (!is_there(database_file(arguments))) {
+    Connection nothing(":memory:");
+    migrations.plan(nothing, arguments.target_version);  // what is refused creates no database
+  }
   const auto action = [&](const Migrator& migrator, Connection& connection) {
     return arguments.target_version ? migrator.run_to(connection, *arguments.target_version) : migrator.run(connection);
   };
