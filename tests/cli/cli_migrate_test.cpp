@@ -252,6 +252,30 @@ TEST_CASE("a database by directory and name follows the library's rules") {
   CHECK(shop.json({"migrate", "info", "--database", "sqlite:x.db"}).exit_code == 2);
 }
 
+TEST_CASE("a path means what the system makes of it, also through symbolic links") {
+  const ThreeMigrations shop;
+  std::filesystem::create_directories(shop / "far/away");
+  std::filesystem::create_directory_symlink("far/away", shop / "link");
+  const ToolRun run = shop.json({"migrate", "run", "--database", "link/../x.db"});
+  CHECK(run.exit_code == 0);
+  CHECK(std::filesystem::exists(shop / "far/x.db"));
+  CHECK_FALSE(std::filesystem::exists(shop / "x.db"));
+  std::filesystem::create_symlink("far/x.db", shop / "x.db");
+  CHECK(shop.migrate("info").kind() == "not_a_regular_file");
+  CHECK(shop.migrate("run").kind() == "not_a_regular_file");
+}
+
+TEST_CASE("negative versions can be given") {
+  const Workshop shop;
+  shop.migration("-5_a.up.sql", "CREATE TABLE a(x)");
+  shop.migration("-5_a.down.sql", "DROP TABLE a");
+  shop.migration("-4_b.sql", "CREATE TABLE b(x)");
+  CHECK(versions(shop.migrate("run", {"--target-version", "-5"}), "applied") == "-5 ");
+  CHECK(versions(shop.migrate("revert", {"--target-version=-6"}), "reverted") == "-5 ");
+  CHECK(versions(shop.migrate("run"), "applied") == "-5 -4 ");
+  CHECK(shop.migrate("repair", {"-5", "--yes"}).exit_code == 0);
+}
+
 TEST_CASE("a lock that another process holds is waited for, then told with what to do") {
   const ThreeMigrations shop;
   REQUIRE(shop.migrate("run", {"--target-version", "1"}).exit_code == 0);
