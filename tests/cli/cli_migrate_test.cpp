@@ -131,6 +131,7 @@ TEST_CASE("info --check ends with 3 unless all is applied, unchanged and known")
   CHECK(shop.migrate("info", {"--check"}).exit_code == 0);
 
   shop.migration("3_seed.sql", "INSERT INTO users VALUES (2)");
+  CHECK(contains(text_of(shop.migrate("plan").document().at("error").at("message")), "statehouse migrate repair 3"));
   const ToolRun changed = shop.migrate("info", {"--check"});
   CHECK(changed.exit_code == 3);
   CHECK(changed.document().at("ok") == true);
