@@ -130,12 +130,18 @@ TEST_CASE("db check tells sizes, journal mode and SQLite's version of a healthy 
   CHECK(text_of(document.at("journal_mode")) == "wal");
   CHECK(document.at("file_bytes") == document.at("pages").as_int64() * document.at("page_size").as_int64());
   CHECK(document.at("wal_bytes") == 0);
+  CHECK(text_of(document.at("mode")) == "0600");
   CHECK(text_of(document.at("sqlite_version")) == sqlite3_libversion());
   CHECK(document.at("wal_reset_bug").is_bool());
   const ToolRun people = shop.run({"db", "check", "--database", "x.db"});
   CHECK(contains(people.out, "quick_check"));
   CHECK(contains(people.out, sqlite3_libversion()));
   CHECK_FALSE(contains(people.out, "\x1b["));
+  std::filesystem::permissions(shop / "x.db", std::filesystem::perms{0644});
+  const ToolRun open_to_others = shop.run({"db", "check", "--database", "x.db"});
+  CHECK(open_to_others.exit_code == 0);
+  CHECK(contains(open_to_others.out, "0644, others may read"));
+  CHECK(open_to_others.err.empty());
 }
 
 TEST_CASE("db check finds rows without a parent and damaged pages, and exits with 1") {

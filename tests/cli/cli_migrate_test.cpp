@@ -131,6 +131,7 @@ TEST_CASE("info --check ends with 3 unless all is applied, unchanged and known")
   CHECK(shop.migrate("info", {"--check"}).exit_code == 0);
 
   shop.migration("3_seed.sql", "INSERT INTO users VALUES (2)");
+  CHECK(contains(text_of(shop.migrate("plan").document().at("error").at("message")), "statehouse migrate repair 3"));
   const ToolRun changed = shop.migrate("info", {"--check"});
   CHECK(changed.exit_code == 3);
   CHECK(changed.document().at("ok") == true);
@@ -250,6 +251,30 @@ TEST_CASE("a database by directory and name follows the library's rules") {
   CHECK(shop.json({"migrate", "info", "--data-dir", "data", "--name", "x", "--database", "x.db"}).exit_code == 2);
   CHECK(shop.json({"migrate", "info"}).exit_code == 2);
   CHECK(shop.json({"migrate", "info", "--database", "sqlite:x.db"}).exit_code == 2);
+}
+
+TEST_CASE("a path means what the system makes of it, also through symbolic links") {
+  const ThreeMigrations shop;
+  std::filesystem::create_directories(shop / "far/away");
+  std::filesystem::create_directory_symlink("far/away", shop / "link");
+  const ToolRun run = shop.json({"migrate", "run", "--database", "link/../x.db"});
+  CHECK(run.exit_code == 0);
+  CHECK(std::filesystem::exists(shop / "far/x.db"));
+  CHECK_FALSE(std::filesystem::exists(shop / "x.db"));
+  std::filesystem::create_symlink("far/x.db", shop / "x.db");
+  CHECK(shop.migrate("info").kind() == "not_a_regular_file");
+  CHECK(shop.migrate("run").kind() == "not_a_regular_file");
+}
+
+TEST_CASE("negative versions can be given") {
+  const Workshop shop;
+  shop.migration("-5_a.up.sql", "CREATE TABLE a(x)");
+  shop.migration("-5_a.down.sql", "DROP TABLE a");
+  shop.migration("-4_b.sql", "CREATE TABLE b(x)");
+  CHECK(versions(shop.migrate("run", {"--target-version", "-5"}), "applied") == "-5 ");
+  CHECK(versions(shop.migrate("revert", {"--target-version=-6"}), "reverted") == "-5 ");
+  CHECK(versions(shop.migrate("run"), "applied") == "-5 -4 ");
+  CHECK(shop.migrate("repair", {"-5", "--yes"}).exit_code == 0);
 }
 
 TEST_CASE("a lock that another process holds is waited for, then told with what to do") {

@@ -3,6 +3,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <iostream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -92,12 +93,6 @@ std::string words_of(const Node& node) {
   return joined(words);
 }
 
-std::string in_quotes(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
-  return result + '\'';
-}
-
 /// Options of all commands that take a value of that kind, as a case pattern.
 std::string pattern(const std::vector<Node>& nodes, value_kind kind) {
   std::vector<std::string> names;
@@ -109,10 +104,21 @@ std::string pattern(const std::vector<Node>& nodes, value_kind kind) {
   return text.empty() ? "''" : text;
 }
 
-/// Sets `path` to the command that the words before the cursor name. `words` is how the shell says them.
+/// A case for every option whose value is a choice.
+std::string choice_cases(const std::vector<Node>& nodes, const std::string& before, const std::string& after) {
+  std::map<std::string, std::string> choices;
+  for (const auto& node : nodes)
+    for (const auto& option : node.options)
+      if (option.value == value_kind::choice) choices[option.text] = joined(option.choices);
+  std::string text;
+  for (const auto& [name, words] : choices) text.append("    ").append(name) += ") " + before + words + after;
+  return text;
+}
+
+/// Sets `at` to the command that the words before the cursor name. `words` is how the shell says them.
 std::string find_path(const std::vector<Node>& nodes, const std::string& words) {
   std::string text = "  local at=statehouse word\n  for word in " + words + "; do\n    case \"$at $word\" in\n      ";
-  for (std::size_t i = 1; i < nodes.size(); ++i) text += (i > 1 ? "|" : "") + in_quotes(nodes[i].path);
+  for (std::size_t i = 1; i < nodes.size(); ++i) text += (i > 1 ? "|" : "") + in_shell_quotes(nodes[i].path);
   return text + ") at=\"$at $word\" ;;\n    esac\n  done\n";
 }
 
@@ -128,16 +134,15 @@ std::string bash(const std::vector<Node>& nodes) {
       ") mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); compopt -o filenames; return ;;\n"
       "    " +
       pattern(nodes, value_kind::file) +
-      ") mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); compopt -o filenames; return ;;\n"
-      "    --format) mapfile -t COMPREPLY < <(compgen -W 'table json' -- \"$cur\"); return ;;\n"
-      "    " +
+      ") mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); compopt -o filenames; return ;;\n" +
+      choice_cases(nodes, "mapfile -t COMPREPLY < <(compgen -W '", "' -- \"$cur\"); return ;;\n") + "    " +
       pattern(nodes, value_kind::other) +
       ") return ;;\n"
       "  esac\n"
       "  local words=\n"
       "  case $at in\n";
   for (const auto& node : nodes)
-    text += "    " + in_quotes(node.path) + ") words=" + in_quotes(words_of(node)) + " ;;\n";
+    text += "    " + in_shell_quotes(node.path) + ") words=" + in_shell_quotes(words_of(node)) + " ;;\n";
   return text +
          "  esac\n"
          "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
@@ -149,7 +154,7 @@ std::string zsh(const std::vector<Node>& nodes) {
   const auto described = [](const Word& word) {
     std::string text = word.text;
     text += ':' + word.description;
-    return in_quotes(text);
+    return in_shell_quotes(text);
   };
   std::string text =
       "#compdef statehouse\n"
@@ -162,18 +167,15 @@ std::string zsh(const std::vector<Node>& nodes) {
       pattern(nodes, value_kind::directory) +
       ") _files -/; return ;;\n"
       "    " +
-      pattern(nodes, value_kind::file) +
-      ") _files; return ;;\n"
-      "    --format) compadd table json; return ;;\n"
-      "    " +
-      pattern(nodes, value_kind::other) +
+      pattern(nodes, value_kind::file) + ") _files; return ;;\n" + choice_cases(nodes, "compadd ", "; return ;;\n") +
+      "    " + pattern(nodes, value_kind::other) +
       ") return ;;\n"
       "  esac\n"
       "  local -a candidates\n"
       "  case $at in\n";
   for (const auto& node : nodes) {
-    text += "    " + in_quotes(node.path) + ") candidates=(";
-    for (const auto& argument : node.arguments) text += ' ' + in_quotes(argument);
+    text += "    " + in_shell_quotes(node.path) + ") candidates=(";
+    for (const auto& argument : node.arguments) text += ' ' + in_shell_quotes(argument);
     for (const auto& command : node.commands) text += ' ' + described(command);
     for (const auto& option : node.options) text += ' ' + described(option);
     text += " ) ;;\n";
@@ -185,6 +187,28 @@ std::string zsh(const std::vector<Node>& nodes) {
          "if [ \"$funcstack[1]\" = _statehouse ]; then _statehouse \"$@\"; else compdef _statehouse statehouse; fi\n";
 }
 
+std::string fish_option(const Word& option) {
+  const bool is_long = option.text.starts_with("--");
+  std::string text = (is_long ? " -l " : " -s ") + option.text.substr(is_long ? 2 : 1);
+  switch (option.value) {
+    case value_kind::none:
+      break;
+    case value_kind::file:
+      text += " -r -F";
+      break;
+    case value_kind::directory:
+      text += " -x -a '(__fish_complete_directories)'";
+      break;
+    case value_kind::choice:
+      text += " -x -a " + in_shell_quotes(joined(option.choices));
+      break;
+    case value_kind::other:
+      text += " -x";
+      break;
+  }
+  return text + " -d " + in_shell_quotes(option.description) + '\n';
+}
+
 std::string fish(const std::vector<Node>& nodes) {
   std::string text =
       "# fish completion of statehouse, made by: statehouse completion fish\n"
@@ -193,7 +217,7 @@ std::string fish(const std::vector<Node>& nodes) {
       "  for word in (commandline -opc)[2..-1]\n"
       "    switch \"$at $word\"\n"
       "      case";
-  for (std::size_t i = 1; i < nodes.size(); ++i) text += ' ' + in_quotes(nodes[i].path);
+  for (std::size_t i = 1; i < nodes.size(); ++i) text += ' ' + in_shell_quotes(nodes[i].path);
   text +=
       "\n        set at \"$at $word\"\n"
       "    end\n"
@@ -202,31 +226,11 @@ std::string fish(const std::vector<Node>& nodes) {
       "end\n"
       "complete -c statehouse -f\n";
   for (const auto& node : nodes) {
-    const std::string begin = "complete -c statehouse -n " + in_quotes("__statehouse_at " + node.path);
-    if (!node.arguments.empty()) text += begin + " -a " + in_quotes(joined(node.arguments)) + '\n';
+    const std::string begin = "complete -c statehouse -n " + in_shell_quotes("__statehouse_at " + node.path);
+    if (!node.arguments.empty()) text += begin + " -a " + in_shell_quotes(joined(node.arguments)) + '\n';
     for (const auto& command : node.commands)
-      text += begin + " -a " + command.text + " -d " + in_quotes(command.description) + '\n';
-    for (const auto& option : node.options) {
-      const bool is_long = option.text.starts_with("--");
-      text += begin + (is_long ? " -l " : " -s ") + option.text.substr(is_long ? 2 : 1);
-      switch (option.value) {
-        case value_kind::none:
-          break;
-        case value_kind::file:
-          text += " -r -F";
-          break;
-        case value_kind::directory:
-          text += " -x -a '(__fish_complete_directories)'";
-          break;
-        case value_kind::choice:
-          text += " -x -a " + in_quotes(joined(option.choices));
-          break;
-        case value_kind::other:
-          text += " -x";
-          break;
-      }
-      text += " -d " + in_quotes(option.description) + '\n';
-    }
+      text += begin + " -a " + command.text + " -d " + in_shell_quotes(command.description) + '\n';
+    for (const auto& option : node.options) text += begin + fish_option(option);
   }
   return text;
 }

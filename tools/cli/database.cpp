@@ -35,7 +35,14 @@ std::filesystem::path database_file(const Arguments& arguments) {
   } else {
     throw UsageError("which database? Give --database FILE, or --data-dir DIR and --name NAME");
   }
-  return std::filesystem::absolute(file).lexically_normal();
+  return resolved(file);
+}
+
+std::filesystem::path resolved(const std::filesystem::path& file) {
+  const auto absolute = std::filesystem::absolute(file);
+  std::error_code error;
+  const auto directory = std::filesystem::weakly_canonical(absolute.parent_path(), error);
+  return error ? absolute : directory / absolute.filename();
 }
 
 bool is_there(const std::filesystem::path& file) {

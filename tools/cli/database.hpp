@@ -12,6 +12,9 @@ struct Arguments;
 /// The file that --database, or --data-dir with --name, stands for. Throws UsageError when neither is given.
 std::filesystem::path database_file(const Arguments& arguments);
 
+/// An absolute path; symbolic links are followed but for the last name.
+std::filesystem::path resolved(const std::filesystem::path& file);
+
 bool is_there(const std::filesystem::path& file);
 
 /// For commands that change something. Creates what is missing: with --data-dir the directory, and the file.

@@ -20,16 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void create(const Arguments& arguments, Output& output) {
-  const auto file = database_file(arguments);
-  const bool created = !is_there(file);
-  open_to_write(arguments, file);
-  output.document()["database"] = file.string();
-  output.document()["created"] = created;
-  output.line((created ? "created " : "there is already a database ") + file.string(),
-              created ? style::good : style::plain);
-}
-
 // --- drop ---
 
 /// A lock on the whole database that nobody gets while another process has it open: in WAL mode, every connection keeps
@@ -103,16 +93,16 @@ std::string percent_encoded(const std::string& path) {
   return text;
 }
 
-std::string shell_quoted(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + '\'';
-}
-
 }  // namespace
 
 void db_create(const Arguments& arguments, Output& output) {
-  create(arguments, output);
+  const auto file = database_file(arguments);
+  const bool created = !is_there(file);
+  open_to_write(arguments, file);
+  output.document()["database"] = file.string();
+  output.document()["created"] = created;
+  output.line((created ? "created " : "there is already a database ") + file.string(),
+              created ? style::good : style::plain);
 }
 
 void db_drop(const Arguments& arguments, Output& output) {
@@ -136,11 +126,11 @@ void db_shell_info(const Arguments& arguments, Output& output) {
   const auto file = database_file(arguments);
   if (!is_there(file)) throw Finding("not_found", "there is no database file '" + file.string() + "'");
   const std::string uri = "file:" + percent_encoded(file.string()) + "?mode=ro";
-  const std::string reading = "sqlite3 " + shell_quoted(uri);
+  const std::string reading = "sqlite3 " + in_shell_quotes(uri);
   const std::string writing = "sqlite3 -cmd '.timeout " + std::to_string(arguments.busy_timeout.count()) +
                               "' -cmd '.dbconfig no_ckpt_on_close on' -cmd 'PRAGMA wal_autocheckpoint=0' "
                               "-cmd 'PRAGMA foreign_keys=ON' " +
-                              shell_quoted(file.string());
+                              in_shell_quotes(file.string());
   output.document()["database"] = file.string();
   output.document()["uri"] = uri;
   output.document()["read_command"] = reading;

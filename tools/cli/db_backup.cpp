@@ -43,7 +43,7 @@ volatile sig_atomic_t StopSignals::requested = 0;
 
 void db_backup(const Arguments& arguments, Output& output) {
   const auto file = database_file(arguments);
-  const std::filesystem::path target = std::filesystem::absolute(arguments.target_file).lexically_normal();
+  const std::filesystem::path target = resolved(arguments.target_file);
   output.document()["database"] = file.string();
   output.document()["backup"] = target.string();
   if (is_there(target) && !arguments.overwrite)

@@ -2,6 +2,7 @@
 #include <SQLiteCpp/Database.h>
 
 #include <boost/json/array.hpp>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -35,6 +36,7 @@ struct Health {
   std::int64_t page_size = 0;
   std::int64_t pages = 0;
   std::int64_t free_pages = 0;
+  unsigned mode = 0;
   std::uintmax_t file_bytes = 0;
   std::uintmax_t wal_bytes = 0;
 };
@@ -42,6 +44,7 @@ struct Health {
 Health examine(Connection& connection, const fs::path& file) {
   const Progress progress("checking", "");
   Health health;
+  health.mode = static_cast<unsigned>(fs::status(file).permissions() & fs::perms::all);
   health.file_bytes = detail::file_size_or_zero(file);
   health.wal_bytes = detail::file_size_or_zero(file.string() + "-wal");
   // As this PRAGMA can also change something, the reading verbs do not take it.
@@ -60,6 +63,13 @@ Health examine(Connection& connection, const fs::path& file) {
   return health;
 }
 
+/// "0600"
+std::string octal(unsigned mode) {
+  char text[8];
+  std::snprintf(text, sizeof text, "%04o", mode);
+  return text;
+}
+
 void tell(const Health& health, const SqliteVersion& sqlite, Output& output) {
   json::array damage;
   for (const auto& line : health.damage) damage.emplace_back(line);
@@ -72,6 +82,7 @@ void tell(const Health& health, const SqliteVersion& sqlite, Output& output) {
   output.document()["quick_check"] = std::move(damage);
   output.document()["foreign_key_check"] = std::move(orphans);
   output.document()["journal_mode"] = health.journal_mode;
+  output.document()["mode"] = octal(health.mode);
   output.document()["file_bytes"] = health.file_bytes;
   output.document()["wal_bytes"] = health.wal_bytes;
   output.document()["page_size"] = health.page_size;
@@ -87,12 +98,17 @@ Table to_table(const Health& health, const SqliteVersion& sqlite, const fs::path
     return problems == 0 ? Cell{"ok", style::good} : Cell{count_text(problems, what), style::bad};
   };
   const bool wal = health.journal_mode == "wal";
+  const bool open_to_others = (health.mode & 077) != 0;
   Table table;
   table.rows = {
       {{"file"}, {file.string()}},
       {{"size"},
        {size_text(health.file_bytes) + ", of it free " +
         size_text(static_cast<std::uintmax_t>(health.free_pages * health.page_size))}},
+      {{"mode"},
+       {octal(health.mode) +
+            (open_to_others ? ", others may read or write it: chmod 600 it, and its -wal and -shm" : ""),
+        open_to_others ? style::warning : style::plain}},
       {{"write-ahead log"}, {size_text(health.wal_bytes)}},
       {{"journal mode"},
        {health.journal_mode + (wal ? "" : ", becomes wal when statehouse opens it"),

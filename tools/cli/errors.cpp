@@ -59,8 +59,9 @@ std::string advice(const boost::system::error_code& code, const std::string& ver
   if (code == condition::busy)
     return ". Wait until that process has ended its transaction and try again, or wait longer with --busy-timeout";
   if (code == errc::migration_missing) return " (here: --ignore-missing of run, revert, plan and info)";
-  if (code == errc::migration_mismatch || code == errc::migration_dirty)
-    return " (here: statehouse migrate repair " + version + ')';
+  if (code == errc::migration_mismatch)
+    return ". Where the file is right as it is now: statehouse migrate repair " + version;
+  if (code == errc::migration_dirty) return " (here: statehouse migrate repair " + version + ')';
   return {};
 }
 

@@ -184,9 +184,9 @@ struct Summary {
   }
   std::string text() const {
     std::string result = std::to_string(applied) + " applied, " + std::to_string(pending) + " pending";
-    if (changed > 0) result += ", " + std::to_string(changed) + " changed since applied ('migrate run' tells how)";
+    if (changed > 0) result += ", " + std::to_string(changed) + " changed since applied ('migrate plan' tells how)";
     if (missing > 0) result += ", " + std::to_string(missing) + " missing in the folder";
-    if (dirty > 0) result += ", " + std::to_string(dirty) + " not finished ('migrate run' tells what to do)";
+    if (dirty > 0) result += ", " + std::to_string(dirty) + " not finished ('migrate plan' tells what to do)";
     return result;
   }
   json::object to_json() const {

@@ -92,9 +92,10 @@ MigrationReport change_database(const Migrator& migrations, const Arguments& arg
   const auto file = database_file(arguments);
   const bool created = !is_there(file);
   output.document()["database"] = file.string();
-  output.document()["created"] = created;
+  output.document()["created"] = false;
   output.document()[changing.list].emplace_array();
   auto connection = open_to_write(arguments, file);
+  output.document()["created"] = created;
   if (created) output.line("created " + file.string(), style::good);
   Progress watch(std::string(changing.doing), "migrations");
   MigratorOptions options = migrations.options();

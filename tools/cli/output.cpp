@@ -159,4 +159,16 @@ std::string count_text(std::size_t count, std::string_view what) {
   return text.append(what) += count == 1 ? "" : "s";
 }
 
+std::string in_shell_quotes(std::string_view text) {
+  std::string quoted = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '\'';
+}
+
 }  // namespace statehouse::cli

@@ -79,6 +79,8 @@ std::string to_text(std::chrono::nanoseconds duration);
 std::string size_text(std::uintmax_t bytes);
 /// "1 migration", "2 migrations"
 std::string count_text(std::size_t count, std::string_view what);
+/// For sh, bash, zsh and fish.
+std::string in_shell_quotes(std::string_view text);
 /// Text for a terminal: no control characters but line ends.
 std::string printable(std::string_view text);
 
