@@ -30,9 +30,6 @@ struct ConnectionOptions {
   bool foreign_keys = true;
   std::size_t statement_cache = 100;             ///< Prepared statements kept per connection.
   int cache_kib = 2000;                          ///< Page cache per connection, KiB.
-  /// Bytes of the file that readers map into memory instead of copying pages out of it. Fewer system calls; the price is
-  /// that an I/O error, or a file cut short by somebody else, kills the process (SIGBUS) where it would have been an error.
-  std::int64_t mmap_bytes = 0;
   /// The file belongs to this process: any other one finds it locked, tools and backups too. The WAL's index is then kept
   /// in memory and no file locks are taken (SQLite's `unix-excl`).
   bool exclusive = false;

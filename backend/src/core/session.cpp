@@ -157,7 +157,6 @@ void Session::apply_settings() {
   set("temp_store", 2);
   set("cell_size_check", 1);
   set("analysis_limit", 400);
-  if (!writer) set("mmap_size", options.mmap_bytes);
   if (!writer) set("wal_autocheckpoint", 0);
   if (writer) set("journal_size_limit", options.journal_size_limit);
   require("PRAGMA foreign_keys", options.foreign_keys ? "1" : "0");
