@@ -50,9 +50,10 @@ std::string today() {
 json::object describe_machine(const Settings& settings, double load_before) {
   utsname system{};
   ::uname(&system);
+  const std::string release(system.release);
   return {{"processor", processor()},
           {"cores", std::thread::hardware_concurrency()},
-          {"kernel", std::string(system.sysname) + " " + system.release},
+          {"kernel", system.sysname + (" " + release.substr(0, release.find('-')))},
           {"file_system", file_system_of(settings.directory)},
           {"compiler", "GCC " __VERSION__},
           {"build_type", STATEHOUSE_BENCH_BUILD_TYPE},
