@@ -20,12 +20,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* bookkeeping =
-    "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL "
+    "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP NOT "
+    "NULL "
     "DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
 
 /// What statehouse sets on every connection.
 constexpr const char* settings =
-    "PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = MEMORY; "
+    "PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = "
+    "MEMORY; "
     "PRAGMA trusted_schema = OFF; PRAGMA analysis_limit = 400";
 
 /// The steps of `get_pool` on a new file, by hand.
@@ -40,8 +42,9 @@ double open_with_c_api(const std::filesystem::path& file, bool statistics_and_ch
     if (migration.kind == migration_kind::down) continue;
     c_execute(writer.get(), "BEGIN IMMEDIATE");
     c_execute(writer.get(), migration.sql.c_str());
-    c_execute(writer.get(), "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) "
-                            "VALUES (20251201090000, 'create context', TRUE, zeroblob(48), -1)");
+    c_execute(writer.get(),
+              "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) "
+              "VALUES (20251201090000, 'create context', TRUE, zeroblob(48), -1)");
     c_execute(writer.get(), "UPDATE _sqlx_migrations SET execution_time = 1 WHERE version = 20251201090000");
     c_execute(writer.get(), "COMMIT");
   }
@@ -110,7 +113,9 @@ double execute_scripts(const Scripts& scripts, const std::filesystem::path& file
   return milliseconds_since(began);
 }
 
-std::string name_of_database(int index) { return "tenant-" + std::to_string(index); }
+std::string name_of_database(int index) {
+  return "tenant-" + std::to_string(index);
+}
 
 /// Opens them, uses each once, closes them.
 Values open_many(const std::filesystem::path& directory, int count) {

@@ -43,7 +43,9 @@ void measure(const Bench& bench, const Cell& cell, const SystemKind& kind, int r
   bench.results.add(name_of(cell), kind.name, values_of(measured, resident_kb() - before));
 }
 
-int cores() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
+int cores() {
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
 
 /// The C API: one thread, and one per core.
 void measure_c_api(const Bench& bench, workload kind, durability synchronous, int round) {
@@ -67,7 +69,8 @@ void run_load(const Bench& bench, int round) {
   for (const durability synchronous : {durability::normal, durability::full}) {
     for (const workload kind : {workload::read, workload::write, workload::mixed}) {
       // Reads do not sync.
-      if (synchronous == durability::full && (kind == workload::read || (bench.settings.brief && kind == workload::mixed)))
+      if (synchronous == durability::full &&
+          (kind == workload::read || (bench.settings.brief && kind == workload::mixed)))
         continue;
       measure_c_api(bench, kind, synchronous, round);
       for (const int depth : depths)

@@ -93,7 +93,8 @@ int main(int argc, char** argv) {
 
   CLI::App app("Measures statehouse beside the plain C API, a hand-written pool, POCO and SOCI.", "statehouse-bench");
   app.add_flag("--short", settings.brief, "only what the targets need, 3 rounds, about 30 seconds");
-  app.add_flag("--check", arguments.check, "exit 1 when a ratio is far from its target, in most cases by a factor of three; times never count");
+  app.add_flag("--check", arguments.check,
+               "exit 1 when a ratio is far from its target, in most cases by a factor of three; times never count");
   app.add_option("--out", arguments.out, "write everything measured to this JSON file");
   app.add_option("--only", arguments.only, "these scenarios")->check(CLI::IsMember(names))->delimiter(',');
   app.add_option("--rounds", arguments.rounds, "default 5")->check(CLI::Range(1, 1000));
