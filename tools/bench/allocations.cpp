@@ -17,12 +17,24 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
-void* operator new(std::size_t size) { return allocate(size); }
-void* operator new[](std::size_t size) { return allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void* operator new(std::size_t size) {
+  return allocate(size);
+}
+void* operator new[](std::size_t size) {
+  return allocate(size);
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
 
 namespace statehouse::bench {
 
@@ -30,7 +42,11 @@ AllocationCount::AllocationCount() noexcept {
   counted = 0;
   counting = true;
 }
-AllocationCount::~AllocationCount() { counting = false; }
-std::uint64_t AllocationCount::value() const noexcept { return counted; }
+AllocationCount::~AllocationCount() {
+  counting = false;
+}
+std::uint64_t AllocationCount::value() const noexcept {
+  return counted;
+}
 
 }  // namespace statehouse::bench

@@ -1,6 +1,7 @@
 #include "c_api.hpp"
 
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -16,7 +17,8 @@ CDatabase c_open(const DatabaseFile& database) {
   if (result != SQLITE_OK) throw std::runtime_error(sqlite3_errmsg(opened));
   sqlite3_busy_timeout(db.get(), 3000);
   c_execute(db.get(), "PRAGMA journal_mode = WAL");
-  c_execute(db.get(), database.synchronous == durability::full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  c_execute(db.get(),
+            database.synchronous == durability::full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
   return db;
 }
 
@@ -114,6 +116,8 @@ class CApi final : public System {
 
 }  // namespace
 
-std::unique_ptr<System> open_c_api(const DatabaseFile& database) { return std::make_unique<CApi>(database); }
+std::unique_ptr<System> open_c_api(const DatabaseFile& database) {
+  return std::make_unique<CApi>(database);
+}
 
 }  // namespace statehouse::bench

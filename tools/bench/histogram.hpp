@@ -5,6 +5,7 @@
 #include <bit>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 
 namespace statehouse::bench {
 
@@ -40,7 +41,7 @@ class Histogram {
   }
 
  private:
-  static constexpr unsigned bits_ = 7;  // of precision: 128 buckets per power of two
+  static constexpr unsigned bits_ = 7;         // of precision: 128 buckets per power of two
   static constexpr std::size_t octaves_ = 34;  // the last bucket begins beyond 15 minutes
 
   static std::size_t bucket(std::uint64_t value) noexcept {

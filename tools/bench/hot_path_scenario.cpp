@@ -60,9 +60,9 @@ double allocations_per_call(boost::asio::io_context& io, Call&& call) {
 }
 
 void count_allocations(const Bench& bench, Application& app) {
-  bench.results.add("allocations/get_pool", statehouse_name, {{"per_call", allocations_per_call(app.io, [&] {
-                      return app.state.db_instances.get_pool("context");
-                    })}});
+  bench.results.add(
+      "allocations/get_pool", statehouse_name,
+      {{"per_call", allocations_per_call(app.io, [&] { return app.state.db_instances.get_pool("context"); })}});
   boost::asio::io_context io(1);
   PoolOnFile store(bench.database);
   const Key& key = bench.keys.front();

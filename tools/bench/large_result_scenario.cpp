@@ -37,7 +37,8 @@ std::vector<ContextRow> query(SQLite::Database& db) {
   SQLite::Statement statement(db, sql);
   std::vector<ContextRow> result;
   while (statement.executeStep())
-    result.push_back({statement.getColumn(0).getString(), statement.getColumn(1).getString(), statement.getColumn(2).getString()});
+    result.push_back(
+        {statement.getColumn(0).getString(), statement.getColumn(1).getString(), statement.getColumn(2).getString()});
   return result;
 }
 

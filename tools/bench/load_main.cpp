@@ -1,9 +1,9 @@
 // statehouse-load: how fast is a pool on this file, on this machine? One line of JSON on stdout.
 #include <sqlite3.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_future.hpp>
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <future>
@@ -23,7 +23,8 @@ constexpr int usage_error = 2;
 constexpr const char* description =
     "Runs CONCURRENCY coroutines on one io_context thread, each with one operation at a time, over one statehouse pool "
     "on an existing database with the table context(document_id, block_id, context), OPERATIONS in total, and prints "
-    "one line of JSON. write replaces contexts; mixed is 90 % reads, 10 % writes. The keys are taken, at random, from the "
+    "one line of JSON. write replaces contexts; mixed is 90 % reads, 10 % writes. The keys are taken, at random, from "
+    "the "
     "file that the environment variable STATEHOUSE_KEYS names: lines 'document block'.";
 
 struct Arguments {
@@ -50,11 +51,12 @@ void probe(boost::asio::io_context& io, PoolOnFile& store, const Key& key) {
 void print(const Measurement& result, std::uint64_t operations, std::size_t connections) {
   Histogram all = result.tally.reads;
   all.add(result.tally.writes);
-  std::printf("{\"ops_s\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"errors\":%llu,\"n\":%llu,\"secs\":%.4f,"
-              "\"conns\":%zu,\"cpu_s\":%.4f,\"rss_kb\":%lld,\"sqlite\":\"%s\"}\n",
-              static_cast<double>(operations) / result.seconds, all.quantile_us(0.5), all.quantile_us(0.99), all.max_us(),
-              static_cast<unsigned long long>(result.tally.errors), static_cast<unsigned long long>(operations),
-              result.seconds, connections, result.cpu_seconds, static_cast<long long>(resident_kb()), sqlite3_libversion());
+  std::printf(
+      "{\"ops_s\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"errors\":%llu,\"n\":%llu,\"secs\":%.4f,"
+      "\"conns\":%zu,\"cpu_s\":%.4f,\"rss_kb\":%lld,\"sqlite\":\"%s\"}\n",
+      static_cast<double>(operations) / result.seconds, all.quantile_us(0.5), all.quantile_us(0.99), all.max_us(),
+      static_cast<unsigned long long>(result.tally.errors), static_cast<unsigned long long>(operations), result.seconds,
+      connections, result.cpu_seconds, static_cast<long long>(resident_kb()), sqlite3_libversion());
   if (result.tally.errors != 0) std::cerr << "statehouse-load: the first error: " << result.tally.first_error << '\n';
 }
 
@@ -82,11 +84,16 @@ int main(int argc, char** argv) {
   const std::map<std::string, workload> kinds{
       {"read", workload::read}, {"write", workload::write}, {"mixed", workload::mixed}};
   std::string kind;
-  app.add_option("workload", kind, "read, write or mixed")->required()->check(CLI::IsMember({"read", "write", "mixed"}));
+  app.add_option("workload", kind, "read, write or mixed")
+      ->required()
+      ->check(CLI::IsMember({"read", "write", "mixed"}));
   app.add_option("database", arguments.database, "an existing SQLite file")->required();
   app.add_option("concurrency", arguments.concurrency, "operations in flight")
-      ->required()->check(CLI::Range(1, 10'000));
-  app.add_option("operations", arguments.operations, "in total")->required()->check(CLI::Range(1ULL, 1'000'000'000'000ULL));
+      ->required()
+      ->check(CLI::Range(1, 10'000));
+  app.add_option("operations", arguments.operations, "in total")
+      ->required()
+      ->check(CLI::Range(1ULL, 1'000'000'000'000ULL));
   try {
     app.parse(argc, argv);
     arguments.kind = kinds.at(kind);

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "histogram.hpp"
@@ -37,8 +35,8 @@ struct Tally {
 
 struct Measurement {
   Tally tally;
-  double seconds = 0;      ///< Of the window.
-  double cpu_seconds = 0;  ///< Of the whole process, within the window.
+  double seconds = 0;                       ///< Of the window.
+  double cpu_seconds = 0;                   ///< Of the whole process, within the window.
   std::vector<std::uint64_t> per_worker{};  ///< Operations completed within the window.
 };
 

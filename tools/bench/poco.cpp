@@ -1,7 +1,7 @@
 // POCO's SessionPool, used the way its documentation shows.
-#include <Poco/Data/SQLite/Connector.h>
 #include <Poco/Data/Session.h>
 #include <Poco/Data/SessionPool.h>
+#include <Poco/Data/SQLite/Connector.h>
 #include <Poco/Data/Statement.h>
 
 #include "thread_pool_store.hpp"
@@ -12,14 +12,14 @@ namespace {
 using namespace Poco::Data::Keywords;
 
 /// POCO refuses a column whose declared type it does not know, JSON for one. An expression has none.
-constexpr const char* read_as_text =
-    "SELECT CAST(context AS TEXT) FROM context WHERE document_id = ? AND block_id = ?";
+constexpr const char* read_as_text = "SELECT CAST(context AS TEXT) FROM context WHERE document_id = ? AND block_id = ?";
 
 class Sessions : public Poco::Data::SessionPool {
  public:
   explicit Sessions(const DatabaseFile& database)
       : SessionPool("SQLite", database.path.string(), static_cast<int>(pool_size()), static_cast<int>(pool_size())),
-        synchronous_(database.synchronous == durability::full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL") {}
+        synchronous_(database.synchronous == durability::full ? "PRAGMA synchronous = FULL"
+                                                              : "PRAGMA synchronous = NORMAL") {}
 
  private:
   void customizeSession(Poco::Data::Session& session) override {

@@ -26,15 +26,21 @@ std::string processor() {
 }
 
 std::string file_system_of(const std::filesystem::path& directory) {
-  struct statfs facts{};
+  struct statfs facts {};
   if (::statfs(directory.c_str(), &facts) != 0) return "unknown";
   switch (facts.f_type) {
-    case 0xEF53: return "ext4";
-    case 0x58465342: return "xfs";
-    case 0x9123683E: return "btrfs";
-    case 0x01021994: return "tmpfs (memory: syncs cost nothing)";
-    case 0x794C7630: return "overlayfs";
-    default: return fmt::format("type {:#x}", facts.f_type);
+    case 0xEF53:
+      return "ext4";
+    case 0x58465342:
+      return "xfs";
+    case 0x9123683E:
+      return "btrfs";
+    case 0x01021994:
+      return "tmpfs (memory: syncs cost nothing)";
+    case 0x794C7630:
+      return "overlayfs";
+    default:
+      return fmt::format("type {:#x}", facts.f_type);
   }
 }
 
@@ -50,9 +56,10 @@ std::string today() {
 json::object describe_machine(const Settings& settings, double load_before) {
   utsname system{};
   ::uname(&system);
+  const std::string release(system.release);
   return {{"processor", processor()},
           {"cores", std::thread::hardware_concurrency()},
-          {"kernel", std::string(system.sysname) + " " + system.release},
+          {"kernel", system.sysname + (" " + release.substr(0, release.find('-')))},
           {"file_system", file_system_of(settings.directory)},
           {"compiler", "GCC " __VERSION__},
           {"build_type", STATEHOUSE_BENCH_BUILD_TYPE},
@@ -116,9 +123,8 @@ void print_row(const std::string& what, const std::string& system, const Values&
 
 void write_json(std::ostream& out, const Settings& settings, const Results& results, const std::vector<Goal>& goals,
                 double load_before) {
-  const json::object document{{"machine", describe_machine(settings, load_before)},
-                              {"results", to_json(results)},
-                              {"goals", to_json(goals)}};
+  const json::object document{
+      {"machine", describe_machine(settings, load_before)}, {"results", to_json(results)}, {"goals", to_json(goals)}};
   out << json::serialize(document) << '\n';
 }
 
@@ -138,7 +144,9 @@ void print_tables(const Results& results, const std::vector<Goal>& goals) {
   for (const Goal& goal : goals)
     fmt::print("{:<30} {:<42} {} {:>6} {:>9}  {}\n", goal.what, goal.measure, goal.at_least ? ">=" : "<=", goal.target,
                goal.reached ? fmt::format("{:.3g}", *goal.reached) : "-",
-               !goal.reached ? "not measured" : goal.met() ? "met" : "MISSED");
+               !goal.reached ? "not measured"
+               : goal.met()  ? "met"
+                             : "MISSED");
 }
 
 }  // namespace statehouse::bench

@@ -30,7 +30,8 @@ void Results::add(const std::string& what, const std::string& system, Values val
 }
 
 const Results::Series* Results::find(std::string_view what, std::string_view system) const {
-  const auto found = std::ranges::find_if(series_, [&](const Series& s) { return s.what == what && s.system == system; });
+  const auto found =
+      std::ranges::find_if(series_, [&](const Series& s) { return s.what == what && s.system == system; });
   return found != series_.end() ? &*found : nullptr;
 }
 

@@ -8,6 +8,7 @@ namespace statehouse::bench {
 
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all{
+      {"databases", "1 to 1,000 open databases: time and memory", run_many_databases},  // forks: before any thread
       {"load", "throughput and latency beside other systems", run_load},
       {"fairness", "64 writers, what each of them gets", run_fairness},
       {"interference", "reads beside writers", run_interference},
@@ -16,7 +17,6 @@ const std::vector<Scenario>& scenarios() {
       {"migrations", "1,000 migrations, fresh and again", run_migrations},
       {"large_result", "10,000 rows", run_large_result},
       {"shutdown", "closing 8 databases", run_shutdown},
-      {"databases", "1 to 1,000 open databases: time and memory", run_many_databases},
   };
   return all;
 }

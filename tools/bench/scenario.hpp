@@ -14,7 +14,7 @@ struct Settings {
   bool brief = false;  ///< Only what the targets need.
   int rounds = 5;
   std::chrono::milliseconds duration{400};  ///< Of one measurement under load, after a quarter of it as warm-up.
-  std::filesystem::path directory;  ///< On the disk that is to be measured.
+  std::filesystem::path directory;          ///< On the disk that is to be measured.
   std::uint64_t seed = 1;
 };
 

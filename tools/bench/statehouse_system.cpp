@@ -8,7 +8,8 @@ namespace {
 
 class Statehouse final : public System {
  public:
-  explicit Statehouse(const DatabaseFile& database) : store_(database.path, {.connection = {.synchronous = database.synchronous}}) {}
+  explicit Statehouse(const DatabaseFile& database)
+      : store_(database.path, {.connection = {.synchronous = database.synchronous}}) {}
 
   Measurement run(const Load& load) override { return run_closed_loop(io_, store_, load); }
 
@@ -19,6 +20,8 @@ class Statehouse final : public System {
 
 }  // namespace
 
-std::unique_ptr<System> open_statehouse(const DatabaseFile& database) { return std::make_unique<Statehouse>(database); }
+std::unique_ptr<System> open_statehouse(const DatabaseFile& database) {
+  return std::make_unique<Statehouse>(database);
+}
 
 }  // namespace statehouse::bench

@@ -5,7 +5,9 @@
 
 namespace statehouse::bench {
 
-unsigned pool_size() { return std::max(4U, std::thread::hardware_concurrency()); }
+unsigned pool_size() {
+  return std::max(4U, std::thread::hardware_concurrency());
+}
 
 std::vector<SystemKind> pooled_systems() {
   return {

@@ -34,7 +34,8 @@ boost::asio::awaitable<Result> on_threads(boost::asio::thread_pool& threads, F& 
       });
     });
   };
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, Result)>(start, asio::use_awaitable);
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, Result)>(start,
+                                                                                               asio::use_awaitable);
 }
 
 /// What a server does with a blocking pool: its calls go to a thread pool. `Connections` has `read(key)`, which gives

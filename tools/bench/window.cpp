@@ -19,8 +19,7 @@ void Tally::fail(const char* what) {
   if (first_error.empty()) first_error = what;
 }
 
-Window::Window(const Load& load)
-    : timed_(load.operations == 0), left_(static_cast<std::int64_t>(load.operations)) {
+Window::Window(const Load& load) : timed_(load.operations == 0), left_(static_cast<std::int64_t>(load.operations)) {
   if (!timed_) {
     begin();
     return;

@@ -8,20 +8,27 @@ namespace statehouse::bench {
 
 const char* name_of(workload kind) noexcept {
   switch (kind) {
-    case workload::read: return "read";
-    case workload::write: return "write";
-    case workload::mixed: return "mixed";
-    case workload::halves: return "halves";
+    case workload::read:
+      return "read";
+    case workload::write:
+      return "write";
+    case workload::mixed:
+      return "mixed";
+    case workload::halves:
+      return "halves";
   }
   return "";
 }
 
-std::string sample_value() { return R"({"cwd":")" + std::string(190, 'z') + R"("})"; }
+std::string sample_value() {
+  return R"({"cwd":")" + std::string(190, 'z') + R"("})";
+}
 
 const std::string& Requests::value() {
   constexpr std::size_t at = 8;  // within the quotes
   std::uint64_t number = ++serial_;
-  for (std::size_t i = 0; i < 2 * sizeof number; ++i, number /= 16) value_[at + i] = static_cast<char>('a' + number % 16);
+  for (std::size_t i = 0; i < 2 * sizeof number; ++i, number /= 16)
+    value_[at + i] = static_cast<char>('a' + number % 16);
   return value_;
 }
 

@@ -38,7 +38,9 @@ class Requests {
  public:
   Requests(const std::vector<Key>& keys, workload kind, std::uint64_t seed, std::size_t worker)
       : keys_(keys),
-        kind_(kind != workload::halves ? kind : worker % 2 == 0 ? workload::read : workload::write),
+        kind_(kind != workload::halves ? kind
+              : worker % 2 == 0        ? workload::read
+                                       : workload::write),
         random_(static_cast<std::minstd_rand::result_type>((seed * 1000 + worker) * 2654435761U + 1)) {}
 
   const Key& key() { return keys_[random_() % keys_.size()]; }
