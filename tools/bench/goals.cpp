@@ -72,6 +72,8 @@ void add_load_goals(Goals& goals, const Results& results) {
               {"mixed/normal/64", statehouse_name, "read_p99_us", "read/normal/64", statehouse_name, "p99_us"});
   goals.ratio("read, 1 in flight", "p50, hand-written pool", at_most, 1,
               against("read/normal/1", hand_written_name, "p50_us"));
+  goals.ratio("read, 1 in flight, inline", "p50, C API", at_most, 1.5,
+              {"read/normal/1", statehouse_inline_name, "p50_us", "read/normal/1", c_api_name, "p50_us"});
   goals.ratio("write, 1 in flight", "p50, hand-written pool", at_most, 1,
               against("write/normal/1", hand_written_name, "p50_us"));
 }

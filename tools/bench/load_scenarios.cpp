@@ -65,6 +65,8 @@ std::vector<SystemKind> systems_of(const Bench& bench, int round) {
 }  // namespace
 
 void run_load(const Bench& bench, int round) {
+  const SystemKind inline_reads{statehouse_inline_name, open_statehouse_inline};
+  measure(bench, {workload::read, durability::normal, 1}, inline_reads, round);
   const std::vector<int> depths = bench.settings.brief ? std::vector{1, 64} : std::vector{1, 8, 64, 512};
   for (const durability synchronous : {durability::normal, durability::full}) {
     for (const workload kind : {workload::read, workload::write, workload::mixed}) {

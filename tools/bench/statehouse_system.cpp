@@ -8,8 +8,7 @@ namespace {
 
 class Statehouse final : public System {
  public:
-  explicit Statehouse(const DatabaseFile& database)
-      : store_(database.path, {.connection = {.synchronous = database.synchronous}}) {}
+  Statehouse(const DatabaseFile& database, const PoolOptions& options) : store_(database.path, options) {}
 
   Measurement run(const Load& load) override { return run_closed_loop(io_, store_, load); }
 
@@ -18,10 +17,22 @@ class Statehouse final : public System {
   PoolOnFile store_;
 };
 
+PoolOptions options_for(const DatabaseFile& database) {
+  PoolOptions options;
+  options.connection.synchronous = database.synchronous;
+  return options;
+}
+
 }  // namespace
 
 std::unique_ptr<System> open_statehouse(const DatabaseFile& database) {
-  return std::make_unique<Statehouse>(database);
+  return std::make_unique<Statehouse>(database, options_for(database));
+}
+
+std::unique_ptr<System> open_statehouse_inline(const DatabaseFile& database) {
+  PoolOptions options = options_for(database);
+  options.inline_reads = true;
+  return std::make_unique<Statehouse>(database, options);
 }
 
 }  // namespace statehouse::bench

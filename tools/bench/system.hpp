@@ -26,6 +26,8 @@ struct DatabaseFile {
 unsigned pool_size();
 
 std::unique_ptr<System> open_statehouse(const DatabaseFile& database);
+/// With `PoolOptions::inline_reads`.
+std::unique_ptr<System> open_statehouse_inline(const DatabaseFile& database);
 /// Loops over the plain C API, `Load::in_flight` of them, each on a thread and a connection of its own.
 std::unique_ptr<System> open_c_api(const DatabaseFile& database);
 std::unique_ptr<System> open_hand_written_pool(const DatabaseFile& database);
@@ -38,6 +40,7 @@ struct SystemKind {
 };
 
 inline constexpr const char* statehouse_name = "statehouse";
+inline constexpr const char* statehouse_inline_name = "statehouse, inline reads";
 inline constexpr const char* c_api_name = "C API";
 inline constexpr const char* hand_written_name = "hand-written pool";
 
