@@ -14,6 +14,8 @@ using std::chrono::milliseconds;
 
 /// Operations one turn on a database thread runs before it lets other databases have the thread.
 constexpr std::size_t turn = 256;
+/// More would not make a read cheaper, but those that are done wait for the last of them.
+constexpr std::size_t reads_per_batch = 16;
 
 constexpr const char* would_deadlock_text =
     "called inside a closure of this pool: use the connection the closure was given";
@@ -187,12 +189,13 @@ bool Lane::claim(Slot& slot) {
 }
 
 /// How many operations, beginning with the first in the queue, one connection may claim: readers leave the others their
-/// part.
+/// part, and take no more than the callers' thread can use meanwhile.
 std::size_t Lane::share(const Operation& first) const {
   if (!first.request_.may_share() || slow_.contains(first)) return 1;
   const auto usable = static_cast<std::size_t>(std::ranges::count_if(
       slots_, [](const Slot& slot) { return slot.status != Slot::state::leased; }));
-  return std::min(Claims::capacity, (queue_.size() + usable - 1) / usable);
+  const std::size_t most = role_ == connection_role::reader ? reads_per_batch : Claims::capacity;
+  return std::min(most, (queue_.size() + usable - 1) / usable);
 }
 
 /// The connection as the next user expects it, opened anew if need be; an error when that fails.

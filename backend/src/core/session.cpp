@@ -100,9 +100,6 @@ void Session::open() {
   }
   handle_ = database_->getHandle();
   sqlite3_extended_result_codes(handle_, 1);
-  // Half of SQLite's own number of slots: the rest is never used by what a service asks, and a thousand idle databases
-  // have three connections each.
-  sqlite3_db_config(handle_, SQLITE_DBCONFIG_LOOKASIDE, nullptr, 1200, 20);
   config_.interrupter->attach(handle_);
   install_handlers();
   // SQLite opens what it may not write for reading, and says so only at the first write.
@@ -136,6 +133,9 @@ void Session::configure() {
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, nullptr);
   register_regexp(handle_);
+  // A connection allocates room for 20 pages at its first, or as many as the cache may hold: with 4 it is a third as
+  // large while it is idle.
+  run_internal("PRAGMA cache_size = 4");
   const bool writer = config_.role == connection_role::writer;
   if (writer && config_.path != ":memory:") enable_wal();
   apply_settings();
