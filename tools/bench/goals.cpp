@@ -92,9 +92,12 @@ std::vector<Goal> evaluate(const Results& results) {
               against("open/new file", c_api_name, "open_ms"));
   for (const char* const count : {"200", "1000"}) {
     const std::string what = std::string("migrations/") + count;
-    if (results.median(what, statehouse_name, "fresh_ms"))
-      goals.ratio("many migrations, fresh run", "time, the scripts through the C API", at_most, 1.2,
-                  against(what, c_api_name, "fresh_ms"));
+    if (!results.median(what, statehouse_name, "fresh_ms")) continue;
+    const char* const fresh = "many migrations, fresh run";
+    goals.ratio(fresh, "time, the scripts through the C API", at_most, 1.2, against(what, c_api_name, "fresh_ms"));
+    // Each script is one small table: to record it costs as many pages as to run it.
+    goals.ratio(fresh, "time, the scripts and their rows, C API", at_most, 1.2,
+                against(what, c_api_rows_name, "fresh_ms"));
   }
   const char* const fairness = "fairness, 64 writers";
   goals.value(fairness, "slowest share of the mean", at_least, 0.5,

@@ -102,12 +102,16 @@ double migrate(const Migrator& migrator, const std::filesystem::path& file) {
   return milliseconds_since(began);
 }
 
-double execute_scripts(const Scripts& scripts, const std::filesystem::path& file) {
+double execute_scripts(const Scripts& scripts, const std::filesystem::path& file, bool with_rows) {
   const CDatabase db = c_open({file});
+  if (with_rows) c_execute(db.get(), bookkeeping);
   const auto began = Clock::now();
-  for (const std::string& text : scripts.texts) {
+  for (std::size_t i = 0; i < scripts.texts.size(); ++i) {
     c_execute(db.get(), "BEGIN IMMEDIATE");
-    c_execute(db.get(), text.c_str());
+    c_execute(db.get(), scripts.texts[i].c_str());
+    if (with_rows)
+      c_execute(db.get(), ("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) "
+                           "VALUES (" + std::to_string(i + 1) + ", 'step', TRUE, zeroblob(48), -1)").c_str());
     c_execute(db.get(), "COMMIT");
   }
   return milliseconds_since(began);
@@ -201,8 +205,8 @@ void run_migrations(const Bench& bench, int) {
   const Migrator migrator = scripts.migrator();
   const ScratchDirectory directory(bench.settings.directory);
   const std::string what = "migrations/" + std::to_string(count);
-  const double by_hand = execute_scripts(scripts, directory / "by_hand.db");
-  bench.results.add(what, c_api_name, {{"fresh_ms", by_hand}});
+  bench.results.add(what, c_api_name, {{"fresh_ms", execute_scripts(scripts, directory / "scripts.db", false)}});
+  bench.results.add(what, c_api_rows_name, {{"fresh_ms", execute_scripts(scripts, directory / "rows.db", true)}});
   const double fresh = migrate(migrator, directory / "migrated.db");
   const double again = migrate(migrator, directory / "migrated.db");
   bench.results.add(what, statehouse_name, {{"fresh_ms", fresh}, {"again_us_per_migration", again * 1e3 / count}});

@@ -42,6 +42,7 @@ struct SystemKind {
 inline constexpr const char* statehouse_name = "statehouse";
 inline constexpr const char* statehouse_inline_name = "statehouse, inline reads";
 inline constexpr const char* c_api_name = "C API";
+inline constexpr const char* c_api_rows_name = "C API, scripts and their rows";
 inline constexpr const char* hand_written_name = "hand-written pool";
 
 /// Those with a pool that coroutines can use; ours first. POCO and SOCI where they were found when this was built.

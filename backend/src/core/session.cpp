@@ -133,9 +133,10 @@ void Session::configure() {
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, nullptr);
   register_regexp(handle_);
-  // A connection allocates room for 20 pages at its first, or as many as the cache may hold: with 4 it is a third as
-  // large while it is idle.
+  // With its first page a connection allocates room for 20, or for as many as the cache may hold. With 4 it is half as
+  // large while it is idle. The PRAGMA has read a page itself, hence the release.
   run_internal("PRAGMA cache_size = 4");
+  sqlite3_db_release_memory(handle_);
   const bool writer = config_.role == connection_role::writer;
   if (writer && config_.path != ":memory:") enable_wal();
   apply_settings();

@@ -12,6 +12,11 @@ std::size_t thread_number() noexcept {
   return number;
 }
 
+/// One reference to the pool, with a reference count of its own, on a cache line of its own.
+struct alignas(64) Owner {
+  std::shared_ptr<PoolCore> pool;
+};
+
 }  // namespace
 
 OpenPools::~OpenPools() {
@@ -34,9 +39,8 @@ std::shared_ptr<PoolCore> OpenPools::find(std::string_view name) const noexcept 
 void OpenPools::publish(std::string_view name, const std::shared_ptr<PoolCore>& pool) {
   auto node = std::make_unique<Node>();
   node->name = name;
-  // Each owner has a reference count of its own, which keeps one reference to the pool.
   for (auto& owner : node->pool)
-    owner = std::shared_ptr<PoolCore>(std::make_shared<std::shared_ptr<PoolCore>>(pool), pool.get());
+    owner = std::shared_ptr<PoolCore>(std::make_shared<Owner>(pool), pool.get());
   auto& head = heads_[bucket_of(name)];
   node->next = head.load(std::memory_order_relaxed);
   head.store(node.release(), std::memory_order_release);
