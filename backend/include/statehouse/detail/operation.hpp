@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/intrusive/list_hook.hpp>
 #include <cstdint>
@@ -180,10 +181,26 @@ asio::awaitable<std::invoke_result_t<Work&, Connection&>> perform(Target target,
   co_return job.take();
 }
 
+/// A copy of a statement's text; of nearly all without an allocation.
+class SqlText {
+ public:
+  explicit SqlText(std::string_view text) : size_(text.size()) {
+    if (size_ > short_.size()) long_ = std::make_unique_for_overwrite<char[]>(size_);
+    text.copy(long_ ? long_.get() : short_.data(), size_);
+  }
+  // NOLINTNEXTLINE(google-explicit-constructor): it is what the verbs take
+  operator std::string_view() const noexcept { return {long_ ? long_.get() : short_.data(), size_}; }
+
+ private:
+  std::size_t size_;
+  std::unique_ptr<char[]> long_;
+  std::array<char, 192> short_;
+};
+
 /// Work of the statement verbs: owns the text and the values.
 template <class Verb, class... Args>
 struct StatementWork {
-  std::string sql;
+  SqlText sql;
   std::tuple<Args...> args;
 
   auto operator()(Connection& connection) {
@@ -196,7 +213,7 @@ template <class Verb, class... Args>
 auto make_statement(std::string_view sql, Args&&... args) {
   using Owned = std::tuple<decltype(to_owned(std::forward<Args>(args)))...>;
   return StatementWork<Verb, decltype(to_owned(std::forward<Args>(args)))...>{
-      std::string(sql), Owned(to_owned(std::forward<Args>(args))...)};
+      SqlText(sql), Owned(to_owned(std::forward<Args>(args))...)};
 }
 
 struct Execute {
