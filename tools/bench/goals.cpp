@@ -93,11 +93,13 @@ std::vector<Goal> evaluate(const Results& results) {
   for (const char* const count : {"200", "1000"}) {
     const std::string what = std::string("migrations/") + count;
     if (!results.median(what, statehouse_name, "fresh_ms")) continue;
-    const char* const fresh = "many migrations, fresh run";
-    goals.ratio(fresh, "time, the scripts through the C API", at_most, 1.2, against(what, c_api_name, "fresh_ms"));
-    // Each script is one small table: to record it costs as many pages as to run it.
-    goals.ratio(fresh, "time, the scripts and their rows, C API", at_most, 1.2,
-                against(what, c_api_rows_name, "fresh_ms"));
+    goals.ratio("many migrations, fresh run", "time, the scripts through the C API", at_most, 1.2,
+                against(what, c_api_name, "fresh_ms"));
+    // To record a migration costs two pages, as many as such a script does.
+    const char* const small = "tiny migrations, fresh run";
+    goals.ratio(small, "time, the scripts through the C API", at_most, 1.2, against("small " + what, c_api_name, "fresh_ms"));
+    goals.ratio(small, "time, the scripts and their rows, C API", at_most, 1.2,
+                against("small " + what, c_api_rows_name, "fresh_ms"));
   }
   const char* const fairness = "fairness, 64 writers";
   goals.value(fairness, "slowest share of the mean", at_least, 0.5,

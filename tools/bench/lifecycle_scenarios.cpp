@@ -78,12 +78,19 @@ double open_with_statehouse(const std::filesystem::path& directory) {
   return took;
 }
 
-/// `count` migrations of a table each.
+/// `count` migrations: of a small table each, or of a table with an index, a constraint and its first rows.
 struct Scripts {
-  explicit Scripts(int count) {
+  Scripts(int count, bool small) {
     for (int i = 1; i <= count; ++i) {
+      const std::string table = "step_" + std::to_string(i);
       names.push_back(std::to_string(i) + "_step.sql");
-      texts.push_back("CREATE TABLE step_" + std::to_string(i) + " (id INTEGER PRIMARY KEY, name TEXT NOT NULL);");
+      texts.push_back("CREATE TABLE " + table + " (id INTEGER PRIMARY KEY, name TEXT NOT NULL);");
+      if (small) continue;
+      texts.back() = "CREATE TABLE " + table +
+                     " (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at TEXT NOT NULL);\n"
+                     "CREATE INDEX " + table + "_by_time ON " + table + " (created_at);\n"
+                     "INSERT INTO " + table + " (name, created_at) VALUES ('first', '2026-01-01'), ('second', "
+                     "'2026-01-02');";
     }
   }
   Migrator migrator() const {
@@ -199,17 +206,22 @@ void run_opening(const Bench& bench, int) {
   bench.results.add("open/new file", "C API, no statistics, no checkpoint", median(by_hand(false)));
 }
 
-void run_migrations(const Bench& bench, int) {
+void measure_migrations(const Bench& bench, bool small) {
   const auto count = bench.settings.brief ? 200 : 1000;
-  const Scripts scripts(count);
+  const Scripts scripts(count, small);
   const Migrator migrator = scripts.migrator();
   const ScratchDirectory directory(bench.settings.directory);
-  const std::string what = "migrations/" + std::to_string(count);
+  const std::string what = (small ? "small migrations/" : "migrations/") + std::to_string(count);
   bench.results.add(what, c_api_name, {{"fresh_ms", execute_scripts(scripts, directory / "scripts.db", false)}});
   bench.results.add(what, c_api_rows_name, {{"fresh_ms", execute_scripts(scripts, directory / "rows.db", true)}});
   const double fresh = migrate(migrator, directory / "migrated.db");
   const double again = migrate(migrator, directory / "migrated.db");
   bench.results.add(what, statehouse_name, {{"fresh_ms", fresh}, {"again_us_per_migration", again * 1e3 / count}});
+}
+
+void run_migrations(const Bench& bench, int) {
+  measure_migrations(bench, false);
+  measure_migrations(bench, true);
 }
 
 void run_shutdown(const Bench& bench, int) {
