@@ -50,6 +50,7 @@ TEST_CASE("commands that only look create nothing and show a missing database as
   CHECK(versions(shop.migrate("plan"), "planned") == "1 2 3 ");
   CHECK(versions(shop.migrate("run", {"--dry-run"}), "planned") == "1 2 3 ");
   CHECK(versions(shop.migrate("revert", {"--dry-run"}), "planned").empty());
+  CHECK(shop.migrate("revert").kind() == "not_found");
   CHECK(shop.migrate("repair", {"1"}).kind() == "not_found");
   CHECK(shop.migrate("baseline", {"1"}).kind() == "not_found");
   CHECK(shop.db("check").kind() == "not_found");
@@ -187,6 +188,22 @@ TEST_CASE("a folder that is refused creates no database") {
   shop.migration("2_c.sql", "SELECT 1;");
   CHECK(shop.migrate("run").kind() == "migration_source");
   CHECK(shop.files() == std::vector<std::string>{"migrations"});
+}
+
+TEST_CASE("a file that is refused before there is a database is told of under the database's name") {
+  const Workshop shop;
+  shop.migration("1_a.sql", "COMMIT;");
+  for (const char* const command : {"run", "plan"})
+    CHECK(text_of(shop.migrate(command).document().at("error").at("message")).starts_with("database 'x':"));
+}
+
+TEST_CASE("a folder without migrations is told, since it is mostly the wrong one") {
+  const Workshop shop;
+  write_file(shop / "migrations/users/1_a.sql", "CREATE TABLE a(x);");
+  const ToolRun run = shop.migrate("run");
+  CHECK(run.exit_code == 0);
+  CHECK(contains(run.err, "'migrations' holds no migrations"));
+  CHECK(contains(run.err, "--source"));
 }
 
 TEST_CASE("what was applied before a failure is told, and stays") {

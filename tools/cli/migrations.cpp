@@ -84,6 +84,8 @@ Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore
     ignored.emplace_back(name);
     output.note("'" + name + "' is passed over: its name is not <version>_<description>.sql");
   }
+  if (migrations.migrations().empty())
+    output.note("the folder '" + arguments.source + "' holds no migrations; --source names the one that does");
   return migrations;
 }
 
@@ -109,8 +111,8 @@ MigrationReport change_database(const Migrator& migrations, const Arguments& arg
 }
 
 void apply(const Migrator& migrations, const Arguments& arguments, Output& output) {
-  if (!is_there(database_file(arguments))) {
-    Connection nothing(":memory:");
+  if (const auto file = database_file(arguments); !is_there(file)) {
+    Connection nothing = open_nothing(file);
     migrations.plan(nothing, arguments.target_version);  // what is refused creates no database
   }
   const auto action = [&](const Migrator& migrator, Connection& connection) {

@@ -25,7 +25,7 @@ const char* advice(int error) noexcept {
     case ENOTDIR: return "a part of the path is a file, not a directory";
     case EISDIR: return "there is a directory of that name";
     case ENAMETOOLONG: return "the path is too long for the file system";
-    case ENOENT: return "a directory on the path does not exist";
+    case ENOENT: return "a directory on the path does not exist: create it first";
     case ELOOP: return "symbolic links go in circles, or the file is one";
     case ENOSPC: return "the file system is full";
     case EMFILE:
