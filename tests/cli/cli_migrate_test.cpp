@@ -204,6 +204,7 @@ TEST_CASE("a folder without migrations is told, since it is mostly the wrong one
   CHECK(run.exit_code == 0);
   CHECK(contains(run.err, "'migrations' holds no migrations"));
   CHECK(contains(run.err, "--source"));
+  CHECK(contains(shop.run({"migrate", "verify"}).err, "'migrations' holds no migrations"));
 }
 
 TEST_CASE("what was applied before a failure is told, and stays") {

@@ -317,6 +317,7 @@ void migrate_verify(const Arguments& arguments, Output& output) {
                          "the folder '" + arguments.source + "' has " + found + ": put them right first",
                          {first->version, first->file, first->line});
   }
+  tell_if_empty(Migrator::from_directory(arguments.source), arguments, output);
   output.line(problems.empty() ? "no problems" : found, problems.empty() ? style::good : style::warning);
 }
 
