@@ -233,6 +233,7 @@ TEST_CASE("missing, out of order, an own table and ignored characters are as in 
   strict.emplace_back("--strict");
   CHECK(shop.migrate("run", strict).kind() == "migration_order");
   CHECK(shop.migrate("plan", strict).kind() == "migration_order");
+  CHECK(contains(text_of(shop.migrate("run", strict).document().at("error").at("message")), "leave --strict out"));
   std::filesystem::remove(shop / "migrations/5_e.sql");
   CHECK(shop.migrate("run", same).kind() == "migration_missing");
   CHECK(shop.migrate("plan", same).kind() == "migration_missing");
@@ -269,6 +270,7 @@ TEST_CASE("a database by directory and name follows the library's rules") {
   CHECK(shop.json({"migrate", "info", "--data-dir", "data", "--name", "x", "--database", "x.db"}).exit_code == 2);
   CHECK(shop.json({"migrate", "info"}).exit_code == 2);
   CHECK(shop.json({"migrate", "info", "--database", "sqlite:x.db"}).exit_code == 2);
+  CHECK(contains(shop.run({"migrate", "info", "--database", "sqlite:x.db"}).err, "without a scheme"));
 }
 
 TEST_CASE("a path means what the system makes of it, also through symbolic links") {

@@ -30,7 +30,7 @@ std::filesystem::path database_file(const Arguments& arguments) {
   if (!arguments.database.empty()) {
     if (arguments.database == ":memory:" || arguments.database.starts_with("sqlite:") ||
         arguments.database.starts_with("file:"))
-      throw UsageError("--database takes the path of a file, not '" + arguments.database + "'");
+      throw UsageError("--database takes the path of a file, without a scheme, not '" + arguments.database + "'");
     file = arguments.database;
   } else if (!arguments.name.empty()) {
     check_prefix(arguments.dev_prefix);
