@@ -46,9 +46,11 @@ TEST_CASE("db create makes an empty private database in WAL mode, and leaves an 
   PlainDatabase(shop / "x.db").execute("CREATE TABLE t(x)");
   CHECK(shop.db("create").document().at("created") == false);
   CHECK(PlainDatabase(shop / "x.db").scalar("SELECT count(*) FROM t") == 0);
-  CHECK(shop.json({"db", "create", "--database", "nowhere/x.db"}).kind() == "not_found");
   CHECK(shop.json({"db", "create", "--data-dir", "data", "--name", "y"}).exit_code == 0);
   CHECK(mode_of(shop / "data") == 0700);
+  CHECK(shop.json({"db", "create", "--database", "deep/down/y.db"}).exit_code == 0);
+  CHECK(mode_of(shop / "deep") == 0700);
+  CHECK(shop.json({"db", "create", "--database", "x.db/y.db"}).exit_code == 1);
 }
 
 TEST_CASE("db drop removes all files of a database that nobody has open") {
@@ -89,6 +91,7 @@ TEST_CASE("db drop leaves alone what is no database, unless forced, and what is 
   CHECK(run.exit_code == 1);
   CHECK(contains(text_of(run.document().at("error").at("message")), "--force"));
   CHECK(read_file(shop / "x.db") == std::string(5000, 'x'));
+  CHECK(contains(shop.run({"db", "check", "--database", "x.db"}).err, "Check the path"));
   CHECK(shop.db("drop", {"--yes", "--force"}).exit_code == 0);
   CHECK(shop.files().empty());
   std::filesystem::create_directory(shop / "x.db");

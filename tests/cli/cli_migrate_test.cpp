@@ -50,6 +50,7 @@ TEST_CASE("commands that only look create nothing and show a missing database as
   CHECK(versions(shop.migrate("plan"), "planned") == "1 2 3 ");
   CHECK(versions(shop.migrate("run", {"--dry-run"}), "planned") == "1 2 3 ");
   CHECK(versions(shop.migrate("revert", {"--dry-run"}), "planned").empty());
+  CHECK(shop.migrate("revert").kind() == "not_found");
   CHECK(shop.migrate("repair", {"1"}).kind() == "not_found");
   CHECK(shop.migrate("baseline", {"1"}).kind() == "not_found");
   CHECK(shop.db("check").kind() == "not_found");
@@ -189,6 +190,23 @@ TEST_CASE("a folder that is refused creates no database") {
   CHECK(shop.files() == std::vector<std::string>{"migrations"});
 }
 
+TEST_CASE("a file that is refused before there is a database is told of under the database's name") {
+  const Workshop shop;
+  shop.migration("1_a.sql", "COMMIT;");
+  for (const char* const command : {"run", "plan"})
+    CHECK(text_of(shop.migrate(command).document().at("error").at("message")).starts_with("database 'x':"));
+}
+
+TEST_CASE("a folder without migrations is told, since it is mostly the wrong one") {
+  const Workshop shop;
+  write_file(shop / "migrations/users/1_a.sql", "CREATE TABLE a(x);");
+  const ToolRun run = shop.migrate("run");
+  CHECK(run.exit_code == 0);
+  CHECK(contains(run.err, "'migrations' holds no migrations"));
+  CHECK(contains(run.err, "--source"));
+  CHECK(contains(shop.run({"migrate", "verify"}).err, "'migrations' holds no migrations"));
+}
+
 TEST_CASE("what was applied before a failure is told, and stays") {
   const ThreeMigrations shop;
   shop.migration("4_bad.sql", "INSERT INTO nowhere VALUES (1)");
@@ -215,6 +233,7 @@ TEST_CASE("missing, out of order, an own table and ignored characters are as in 
   strict.emplace_back("--strict");
   CHECK(shop.migrate("run", strict).kind() == "migration_order");
   CHECK(shop.migrate("plan", strict).kind() == "migration_order");
+  CHECK(contains(text_of(shop.migrate("run", strict).document().at("error").at("message")), "leave --strict out"));
   std::filesystem::remove(shop / "migrations/5_e.sql");
   CHECK(shop.migrate("run", same).kind() == "migration_missing");
   CHECK(shop.migrate("plan", same).kind() == "migration_missing");
@@ -251,6 +270,7 @@ TEST_CASE("a database by directory and name follows the library's rules") {
   CHECK(shop.json({"migrate", "info", "--data-dir", "data", "--name", "x", "--database", "x.db"}).exit_code == 2);
   CHECK(shop.json({"migrate", "info"}).exit_code == 2);
   CHECK(shop.json({"migrate", "info", "--database", "sqlite:x.db"}).exit_code == 2);
+  CHECK(contains(shop.run({"migrate", "info", "--database", "sqlite:x.db"}).err, "without a scheme"));
 }
 
 TEST_CASE("a path means what the system makes of it, also through symbolic links") {

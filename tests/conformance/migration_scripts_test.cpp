@@ -267,9 +267,7 @@ TEST_CASE("scripts: triggers that feed an FTS5 table work on connections that tr
     CHECK(trusted == 0);
   }
   ConnectionOptions options;
-  options.on_connect = [](Connection& db, connection_role) {
-    sqlite3_db_config(db.native().getHandle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, nullptr);
-  };
+  options.trusted_schema = true;
   Connection db(dir / "a.db", options);
   const EmbeddedFile more[]{files[0], {"2_b.sql", "-- no-transaction\nCREATE TABLE b(x);"}};
   CHECK(Migrator::from_files(more).run(db).versions.size() == 1);  // and are what they were afterwards

@@ -5,6 +5,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <vector>
 
@@ -156,6 +157,9 @@ TEST_CASE("backup: in a pool it is a read among others, and its reader goes on a
 TEST_CASE("a connection for reading creates nothing, writes nothing and keeps the journal mode") {
   TempDir dir;
   CHECK(code_of([&] { Connection::for_reading(dir / "x.db"); }) == boost::system::errc::no_such_file_or_directory);
+  std::ofstream(dir / "file") << "text";
+  CHECK(code_of([&] { Connection::for_reading(dir / "file" / "x.db"); }) == boost::system::errc::not_a_directory);
+  fs::remove(dir / "file");
   CHECK(fs::is_empty(dir.path()));
   Stranger(dir / "x.db").execute("CREATE TABLE t(x)");
   {

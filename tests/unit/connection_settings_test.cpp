@@ -135,6 +135,27 @@ TEST_CASE("hardening: no extension can be loaded, in SQL or through a tokenizer"
   CHECK(config_of(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER) == 0);
 }
 
+TEST_CASE("hardening: a trigger may feed an FTS5 table only where the schema is trusted, and the error names the option") {
+  File file;
+  Connection(file.fixture.config()).execute_script(
+      "CREATE TABLE doc(body); CREATE VIRTUAL TABLE f USING fts5(body);"
+      "CREATE TRIGGER feed AFTER INSERT ON doc BEGIN INSERT INTO f VALUES (new.body); END");
+  const auto insert = [](Connection& db) { db.execute("INSERT INTO doc VALUES ('one')"); };
+  {
+    Connection db(file.fixture.config());
+    const Error error = error_of([&] { insert(db); });
+    CHECK(contains(error.what(), "unsafe use of virtual table"));
+    CHECK(contains(error.what(), "ConnectionOptions::trusted_schema"));
+  }
+  file.fixture.options.trusted_schema = true;
+  Connection db(file.fixture.config());
+  Connection reader(file.fixture.config(connection_role::reader));
+  CHECK(setting(db, "trusted_schema") == "1");
+  CHECK(setting(reader, "trusted_schema") == "1");
+  insert(db);
+  CHECK(reader.query_one<int>("SELECT count(*) FROM f WHERE f MATCH 'one'") == 1);
+}
+
 TEST_CASE("hardening: the schema may not call functions with side effects, but may use REGEXP") {
   Connection db(":memory:");
   bool called = false;

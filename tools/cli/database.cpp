@@ -1,6 +1,10 @@
 #include "database.hpp"
 
 #include <SQLiteCpp/Database.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <utility>
 
 #include "arguments.hpp"
 #include "core/file.hpp"
@@ -26,7 +30,7 @@ std::filesystem::path database_file(const Arguments& arguments) {
   if (!arguments.database.empty()) {
     if (arguments.database == ":memory:" || arguments.database.starts_with("sqlite:") ||
         arguments.database.starts_with("file:"))
-      throw UsageError("--database takes the path of a file, not '" + arguments.database + "'");
+      throw UsageError("--database takes the path of a file, without a scheme, not '" + arguments.database + "'");
     file = arguments.database;
   } else if (!arguments.name.empty()) {
     check_prefix(arguments.dev_prefix);
@@ -46,13 +50,30 @@ std::filesystem::path resolved(const std::filesystem::path& file) {
 }
 
 bool is_there(const std::filesystem::path& file) {
-  std::error_code ignored;
-  return std::filesystem::exists(std::filesystem::symlink_status(file, ignored));
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(file, error);
+  if (status.type() == std::filesystem::file_type::none)
+    throw Error(error, "cannot look for the database file '" + file.string() + "': " + error.message() +
+                           ": check owner and mode of the directories above it");
+  return std::filesystem::exists(status);
+}
+
+void require_file(const std::filesystem::path& file) {
+  if (!is_there(file)) throw Finding("not_found", "there is no database file '" + file.string() + "'");
 }
 
 Connection open_to_write(const Arguments& arguments, const std::filesystem::path& file) {
-  if (arguments.database.empty()) detail::prepare_directory(file.parent_path());
+  detail::prepare_directory(file.parent_path());
   return Connection(file, options(arguments));
+}
+
+Connection open_nothing(const std::filesystem::path& file) {
+  detail::SessionConfig config;
+  config.path = ":memory:";
+  config.database = file.stem().string();
+  config.interrupter = std::make_shared<detail::Interrupter>(make_steady_clock());
+  config.logger = spdlog::default_logger();
+  return Connection(std::move(config));
 }
 
 Connection open_to_read(const Arguments& arguments, const std::filesystem::path& file) {

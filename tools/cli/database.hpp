@@ -15,9 +15,13 @@ std::filesystem::path database_file(const Arguments& arguments);
 /// An absolute path; symbolic links are followed but for the last name.
 std::filesystem::path resolved(const std::filesystem::path& file);
 
+/// Throws Error when it cannot be told.
 bool is_there(const std::filesystem::path& file);
 
-/// For commands that change something. Creates what is missing: with --data-dir the directory, and the file.
+/// Throws Finding when it is not there.
+void require_file(const std::filesystem::path& file);
+
+/// For commands that change something. Creates what is missing, directories included.
 ///
 /// Never checkpoints while another process has the file open (https://www.sqlite.org/wal.html section 11: that is the
 /// server's alone to do). On closing, SQLite moves the log into the database only under a lock on the whole file, which
@@ -26,5 +30,8 @@ Connection open_to_write(const Arguments& arguments, const std::filesystem::path
 
 /// For commands that only look: creates nothing, and neither checkpoints nor deletes a log that it finds.
 Connection open_to_read(const Arguments& arguments, const std::filesystem::path& file);
+
+/// Stands for a `file` that is not there yet: an empty database in memory, which errors call by the file's name.
+Connection open_nothing(const std::filesystem::path& file);
 
 }  // namespace statehouse::cli

@@ -35,9 +35,10 @@ class SoleUse {
   } catch (const SQLite::Exception& error) {
     const auto code = make_sqlite_error(error.getExtendedErrorCode());
     const std::string what = '\'' + file.string() + '\'';
-    if (code == condition::busy) throw Error(code, "another process has " + what + " open: stop it first");
+    if (code == condition::busy) throw Finding("busy", "another process has " + what + " open: stop it first");
+    const std::string why = detail::explain_cannot_open(file);
     throw Error(code, "SQLite cannot tell whether somebody uses " + what + " (" + error.what() +
-                          "). Make sure that nobody does, then give --force");
+                          (why.empty() ? "" : "; " + why) + "). Make sure that nobody does, then give --force");
   }
 
  private:
@@ -112,7 +113,7 @@ void db_drop(const Arguments& arguments, Output& output) {
 void db_reset(const Arguments& arguments, Output& output) {
   // The folder is read first: one that is broken must not cost the database.
   const auto migrations = read_migrations(arguments, output, false);
-  auto nothing = Connection(":memory:");
+  auto nothing = open_nothing(database_file(arguments));
   migrations.plan(nothing);
   drop(arguments, output);
   apply(migrations, arguments, output);
@@ -124,7 +125,7 @@ void db_setup(const Arguments& arguments, Output& output) {
 
 void db_shell_info(const Arguments& arguments, Output& output) {
   const auto file = database_file(arguments);
-  if (!is_there(file)) throw Finding("not_found", "there is no database file '" + file.string() + "'");
+  require_file(file);
   const std::string uri = "file:" + percent_encoded(file.string()) + "?mode=ro";
   const std::string reading = "sqlite3 " + in_shell_quotes(uri);
   const std::string writing = "sqlite3 -cmd '.timeout " + std::to_string(arguments.busy_timeout.count()) +

@@ -58,7 +58,12 @@ std::string kind_of(const boost::system::error_code& code) {
 std::string advice(const boost::system::error_code& code, const std::string& version) {
   if (code == condition::busy)
     return ". Wait until that process has ended its transaction and try again, or wait longer with --busy-timeout";
+  if (is_damage(code))
+    return (code.value() & 0xff) == SQLITE_NOTADB
+               ? ". Check the path: this file is of another program, or encrypted"
+               : ". Restore a backup, or save what is left with .recover of the sqlite3 shell";
   if (code == errc::migration_missing) return " (here: --ignore-missing of run, revert, plan and info)";
+  if (code == errc::migration_order) return " (here: leave --strict out)";
   if (code == errc::migration_mismatch)
     return ". Where the file is right as it is now: statehouse migrate repair " + version;
   if (code == errc::migration_dirty) return " (here: statehouse migrate repair " + version + ')';

@@ -53,7 +53,7 @@ Connection open_or_imagine(const Arguments& arguments, Output& output) {
   output.document()["exists"] = exists;
   if (exists) return open_to_read(arguments, file);
   output.line("there is no database " + file.string() + " yet");
-  return Connection(":memory:");
+  return open_nothing(file);
 }
 
 // --- plan ---
@@ -270,6 +270,7 @@ void migrate_revert(const Arguments& arguments, Output& output) {
     return tell_plan(migrations.plan_undo(connection, undo_target(migrations, arguments, connection)), "revert",
                      output);
   }
+  require_file(database_file(arguments));
   const auto action = [&](const Migrator& migrator, Connection& connection) {
     return migrator.undo(connection, undo_target(migrator, arguments, connection));
   };
@@ -316,6 +317,7 @@ void migrate_verify(const Arguments& arguments, Output& output) {
                          "the folder '" + arguments.source + "' has " + found + ": put them right first",
                          {first->version, first->file, first->line});
   }
+  tell_if_empty(Migrator::from_directory(arguments.source), arguments, output);
   output.line(problems.empty() ? "no problems" : found, problems.empty() ? style::good : style::warning);
 }
 

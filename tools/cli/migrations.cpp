@@ -84,7 +84,13 @@ Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore
     ignored.emplace_back(name);
     output.note("'" + name + "' is passed over: its name is not <version>_<description>.sql");
   }
+  tell_if_empty(migrations, arguments, output);
   return migrations;
+}
+
+void tell_if_empty(const Migrator& migrations, const Arguments& arguments, const Output& output) {
+  if (migrations.migrations().empty())
+    output.note("the folder '" + arguments.source + "' holds no migrations; --source names the one that does");
 }
 
 MigrationReport change_database(const Migrator& migrations, const Arguments& arguments, Output& output,
@@ -109,8 +115,8 @@ MigrationReport change_database(const Migrator& migrations, const Arguments& arg
 }
 
 void apply(const Migrator& migrations, const Arguments& arguments, Output& output) {
-  if (!is_there(database_file(arguments))) {
-    Connection nothing(":memory:");
+  if (const auto file = database_file(arguments); !is_there(file)) {
+    Connection nothing = open_nothing(file);
     migrations.plan(nothing, arguments.target_version);  // what is refused creates no database
   }
   const auto action = [&](const Migrator& migrator, Connection& connection) {

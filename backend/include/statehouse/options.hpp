@@ -28,6 +28,11 @@ struct ConnectionOptions {
   std::chrono::milliseconds busy_timeout{3000};  ///< Longest wait for a lock held by another process.
   durability synchronous = durability::normal;
   bool foreign_keys = true;
+  /// Lets triggers, views, CHECK constraints and the like use virtual tables and functions that SQLite does not call
+  /// innocuous: a trigger that keeps an FTS5 table up to date needs it. Leave it off where strangers may hand you a
+  /// database file: its schema could then call whatever `on_connect` registers
+  /// (https://www.sqlite.org/pragma.html#pragma_trusted_schema). Migrations always run with it.
+  bool trusted_schema = false;
   std::size_t statement_cache = 100;             ///< Prepared statements kept per connection.
   int cache_kib = 2000;                          ///< Page cache per connection, KiB.
   /// The file belongs to this process: any other one finds it locked, tools and backups too. The WAL's index is then kept

@@ -33,8 +33,10 @@ Connection::Connection(const std::filesystem::path& path, ConnectionOptions opti
 Connection Connection::for_reading(const std::filesystem::path& path, ConnectionOptions options) {
   std::error_code error;
   if (!std::filesystem::exists(std::filesystem::symlink_status(path, error)))
-    throw Error({error ? error.value() : ENOENT, boost::system::system_category()},
-                "there is no database file '" + path.string() + "'");
+    throw Error({error.value(), boost::system::system_category()},
+                error == std::errc::no_such_file_or_directory
+                    ? "there is no database file '" + path.string() + "'"
+                    : "cannot look for the database file '" + path.string() + "': " + error.message());
   // The last one to close moves the log into the database and deletes it: not for somebody who only looks. But an empty
   // log that the opening itself has made has to go again.
   if (detail::file_size_or_zero(path.string() + "-wal") > 0)

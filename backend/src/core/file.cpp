@@ -25,7 +25,7 @@ const char* advice(int error) noexcept {
     case ENOTDIR: return "a part of the path is a file, not a directory";
     case EISDIR: return "there is a directory of that name";
     case ENAMETOOLONG: return "the path is too long for the file system";
-    case ENOENT: return "a directory on the path does not exist";
+    case ENOENT: return "a directory on the path does not exist: create it first";
     case ELOOP: return "symbolic links go in circles, or the file is one";
     case ENOSPC: return "the file system is full";
     case EMFILE:
@@ -130,10 +130,11 @@ void prepare_file(const fs::path& file, bool tighten, spdlog::logger& logger) {
     if (::lstat(file.c_str(), &status) != 0) fail(errno, "cannot open the database file", file);
   }
   if (!S_ISREG(status.st_mode))
-    throw Error(errc::not_a_regular_file, "'" + file.string() + "' is a " +
-                                              (S_ISLNK(status.st_mode)   ? "symbolic link: use the real directory as data_dir"
-                                               : S_ISDIR(status.st_mode) ? "directory"
-                                                                         : "special file"));
+    throw Error(errc::not_a_regular_file,
+                "'" + file.string() + "' is a " +
+                    (S_ISLNK(status.st_mode)   ? "symbolic link: give the real file, or its directory as data_dir"
+                     : S_ISDIR(status.st_mode) ? "directory: give the path of a file"
+                                               : "special file: give the path of a regular one"));
   if (status.st_nlink > 1)
     throw Error(errc::hard_linked, "'" + file.string() + "' has " + std::to_string(status.st_nlink) +
                                        " hard links: SQLite cannot protect a file with two names; remove the other");

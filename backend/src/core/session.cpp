@@ -129,7 +129,7 @@ void Session::install_stop_handlers() noexcept {
 void Session::configure() {
   // Hardening as https://www.sqlite.org/security.html advises; REGEXP is registered as innocuous and works in schemas.
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, config_.options.trusted_schema ? 1 : 0, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, nullptr);
   register_regexp(handle_);
@@ -547,6 +547,8 @@ void Session::fail(int result, std::string_view sql) const {
   if (primary == SQLITE_AUTH && refusal_ != nullptr) throw Error(errc::statement_refused, refusal_, context);
   std::string message = sqlite3_errmsg(handle_);
   if (primary == SQLITE_BUSY) message += ": another process holds the lock";
+  if (message.find("unsafe use of") != std::string::npos)
+    message += "; if you trust the schema of this file, set ConnectionOptions::trusted_schema";
   if (primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN)
     if (const auto why = explain_cannot_open(config_.path); !why.empty() && config_.path != ":memory:")
       message += "; " + why;

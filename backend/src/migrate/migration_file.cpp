@@ -83,7 +83,8 @@ std::string read_content(const std::filesystem::path& path) {
     content.append(buffer.data(), static_cast<std::size_t>(stream.gcount()));
   if (stream.is_open() && !stream.bad()) return content;
   const std::error_code error(errno != 0 ? errno : EIO, std::generic_category());
-  fail("cannot read the migration file '" + shown(path) + "': " + error.message(), {{}, shown(path)}, error);
+  fail("cannot read the migration file '" + shown(path) + "': " + error.message() + "; make it readable",
+       {{}, shown(path)}, error);
 }
 
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& directory) {

@@ -138,7 +138,8 @@ void Runner::check_target() const {
   const std::string latest = std::to_string(applied_.back().version);
   throw MigrationError(errc::migration_target,
                        "cannot run to migration " + std::to_string(*target_) + ": " + latest +
-                           " is applied already. Use undo to go back, or give " + latest + " or a later one",
+                           " is applied already. Go back with undo ('statehouse migrate revert'), or give " + latest +
+                           " or a later one",
                        {.version = target_}, {session_.config().database, {}});
 }
 

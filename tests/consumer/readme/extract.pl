@@ -13,7 +13,6 @@ open(my $in, '<', $readme) or die "$readme: $!\n";
 
 my ($kind, $block, $first, @programs) = ('body', undef, 0);
 my $bodies = <<'HEADER';
-#include <SQLiteCpp/Database.h>
 #include <boost/asio.hpp>
 #include <chrono>
 #include <cstdint>
