@@ -154,7 +154,6 @@ void Lane::drain(Slot& slot) {
 /// with the slot.
 bool Lane::claim(Slot& slot) {
   const std::exception_ptr unusable = make_ready(slot);
-  if (role_ == connection_role::writer && unusable == nullptr) pool_.keep_wal(slot.connection->session());
   std::unique_lock lock(mutex_);
   if (closed_ != nullptr || paused_ || queue_.empty()) {
     free(slot, lock);
@@ -198,12 +197,13 @@ std::size_t Lane::share(const Operation& first) const {
   return std::min(most, (queue_.size() + usable - 1) / usable);
 }
 
-/// The connection as the next user expects it, opened anew if need be; an error when that fails.
+/// The connection as the next user expects it, opened anew if need be; an error when that fails. Those whose work made a
+/// checkpoint due have heard of it by now.
 std::exception_ptr Lane::make_ready(Slot& slot) noexcept {
   clean(slot);
-  if (slot.connection != nullptr) return nullptr;
   try {
-    slot.connection = open_(slot.interrupter);
+    if (slot.connection == nullptr) slot.connection = open_(slot.interrupter);
+    if (role_ == connection_role::writer) pool_.keep_wal(slot.connection->session());
     return nullptr;
   } catch (...) {
     return std::current_exception();
@@ -355,6 +355,7 @@ void Lane::run_leased(Slot& slot) {
   if (!spans || ends) clean(slot);
   std::unique_lock lock(mutex_);
   slot.current.store(nullptr, std::memory_order_relaxed);
+  if (paused_) freed_.notify_one();
   conclude(*operation);
   if (slot.dropped || ends) free(slot, lock);
   if (lock.owns_lock()) lock.unlock();
@@ -400,12 +401,15 @@ void Lane::free(Slot& slot, std::unique_lock<std::mutex>& lock) {
 }
 
 bool Lane::pause(std::chrono::milliseconds limit) {
-  const auto used = [](const Slot& slot) { return slot.status == Slot::state::running; };
-  const auto held = [](const Slot& slot) { return slot.status == Slot::state::leased; };
+  // A lease that runs nothing has no snapshot.
+  const auto reads = [](const Slot& slot) {
+    const Operation* const current = slot.current.load(std::memory_order_acquire);
+    return slot.status == Slot::state::running ||
+           (slot.status == Slot::state::leased && current != nullptr && current->state_ == Operation::state::claimed);
+  };
   std::unique_lock lock(mutex_);
   paused_ = true;
-  if (std::ranges::any_of(slots_, held)) return false;
-  return freed_.wait_for(lock, limit, [&] { return std::ranges::none_of(slots_, used); });
+  return freed_.wait_for(lock, limit, [&] { return std::ranges::none_of(slots_, reads); });
 }
 
 void Lane::unpause() {

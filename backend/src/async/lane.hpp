@@ -36,8 +36,8 @@ class Lane {
   void cancel(Operation& operation, asio::cancellation_type type) noexcept;
   void give_back(Slot& slot, std::uint64_t ticket) noexcept;
 
-  /// Until `unpause` nothing more begins. True as soon as nobody uses a connection; false at once when a caller holds
-  /// one, or when what runs takes longer than `limit`. For one thread at a time.
+  /// Until `unpause` nothing more begins, except on a lease. True as soon as nothing runs, false when that takes longer
+  /// than `limit`. For one thread at a time.
   bool pause(std::chrono::milliseconds limit);
   void unpause();
   static void refuse(Operation& operation, std::exception_ptr error) noexcept;

@@ -50,7 +50,7 @@ void Operation::on_cancel(asio::cancellation_type type) noexcept {
 }
 
 void Operation::execute(Connection& connection, const PoolCore& pool, bool shared) noexcept {
-  current_pool = &pool;
+  const PoolCore* const outer = std::exchange(current_pool, &pool);  // one that resumes callers in its closure
   error_ = nullptr;
   try {
     connection.session().set_read_only(request_.role == connection_role::reader);
@@ -58,7 +58,7 @@ void Operation::execute(Connection& connection, const PoolCore& pool, bool share
   } catch (...) {
     error_ = std::current_exception();
   }
-  current_pool = nullptr;
+  current_pool = outer;
 }
 
 void Operation::run_shared(Connection& connection) {

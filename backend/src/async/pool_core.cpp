@@ -83,6 +83,11 @@ void PoolCore::open_connections(const Migrator* migrator, std::shared_ptr<Interr
   }
   // The writer makes the WAL and its index and migrates before any reader looks at the file.
   auto writer = connect(connection_role::writer, interrupter);
+  if (options.connection.exclusive && !options.in_memory) {
+    // Left by a killed process that did not have the file for itself; with the file locked it is nobody's.
+    std::error_code ignored;
+    std::filesystem::remove(config_.path.string() + "-shm", ignored);
+  }
   if (migrator != nullptr) migrate(*writer, *migrator);
   if (wal_) wal_->attach(writer->session());
   writer_.add(std::move(writer), interrupter);

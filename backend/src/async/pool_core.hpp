@@ -61,7 +61,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void checkpoint_if_idle();
   /// The writer's, between two operations.
   void keep_wal(Session& writer);
-  bool wal_is_due(const Session& writer) const noexcept { return wal_ && wal_->due(writer); }
+  /// After each use of the writer.
+  bool wal_is_due(const Session& writer) noexcept { return wal_ && wal_->due(writer); }
 
   DatabaseStats stats() const;
   std::vector<Holder> holders() const;

@@ -24,21 +24,33 @@ constexpr int frame_header = 24;
 void WalKeeper::attach(Session& writer) {
   writer.watch_wal();
   frame_bytes_ = static_cast<std::uint64_t>(writer.page_size()) + frame_header;
-  interval_ = static_cast<int>(interval_bytes / frame_bytes_);
+  const std::uint64_t bytes = std::min(interval_bytes, config_.options.wal_soft_limit / 2);
+  interval_ = std::max(1, static_cast<int>(bytes / frame_bytes_));
   truncate(writer);
 }
 
-void WalKeeper::keep(Session& writer, Lane* readers) {
+bool WalKeeper::due(const Session& writer) noexcept {
   const int frames = writer.wal_frames();
   frames_.store(frames, std::memory_order_relaxed);
   next_ = std::min(next_, frames + interval_);  // the log has started anew
+  return frames >= next_;
+}
+
+void WalKeeper::keep(Session& writer, Lane* readers) {
   if (!due(writer)) return;
   auto result = writer.checkpoint(false);
   if (over_limit(result.frames)) {
+    std::vector<Holder> in_the_way;
     const bool gap = readers == nullptr || readers->pause(reader_gap);
-    if (gap) result = writer.checkpoint(true);
+    if (gap) {
+      result = writer.checkpoint(true);
+    } else {
+      in_the_way = readers->holders();
+      std::erase_if(in_the_way, [](const Holder& holder) { return !holder.running; });
+    }
     if (readers != nullptr) readers->unpause();
-    if (over_limit(result.frames)) warn(result.frames, readers);
+    // Without a gap and without a reader: the last one has just come to its end.
+    if (over_limit(result.frames) && (gap || !in_the_way.empty())) warn(result.frames, in_the_way);
   }
   note(result);
 }
@@ -52,16 +64,15 @@ bool WalKeeper::over_limit(int frames) const noexcept {
   return static_cast<std::uint64_t>(frames) * frame_bytes_ > config_.options.wal_soft_limit;
 }
 
-void WalKeeper::warn(int frames, const Lane* readers) {
+void WalKeeper::warn(int frames, const std::vector<Holder>& readers) {
   const auto now = config_.clock->now();
   if (warned_ != Clock::time_point::min() && now - warned_ < warn_interval) return;
   warned_ = now;
   std::string who = "somebody in another process reads it";
-  if (readers != nullptr && !readers->holders().empty()) {
-    const auto holders = readers->holders();
-    const Holder& oldest = *std::ranges::max_element(holders, {}, &Holder::held_for);
+  if (!readers.empty()) {
+    const Holder& oldest = *std::ranges::max_element(readers, {}, &Holder::held_for);
     who = "a reader connection is held by " + oldest.verb + " at " + oldest.where + " for " +
-          std::to_string(oldest.held_for.count()) + " ms" + (oldest.running ? "" : ", running nothing");
+          std::to_string(oldest.held_for.count()) + " ms";
   }
   config_.logger->warn("database '{}': the write-ahead log has grown to {} MiB and cannot be cut: {}", config_.name,
                        (static_cast<std::uint64_t>(frames) * frame_bytes_) >> 20, who);

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "statehouse/detail/session.hpp"
+#include "statehouse/stats.hpp"
 
 namespace statehouse::detail {
 
@@ -13,10 +15,10 @@ struct PoolConfig;
 /// Keeps the write-ahead log of one database short. Works on the writer's connection, between operations, when the
 /// callers have heard of their commits: a checkpoint costs two syncs, and only the writes that follow wait for it.
 ///
-/// - Every 32 MiB the log is moved into the database. If no reader is in the way, the next commit starts the
+/// - Every 32 MiB, or half of the soft limit if that is less, the log is moved into the database. If no reader is in the way, the next commit starts the
 ///   log anew.
 /// - Readers that take turns without a break never let that happen. Over the soft limit they are held back for a moment,
-///   and the log is cut to nothing. Nobody waits for a reader that keeps its connection: that one is named in the log.
+///   and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the log.
 /// - When nothing was written for a while the log is cut as well, see `is_idle`.
 ///
 /// Only this connection checkpoints: on versions of SQLite with the WAL-reset bug a second one could corrupt the file
@@ -27,7 +29,8 @@ class WalKeeper {
 
   /// The writer was opened: takes the checkpoints over from SQLite, and cuts what a killed process has left.
   void attach(Session& writer);
-  bool due(const Session& writer) const noexcept { return writer.wal_frames() >= next_; }
+  /// After each use of the writer: takes note of the log's length; true when a checkpoint is due.
+  bool due(const Session& writer) noexcept;
   /// A checkpoint, if one is due. `readers` is null when the writer also reads.
   void keep(Session& writer, Lane* readers);
   void truncate(Session& writer) noexcept { note(writer.checkpoint(true)); }
@@ -38,7 +41,7 @@ class WalKeeper {
  private:
   void note(const Session::CheckpointResult& result) noexcept;
   bool over_limit(int frames) const noexcept;
-  void warn(int frames, const Lane* readers);
+  void warn(int frames, const std::vector<Holder>& readers);
 
   const PoolConfig& config_;
   std::uint64_t frame_bytes_ = 0;

@@ -408,6 +408,8 @@ Session::CheckpointResult Session::checkpoint(bool truncate) noexcept {
   if (code != SQLITE_OK && code != SQLITE_BUSY)
     logger().warn("database '{}': checkpoint: {}", config_.database, sqlite3_errmsg(handle_));
   patience_ = patience;
+  // SQLite tells nothing, as -1, when somebody else was at it.
+  if (result.frames < 0) return {.frames = wal_frames_};
   wal_frames_ = result.frames;
   return result;
 }
