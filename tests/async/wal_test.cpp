@@ -36,12 +36,14 @@ class CheckpointVfs : public ShimVfs {
     static const sqlite3_io_methods table = [] {
       sqlite3_io_methods replaced = pass_on();
       replaced.xWrite = [](sqlite3_file* f, const void* data, int size, sqlite3_int64 offset) {
-        if (reinterpret_cast<File*>(f)->handle != 0 && current()->on_checkpoint) std::function<void()>(current()->on_checkpoint)();
+        const auto call = current()->on_checkpoint;  // a copy: it may replace itself
+        if (reinterpret_cast<File*>(f)->handle != 0 && call) call();
         return real(f)->pMethods->xWrite(real(f), data, size, offset);
       };
       replaced.xShmLock = [](sqlite3_file* f, int first, int count, int how) {
         const bool all_readers = first == 4 && count == 4 && how == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
-        if (all_readers && current()->on_cut) std::function<void()>(current()->on_cut)();
+        const auto call = current()->on_cut;
+        if (all_readers && call) call();
         return real(f)->pMethods->xShmLock(real(f), first, count, how);
       };
       return replaced;
@@ -199,7 +201,7 @@ TEST_CASE_METHOD(Log, "wal: nobody waits for a pinned log, writes go on") {
   CHECK(pool.stats().holders.empty());
 }
 
-TEST_CASE_METHOD(Log, "wal: a reader that takes long is named once a minute, and afterwards the log is cut within one idle period") {
+TEST_CASE_METHOD(Log, "wal: a read that takes long is named once a minute, and then the log is cut within one idle period") {
   std::size_t first = 0;
   std::size_t later = 0;
   during_a_read([&] {

@@ -11,7 +11,8 @@ namespace {
 
 /// What a PRAGMA tells on the writer of `name`.
 std::string setting(SteppedApp& app, const Pool& pool, const char* name) {
-  const auto ask = [&](Connection& db) { return db.query_one<std::string>(std::string("SELECT CAST(") + name + " AS TEXT) FROM pragma_" + name); };
+  const std::string sql = std::string("SELECT CAST(") + name + " AS TEXT) FROM pragma_" + name;
+  const auto ask = [&](Connection& db) { return db.query_one<std::string>(sql); };
   return app.run(pool.write_without_transaction(ask));
 }
 

@@ -48,7 +48,8 @@ class DbInstances {
   /// second call for the same name replaces the first. Throws Error with `errc::invalid_name`.
   void add_migrator(std::string_view name, Migrator migrator);
 
-  /// The options of this database, in place of `AppStateOptions::pool`. When and with which errors as `add_migrator`.
+  /// The options of this database, as a whole in place of `AppStateOptions::pool`: `durability::full` for the one that
+  /// needs it, a database in memory beside files. When and with which errors as `add_migrator`.
   void configure(std::string_view name, PoolOptions options);
 
   /// The pool of `name`. Open already: completes without suspending. Else the first caller has the file created, opened

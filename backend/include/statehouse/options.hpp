@@ -35,8 +35,9 @@ struct ConnectionOptions {
   bool trusted_schema = false;
   std::size_t statement_cache = 100;             ///< Prepared statements kept per connection.
   int cache_kib = 2000;                          ///< Page cache per connection, KiB.
-  /// The file belongs to this process: any other one finds it locked, tools and backups too. The WAL's index is then kept
-  /// in memory and no file locks are taken (SQLite's `unix-excl`).
+  /// The file belongs to this process from opening to shutdown: any other one, tools and backups too, is told after
+  /// its `busy_timeout` that it is locked, and so are we if another has it open (`condition::busy`). The WAL's index is
+  /// then in memory, not in a -shm file, and statements take no file locks (SQLite's `unix-excl`).
   bool exclusive = false;
   std::int64_t journal_size_limit = 32 << 20;    ///< Bytes the WAL file is cut back to after a reset.
   std::chrono::milliseconds optimize_budget{100};  ///< Longest `PRAGMA optimize` on close.
@@ -53,16 +54,19 @@ struct PoolOptions {
   unsigned readers = 0;    ///< Reader connections; 0 means one per core, at least 2 and at most 4.
   std::chrono::milliseconds acquire_timeout{3000};  ///< Longest wait for a free connection.
   std::chrono::milliseconds run_timeout{0};         ///< Longest run once a connection is there.
-  /// Run a query on the calling thread when a reader is idle and has its statement prepared. What takes more than some
-  /// ten microseconds is given up and run on a database thread. Saves two thread switches; the calling thread may wait
-  /// for a page of the file to come from the disk.
+  /// Run a query on the calling thread when a reader is idle and has its statement prepared. What takes more than 1000
+  /// to 2000 steps of SQLite's virtual machine, some ten microseconds, is given up, run on a database thread, and not
+  /// tried again; functions of `on_connect` are then called there once more. Saves two thread switches, but the calling
+  /// thread may wait for a page of the file to come from the disk.
   bool inline_reads = false;
   std::size_t max_waiting = 10'000;                 ///< More waiting operations per lane fail with `errc::queue_full`.
   std::chrono::milliseconds slow_statement{1000};   ///< Runs longer than this are logged at warn.
   std::chrono::milliseconds slow_acquire{1000};     ///< Waits longer than this are logged at warn.
   std::chrono::milliseconds long_lease{5000};       ///< Transactions and leases held longer are logged at warn.
-  /// Bytes of the write-ahead log above which readers are held back for a moment so that it can be cut. It is exceeded
-  /// only while a reader keeps its connection; that one is then named in the log.
+  /// Bytes of the write-ahead log above which readers are held back, for at most 10 ms, so that it can be cut. Looked at
+  /// between writes each time the log has grown by half of it, at most 32 MiB. A longer log means that a read takes
+  /// long, which is then named in the log once a minute, that another process reads, or that one closure writes all
+  /// this.
   std::uint64_t wal_soft_limit = 64 << 20;
   ConnectionOptions connection{};
 };

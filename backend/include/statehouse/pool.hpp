@@ -22,11 +22,14 @@ namespace statehouse {
 /// | `acquire(reader)`, `acquire(writer)` | either | the connection itself, exclusively |
 ///
 /// Effect: an operation waits for a connection in order of arrival, runs on a database thread, and completes after it
-/// is done and committed. A read that starts after a write has completed sees it.
+/// is done and committed. A read that starts after a write has completed sees it. What waits at the same moment is run
+/// together: queries share a snapshot; `execute`, and `write` with `CallOptions::group_commit`, share a transaction and
+/// its commit. Each has the outcome it would have had alone, in its order, and nothing waits for others to come.
 /// Thread-safety: any member from any thread, on the same or on different handles. Inside a closure that runs on the
 /// same pool every verb fails with `errc::would_deadlock`: use the connection the closure was given.
 /// Executor: the caller's coroutine resumes on its own executor, always by a post; that executor counts an outstanding
-/// work meanwhile.
+/// work meanwhile. Only a query with `inline_read` may run on the calling thread, when a reader is idle and has it
+/// prepared, and then completes without suspending: a loop of those keeps its thread from everybody else.
 /// Cancellation: while an operation waits, any type takes it out of the queue; while it runs, `terminal` stops the
 /// statement and rolls back; COMMIT is never interrupted, and what has committed is reported as success, however late.
 /// Errors: Error. `errc::acquire_timeout` (with who holds the connections), `errc::deadline_exceeded`,
