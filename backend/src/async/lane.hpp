@@ -58,6 +58,9 @@ class Lane {
   std::string last_error() const;
 
  private:
+  static constexpr const char* would_deadlock_text =
+      "called inside a closure of this pool: use the connection the closure was given";
+
   bool admit(Operation& operation);
   Slot* borrow(Operation& operation);
   void schedule(Slot& slot);
