@@ -82,6 +82,7 @@ json::object to_json(const LaneStats& lane) {
           {"waiting", lane.waiting},
           {"completed", lane.completed},
           {"failed", lane.failed},
+          {"batches", lane.batches},
           {"acquire_timeouts", lane.acquire_timeouts},
           {"cancelled", lane.cancelled},
           {"rejected", lane.rejected},

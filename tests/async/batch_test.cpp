@@ -38,6 +38,7 @@ TEST_CASE_METHOD(Batching,
   CHECK(!early);
   CHECK(writes == Texts{"BEGIN IMMEDIATE", insert_text, insert_text, insert_text, "COMMIT"});
   CHECK(commits == 1);
+  CHECK(pool.stats().writer.batches == 2);  // the fixture's tables before
   run_callers();
   for (int i = 1; i <= 3; ++i) {
     CHECK(tasks[std::size_t(i - 1)].completions() == 1);
@@ -510,6 +511,7 @@ TEST_CASE_METHOD(Batching, "acquire timeout: strikes what is claimed but not beg
     run_callers();
     CHECK(impatient.completions() == 1);
     CHECK(!patient.done());
+    CHECK(pool.stats().writer.waiting == 1);
   };
   app.settle();
   CHECK(impatient.code() == errc::acquire_timeout);
@@ -592,6 +594,67 @@ TEST_CASE("time limit: another reader that is free takes over what a batch has n
   CHECK(slow.get() == 1);
   CHECK(behind.get() == 2);
   CHECK(last.get() == 4);
+  check_all_clean(app, two.pool);
+}
+
+TEST_CASE("slow: a reader that is free takes over what another has claimed behind a statement that takes long") {
+  //   reader 1                          reader 2
+  //   claims slow and a
+  //   slow begins
+  //                                     claims b; runs it
+  //                                     claims a, as nothing else waits; runs it
+  //   slow ends
+  PoolOptions options;
+  options.readers = 2;
+  Batching two(options);
+  auto& app = two.app;
+  auto slow = app.spawn(two.pool.query_one<int>("SELECT hook()"));
+  auto a = app.spawn(two.pool.query_one<int>("SELECT 2"));
+  auto b = app.spawn(two.pool.query_one<int>("SELECT 3"));
+  two.hook.call = [&](int) {
+    Batching::elsewhere([&] {
+      while (app.step_db()) {
+      }
+    });
+    two.run_callers();
+    CHECK(a.done());
+    CHECK(b.done());
+  };
+  app.settle();
+  CHECK(slow.get() == 1);
+  CHECK(a.get() == 2);
+  CHECK(b.get() == 3);
+  check_all_clean(app, two.pool);
+}
+
+TEST_CASE("slow: a reader that is given back takes over what another has claimed behind a statement that takes long") {
+  //   reader 1                          reader 2
+  //                                     leased
+  //   claims slow, a, b
+  //   slow begins
+  //                                     given back
+  //                                     claims a and b; runs them
+  //   slow ends
+  PoolOptions options;
+  options.readers = 2;
+  Batching two(options);
+  auto& app = two.app;
+  auto lease = app.run(two.pool.acquire(reader));
+  auto slow = app.spawn(two.pool.query_one<int>("SELECT hook()"));
+  auto a = app.spawn(two.pool.query_one<int>("SELECT 2"));
+  auto b = app.spawn(two.pool.query_one<int>("SELECT 3"));
+  two.hook.call = [&](int) {
+    lease.release();
+    Batching::elsewhere([&] {
+      while (app.step_db()) {
+      }
+    });
+    two.run_callers();
+    CHECK(a.done());
+    CHECK(b.done());
+  };
+  app.settle();
+  CHECK(slow.get() == 1);
   check_all_clean(app, two.pool);
 }
 

@@ -24,9 +24,10 @@ struct Holder {
 struct LaneStats {
   std::size_t connections = 0;
   std::size_t in_use = 0;
-  std::size_t waiting = 0;                ///< Operations in the queue.
+  std::size_t waiting = 0;                ///< Operations that have not begun.
   std::uint64_t completed = 0;            ///< Operations that ran, failed ones included.
   std::uint64_t failed = 0;
+  std::uint64_t batches = 0;              ///< What ran together, in one transaction, counts once.
   std::uint64_t acquire_timeouts = 0;
   std::uint64_t cancelled = 0;            ///< While queued.
   std::uint64_t rejected = 0;             ///< Because the queue was full.

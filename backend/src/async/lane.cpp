@@ -99,6 +99,7 @@ bool Lane::run_inline(Operation& operation) {
   std::unique_lock lock(mutex_);
   slot->current.store(nullptr, std::memory_order_relaxed);
   if (done) {
+    ++stats_.batches;
     conclude(operation);
   } else {
     operation.state_ = Operation::state::idle;
@@ -144,7 +145,7 @@ void Lane::drain(Slot& slot) {
 bool Lane::claim(Slot& slot) {
   const std::exception_ptr unusable = make_ready(slot);
   std::unique_lock lock(mutex_);
-  if (closed_ != nullptr || paused_ || queue_.empty()) {
+  if (closed_ != nullptr || paused_ || (queue_.empty() && !reclaim())) {
     free(slot, lock);
     return false;
   }
@@ -217,7 +218,9 @@ bool Lane::finish(Slot& slot, OperationList& done) {
   if (!keeps) clean(slot);
   std::unique_lock lock(mutex_);
   slot.current.store(nullptr, std::memory_order_relaxed);
-  unclaim(slot);
+  if (unclaim(slot, slot.claims.left()) && closed_ == nullptr)
+    if (Slot* const other = take_idle()) schedule(*other);
+  if (!done.empty()) ++stats_.batches;
   for (Operation& operation : done) conclude(operation);
   if (keeps && closed_ != nullptr) {
     done.front().error_ = closed_;
@@ -230,19 +233,25 @@ bool Lane::finish(Slot& slot, OperationList& done) {
   return !keeps;
 }
 
-/// Puts what a batch had no time for back to the head of the queue.
-void Lane::unclaim(Slot& slot) {
+/// Puts the last `count` of what a slot has claimed and not begun back to the head of the queue. True if there were any.
+bool Lane::unclaim(Slot& slot, std::size_t count) {
   bool any = false;
-  for (std::size_t place = slot.claims.size(); place-- > 0;) {
+  for (std::size_t place = slot.claims.size(); place-- > 0 && count > 0;) {
     Operation* const operation = slot.claims.take(place);
     if (operation == nullptr) continue;
     operation->state_ = Operation::state::queued;
     operation->slot_ = nullptr;
     queue_.push_front(*operation);
+    --count;
     any = true;
   }
-  if (!any || closed_ != nullptr) return;
-  if (Slot* const other = take_idle()) schedule(*other);
+  return any;
+}
+
+/// For a connection that would idle: puts half of what another one has claimed and not begun back into the queue. Who
+/// is behind a slow statement gets away from it that way.
+bool Lane::reclaim() {
+  return std::ranges::any_of(slots_, [&](Slot& slot) { return unclaim(slot, (slot.claims.left() + 1) / 2); });
 }
 
 /// The books of an operation that has run.

@@ -17,8 +17,9 @@ namespace statehouse::detail {
 /// Connections of one kind and the operations that wait for them, first in, first out. What waits at the same moment and
 /// may share a transaction is run as a Batch; nothing waits for one to fill.
 ///
-/// Invariant: while a slot is idle, every queued operation has a scheduled slot on its way. A slot is touched only by
-/// the thread that runs it, or under the mutex while nobody does. Handlers are posted, and outside the mutex.
+/// Invariant: while a slot is idle, every operation that has not begun has a scheduled slot on its way. A slot is
+/// touched only by the thread that runs it, or under the mutex while nobody does. Handlers are posted, and outside the
+/// mutex.
 class Lane {
  public:
   using Open = std::function<std::unique_ptr<Connection>(const std::shared_ptr<Interrupter>&)>;
@@ -68,7 +69,8 @@ class Lane {
   void run_leased(Slot& slot);
   bool claim(Slot& slot);
   std::size_t share(const Operation& first) const;
-  void unclaim(Slot& slot);
+  bool unclaim(Slot& slot, std::size_t count);
+  bool reclaim();
   std::exception_ptr make_ready(Slot& slot) noexcept;
   void clean(Slot& slot) noexcept;
   bool finish(Slot& slot, OperationList& done);

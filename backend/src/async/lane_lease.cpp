@@ -83,6 +83,7 @@ void Lane::run_leased(Slot& slot) {
   std::unique_lock lock(mutex_);
   slot.current.store(nullptr, std::memory_order_relaxed);
   if (paused_) freed_.notify_one();
+  ++stats_.batches;
   conclude(*operation);
   if (slot.dropped || ends) free(slot, lock);
   if (lock.owns_lock()) lock.unlock();
@@ -113,7 +114,7 @@ void Lane::free(Slot& slot, std::unique_lock<std::mutex>& lock) {
   const bool dirty = slot.connection != nullptr && slot.connection->session().in_transaction();
   const bool owes = role_ == connection_role::writer && slot.connection != nullptr &&
                     pool_.wal_is_due(slot.connection->session());
-  if (!dirty && !owes && (queue_.empty() || paused_)) {
+  if (!dirty && !owes && (paused_ || (queue_.empty() && !reclaim()))) {
     slot.status = Slot::state::idle;
     idle_.push_back(&slot);
     if (paused_) freed_.notify_one();

@@ -117,6 +117,7 @@ LaneStats Lane::stats() const {
   LaneStats result = stats_;
   result.connections = slots_.size();
   result.waiting = queue_.size();
+  for (const Slot& slot : slots_) result.waiting += slot.claims.left();
   result.in_use = static_cast<std::size_t>(std::ranges::count_if(slots_, in_use));
   return result;
 }

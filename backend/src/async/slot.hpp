@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -28,6 +29,12 @@ class Claims {
   /// By the thread that runs the slot; null when withdrawn.
   Operation* take(std::size_t place) noexcept { return places_[place].exchange(nullptr, std::memory_order_acq_rel); }
   std::size_t size() const noexcept { return size_; }
+  /// Under the mutex: how many are still in. The thread may take more of them at any moment.
+  std::size_t left() const noexcept {
+    return static_cast<std::size_t>(std::count_if(places_.begin(), places_.begin() + size_, [](const auto& place) {
+      return place.load(std::memory_order_relaxed) != nullptr;
+    }));
+  }
 
   /// Under the mutex. What is in is alive, as it ends under the mutex only.
   Operation* at(std::size_t place) const noexcept { return places_[place].load(std::memory_order_acquire); }
