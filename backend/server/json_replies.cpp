@@ -83,6 +83,7 @@ json::object to_json(const LaneStats& lane) {
           {"completed", lane.completed},
           {"failed", lane.failed},
           {"batches", lane.batches},
+          {"compiled", lane.compiled},
           {"acquire_timeouts", lane.acquire_timeouts},
           {"cancelled", lane.cancelled},
           {"rejected", lane.rejected},

@@ -470,6 +470,8 @@ TEST_CASE_METHOD(Queue, "stats: count what ran, failed, waited, was cancelled, t
   const LaneStats after = pool.stats().writer;
   CHECK(after.completed - before.completed == 4);  // begin, two inserts, one failure
   CHECK(after.failed - before.failed == 1);
+  CHECK(after.batches - before.batches == 4);
+  CHECK(after.compiled - before.compiled == 3);  // of the statements; BEGIN is the library's own
   CHECK(after.cancelled == 1);
   CHECK(after.acquire_timeouts == 1);
   CHECK(after.rolled_back == 1);

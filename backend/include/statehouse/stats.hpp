@@ -28,6 +28,7 @@ struct LaneStats {
   std::uint64_t completed = 0;            ///< Operations that ran, failed ones included.
   std::uint64_t failed = 0;
   std::uint64_t batches = 0;              ///< What ran together, in one transaction, counts once.
+  std::uint64_t compiled = 0;             ///< Statements that were not found prepared.
   std::uint64_t acquire_timeouts = 0;
   std::uint64_t cancelled = 0;            ///< While queued.
   std::uint64_t rejected = 0;             ///< Because the queue was full.

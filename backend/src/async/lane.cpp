@@ -99,7 +99,7 @@ bool Lane::run_inline(Operation& operation) {
   std::unique_lock lock(mutex_);
   slot->current.store(nullptr, std::memory_order_relaxed);
   if (done) {
-    ++stats_.batches;
+    count_batch(*slot);
     conclude(operation);
   } else {
     operation.state_ = Operation::state::idle;
@@ -220,7 +220,7 @@ bool Lane::finish(Slot& slot, OperationList& done) {
   slot.current.store(nullptr, std::memory_order_relaxed);
   if (unclaim(slot, slot.claims.left()) && closed_ == nullptr)
     if (Slot* const other = take_idle()) schedule(*other);
-  if (!done.empty()) ++stats_.batches;
+  if (!done.empty()) count_batch(slot);
   for (Operation& operation : done) conclude(operation);
   if (keeps && closed_ != nullptr) {
     done.front().error_ = closed_;
@@ -252,6 +252,11 @@ bool Lane::unclaim(Slot& slot, std::size_t count) {
 /// is behind a slow statement gets away from it that way.
 bool Lane::reclaim() {
   return std::ranges::any_of(slots_, [&](Slot& slot) { return unclaim(slot, (slot.claims.left() + 1) / 2); });
+}
+
+void Lane::count_batch(Slot& slot) {
+  ++stats_.batches;
+  if (slot.connection != nullptr) stats_.compiled += slot.connection->session().take_compiled();
 }
 
 /// The books of an operation that has run.

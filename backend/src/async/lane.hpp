@@ -74,6 +74,7 @@ class Lane {
   std::exception_ptr make_ready(Slot& slot) noexcept;
   void clean(Slot& slot) noexcept;
   bool finish(Slot& slot, OperationList& done);
+  void count_batch(Slot& slot);
   void conclude(Operation& operation);
   void resume(OperationList& done) const;
   Slot* take_idle() noexcept;

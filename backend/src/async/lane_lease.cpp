@@ -83,7 +83,7 @@ void Lane::run_leased(Slot& slot) {
   std::unique_lock lock(mutex_);
   slot.current.store(nullptr, std::memory_order_relaxed);
   if (paused_) freed_.notify_one();
-  ++stats_.batches;
+  count_batch(slot);
   conclude(*operation);
   if (slot.dropped || ends) free(slot, lock);
   if (lock.owns_lock()) lock.unlock();

@@ -196,6 +196,7 @@ Statement Session::prepare(std::string_view sql) {
     if (sql.find('\0') != std::string_view::npos) fail(errc::not_one_statement, "the text contains a NUL byte", sql);
     // Only what the strictest permission accepts is cached: a cached statement is not authorized again.
     const bool ordinary = permission_ == permission::statements;
+    ++compiled_;
     std::string_view rest;
     handle = compile(sql, ordinary ? SQLITE_PREPARE_PERSISTENT : 0U, rest);
     if (handle != nullptr && !rest.empty()) {

@@ -121,6 +121,8 @@ class Session {
 
   /// Whether `prepare` would find the statement in the cache.
   bool has_prepared(std::string_view sql) const noexcept;
+  /// How many statements `prepare` has compiled since the last call, for want of them in the cache.
+  std::uint64_t take_compiled() noexcept { return std::exchange(compiled_, 0); }
   /// While true a statement gives up instead of running for more than 1000 to 2000 VM steps, or waiting for a lock.
   void set_brief(bool value) noexcept {
     brief_ = value;
@@ -184,6 +186,7 @@ class Session {
   std::vector<std::pair<const char*, std::string>> settings_;  // PRAGMAs by name, as remembered
   std::vector<std::string> attached_;                          // names of databases, as remembered
   sqlite3_stmt* stepping_ = nullptr;                           // what step() runs at this moment
+  std::uint64_t compiled_ = 0;
   int wal_frames_ = 0;
   bool watches_wal_ = false;
   bool expects_transaction_ = false;
