@@ -100,6 +100,7 @@ void Session::open() {
   }
   handle_ = database_->getHandle();
   sqlite3_extended_result_codes(handle_, 1);
+  if (config_.keep_log) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   config_.interrupter->attach(handle_);
   install_handlers();
   // SQLite opens what it may not write for reading, and says so only at the first write.
