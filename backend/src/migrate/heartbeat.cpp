@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #include "statehouse/detail/session.hpp"
+#include "statehouse/migration.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -16,42 +18,67 @@ constexpr auto interval = std::chrono::seconds(10);
 }  // namespace
 
 struct Heartbeat::Beat {
-  void tell() {
+  explicit Beat(const SessionConfig& config)
+      : database(config.database), interrupter(config.interrupter), logger(config.logger) {}
+
+  void on_timer() {
     // Held while it logs, so that no line comes after the one that tells the end.
     const std::lock_guard lock(mutex);
     if (timer == nullptr) return;
-    const auto elapsed = std::chrono::duration_cast<std::chrono::seconds>(interrupter->clock().now() - start);
-    logger->info("{} still running after {} s{}", what, elapsed.count(), where);
-    timer->arm(next += interval);
+    const auto now = interrupter->clock().now();
+    if (migration == nullptr) return timer->arm(now + interval);
+    if (now >= next) {
+      const auto elapsed = std::chrono::duration_cast<std::chrono::seconds>(now - start);
+      logger->info("database '{}': migration {} '{}' still running after {} s ({}/{})", database, migration->version,
+                   migration->description, elapsed.count(), index, total);
+      next += interval;
+    }
+    timer->arm(next);
   }
 
-  const std::string what;
-  const std::string where;
+  const std::string database;
   const std::shared_ptr<Interrupter> interrupter;  // has the clock
   const std::shared_ptr<spdlog::logger> logger;
-  const Clock::time_point start;
   std::mutex mutex;
-  Clock::time_point next;
-  std::unique_ptr<Clock::Timer> timer;  // null when it is over
+  std::unique_ptr<Clock::Timer> timer;   // null when the run is over
+  const Migration* migration = nullptr;  // that runs
+  std::size_t index = 0;
+  std::size_t total = 0;
+  Clock::time_point start;
+  Clock::time_point next;  // line of this migration
 };
 
-Heartbeat::Heartbeat(const Session& session, std::string what, std::string where) {
+Heartbeat::Heartbeat(const Session& session) {
   if (!session.logger().should_log(spdlog::level::info)) return;
-  const auto& config = session.config();
-  Clock& clock = config.interrupter->clock();
-  const auto now = clock.now();
-  beat_ = std::make_shared<Beat>(std::move(what), std::move(where), config.interrupter, config.logger, now);
-  beat_->next = now + interval;
+  beat_ = std::make_shared<Beat>(session.config());
+  Clock& clock = beat_->interrupter->clock();
   beat_->timer = clock.make_timer([weak = std::weak_ptr(beat_)] {
-    if (const auto beat = weak.lock()) beat->tell();
+    if (const auto beat = weak.lock()) beat->on_timer();
   });
-  beat_->timer->arm(beat_->next);
+  beat_->timer->arm(clock.now() + interval);
 }
 
 Heartbeat::~Heartbeat() {
   if (beat_ == nullptr) return;
   const std::lock_guard lock(beat_->mutex);
   beat_->timer.reset();
+}
+
+void Heartbeat::begin(const Migration& migration, std::size_t index, std::size_t total) {
+  if (beat_ == nullptr) return;
+  const auto now = beat_->interrupter->clock().now();
+  const std::lock_guard lock(beat_->mutex);
+  beat_->migration = &migration;
+  beat_->index = index;
+  beat_->total = total;
+  beat_->start = now;
+  beat_->next = now + interval;
+}
+
+void Heartbeat::end() {
+  if (beat_ == nullptr) return;
+  const std::lock_guard lock(beat_->mutex);
+  beat_->migration = nullptr;
 }
 
 }  // namespace statehouse::detail

@@ -1,20 +1,30 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
-#include <string>
+
+namespace statehouse {
+struct Migration;
+}
 
 namespace statehouse::detail {
 
 class Session;
 
-/// While it lives, a line in the log every ten seconds: `<what> still running after 20 s<where>`. Written by the
-/// clock's timer and not by the progress handler, which is asked nothing while SQLite waits for a lock or sorts.
+/// A line in the log every ten seconds while one migration of a run takes long. Written by the clock's timer and not by
+/// the progress handler, which is asked nothing while SQLite waits for a lock or sorts. One timer for the whole run: to
+/// arm one for each migration would wake the clock's thread each time.
 class Heartbeat {
  public:
-  Heartbeat(const Session& session, std::string what, std::string where);
+  explicit Heartbeat(const Session& session);
   ~Heartbeat();
   Heartbeat(const Heartbeat&) = delete;
   Heartbeat& operator=(const Heartbeat&) = delete;
+
+  /// `migration` must live until `end`.
+  void begin(const Migration& migration, std::size_t index, std::size_t total);
+  /// No line comes after this.
+  void end();
 
  private:
   struct Beat;

@@ -209,11 +209,15 @@ MigrationReport Runner::execute(const std::vector<Step>& steps) {
 MigrationReport Runner::run_steps(const std::vector<Step>& steps) {
   const Clock& clock = session_.interrupter().clock();
   const Interrupter::Limit limit(session_.config().interrupter, deadline(start_, options_.timeout));
+  Heartbeat heartbeat(session_);  // if a step throws, it goes before what it points to
   MigrationReport report;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Migration& migration = *steps[i].migration;
     const auto start = clock.now();
-    if (!run_step(steps[i], i + 1, steps.size())) continue;
+    heartbeat.begin(migration, i + 1, steps.size());
+    const bool done = run_step(steps[i]);
+    heartbeat.end();
+    if (!done) continue;
     const std::chrono::nanoseconds elapsed = clock.now() - start;
     if (!reverting_) unrecorded_time_ = {migration.version, elapsed};
     report.versions.push_back(migration.version);
@@ -225,16 +229,11 @@ MigrationReport Runner::run_steps(const std::vector<Step>& steps) {
   return report;
 }
 
-bool Runner::run_step(const Step& step, std::size_t index, std::size_t total) {
-  const Migration& migration = *step.migration;
-  const Heartbeat heartbeat(session_,
-                            "database '" + session_.config().database + "': migration " +
-                                std::to_string(migration.version) + " '" + migration.description + "'",
-                            " (" + std::to_string(index) + "/" + std::to_string(total) + ")");
+bool Runner::run_step(const Step& step) {
   // Declared before the transaction: foreign keys can be switched only outside of one.
   const ScriptSettings settings(session_, step.foreign_keys_off);
   scripts_ran_ = true;
-  return migration.no_transaction ? run_alone(step) : run_in_transaction(step);
+  return step.migration->no_transaction ? run_alone(step) : run_in_transaction(step);
 }
 
 bool Runner::run_in_transaction(const Step& step) {

@@ -53,7 +53,7 @@ class Runner {
   std::vector<Step> plan() const;
   MigrationReport execute(const std::vector<Step>& steps);
   MigrationReport run_steps(const std::vector<Step>& steps);
-  bool run_step(const Step& step, std::size_t index, std::size_t total);
+  bool run_step(const Step& step);
   bool run_in_transaction(const Step& step);
   bool run_alone(const Step& step);
   void record(const Migration& migration);
