@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <csignal>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
@@ -23,6 +25,7 @@
 #include "child_process.hpp"
 #include "error_of.hpp"
 #include "log_capture.hpp"
+#include "open_session.hpp"
 #include "statehouse/connection.hpp"
 #include "temp_dir.hpp"
 
@@ -389,6 +392,73 @@ TEST_CASE("opening: a file that may only be read is refused at once, not at the 
   const std::string text = as_nobody([&] { return outcome([&] { Connection db(path); }); });
   CAPTURE(text);
   CHECK(contains(text, "can be read, but not written; 'a.db': the process may not write there"));
+}
+
+TEST_CASE("for_reading: a file that may only be read is read, where that leaves nothing behind, in any directory") {
+  const OpenDir directory;
+  const fs::path path = directory / "a.db";
+  const auto lock_up = [&](fs::perms file, fs::perms folder) {
+    for (const char* suffix : {"", "-wal", "-shm"})
+      if (fs::exists(path.string() + suffix)) fs::permissions(path.string() + suffix, file);
+    fs::permissions(directory.directory.path(), folder);
+  };
+  const auto folder = GENERATE(fs::perms(0555), fs::perms(0777));
+  const auto read = [&] {
+    return as_nobody([&] {
+      return outcome([&] {
+        auto db = Connection::for_reading(path);
+        if (db.query_one<int>("SELECT a FROM t") != 7) throw std::runtime_error("another value");
+      });
+    });
+  };
+  // In a process of its own, since SQLite shares what it knows of a file within one.
+  const auto make = [&](const char* mode, bool crash) {
+    test::in_child([&] {
+      test::Stranger owner(path);
+      owner.execute(std::string("PRAGMA journal_mode = ") + mode + "; CREATE TABLE t(a); INSERT INTO t VALUES (7)");
+      if (crash) ::_exit(0);
+      return "";
+    });
+  };
+  SECTION("rollback journal") {
+    make("DELETE", false);
+    lock_up(fs::perms(0444), folder);
+    CHECK(read() == "nothing");
+  }
+  SECTION("WAL mode, with its log") {
+    const bool still_open = GENERATE(false, true);
+    make("WAL", true);
+    int ready[2];
+    REQUIRE(::pipe(ready) == 0);
+    const pid_t server = still_open ? ::fork() : -1;
+    if (server == 0) {
+      const test::Stranger owner(path);
+      sqlite3_exec(owner.handle(), "SELECT * FROM t", nullptr, nullptr, nullptr);
+      static_cast<void>(!::write(ready[1], "x", 1));
+      ::pause();
+      ::_exit(0);
+    }
+    char byte = 0;
+    if (still_open) REQUIRE(::read(ready[0], &byte, 1) == 1);
+    lock_up(fs::perms(0444), folder);
+    CHECK(read() == "nothing");
+    if (still_open) {
+      ::kill(server, SIGKILL);
+      ::waitpid(server, nullptr, 0);
+    }
+    ::close(ready[0]);
+    ::close(ready[1]);
+  }
+  SECTION("WAL mode, closed: refused, and nothing is made beside it") {
+    make("WAL", false);
+    lock_up(fs::perms(0444), folder);
+    const std::string text = read();
+    CAPTURE(text);
+    CHECK(contains(text, "may only be read, which in WAL mode needs its -wal and -shm"));
+    CHECK_FALSE(fs::exists(path.string() + "-wal"));
+    CHECK_FALSE(fs::exists(path.string() + "-shm"));
+  }
+  fs::permissions(directory.directory.path(), fs::perms(0777));
 }
 
 TEST_CASE("opening: what is no database is an Error, and the file is left as it is") {

@@ -11,8 +11,8 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "core/file.hpp"
+#include "core/integrity.hpp"
 #include "database.hpp"
-#include "errors.hpp"
 #include "output.hpp"
 #include "progress.hpp"
 #include "statehouse/sqlite_version.hpp"
@@ -57,7 +57,7 @@ Health examine(Connection& connection, const fs::path& file) {
     if (health.damage == std::vector<std::string>{"ok"}) health.damage.clear();
     health.orphans = connection.query_all<ForeignKeyViolation>("PRAGMA foreign_key_check");
   } catch (const Error& error) {
-    if (!is_damage(error.code())) throw;
+    if (!detail::is_damage(error.code())) throw;
     health.damage.emplace_back(error.what());  // too damaged to be looked through
   }
   return health;

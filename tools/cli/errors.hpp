@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/json/object.hpp>
-#include <boost/system/error_code.hpp>
 #include <exception>
 
 #include "output.hpp"
@@ -15,8 +14,5 @@ struct Failure {
 
 /// What an exception means to the user.
 Failure describe(const std::exception_ptr& error);
-
-/// SQLite has found the file damaged, or no database at all.
-bool is_damage(const boost::system::error_code& code);
 
 }  // namespace statehouse::cli

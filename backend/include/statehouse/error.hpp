@@ -17,7 +17,7 @@ enum class errc {
   closed,                  ///< `shutdown()` has begun; nothing is reopened.
   forked_process,          ///< The call was made in a child after fork(); SQLite connections must not cross a fork.
   acquire_timeout,         ///< No connection became free in time.
-  deadline_exceeded,       ///< The operation ran longer than its `run_timeout` and was stopped.
+  deadline_exceeded,       ///< The operation ran longer than its `run_timeout`, or a `Migrator` than its `timeout`.
   queue_full,              ///< Too many operations wait for this database already.
   would_deadlock,          ///< A pool verb was called inside a closure that holds a connection of that pool.
   operation_in_progress,   ///< The transaction or lease already runs a statement; one at a time.
@@ -37,6 +37,7 @@ enum class errc {
   hard_linked,             ///< The database file has more than one name.
   file_in_use,             ///< This process has the same file open through another registry.
   file_replaced,           ///< The database file was moved, deleted or replaced while open.
+  file_damaged,            ///< The check at startup has found damage in the file, which is left as it is.
   wal_unavailable,         ///< SQLite did not switch the database to write-ahead logging.
   migration_source,        ///< The migrations cannot be read: bad name, bad content, duplicate version.
   migration_refused,       ///< A transactional migration contains transaction control.

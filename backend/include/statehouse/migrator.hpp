@@ -46,6 +46,10 @@ struct MigratorOptions {
   /// stay the same. The scripts run as they are. It changes the checksum of every file that has one of these
   /// characters, those of versions applied before too: decide before the first database, or `repair`.
   std::u32string ignored_characters{};
+  /// Longest time from the beginning of a run to the end of its last migration, waits for other processes included;
+  /// zero is no limit. Then the migration that runs is rolled back, those before stay, and the error is
+  /// `errc::deadline_exceeded`. (The timeout of `get_pool` ends only that caller's wait.)
+  std::chrono::milliseconds timeout{0};
   /// Runs on the migrating thread, outside any transaction. If it throws, the run ends with that exception; what is
   /// applied stays applied.
   std::function<void(const MigrationProgress&)> on_progress{};
@@ -132,6 +136,8 @@ class Migrator {
   /// checked before anything is changed: a dirty, missing or changed version, or a refused statement, and nothing is
   /// applied. Then one transaction per migration. Safe against other processes that do the same; what they have applied
   /// is skipped. When nothing is pending, no lock is taken and nothing is written.
+  ///
+  /// The log has a line for each migration that is done, and one every ten seconds while one runs.
   ///
   /// Blocks the calling thread. A stop request or deadline of the connection ends it: the running migration is rolled
   /// back, those before stay. A lock held elsewhere is waited for as long as the connection's busy timeout

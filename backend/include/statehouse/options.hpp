@@ -19,6 +19,17 @@ enum class pool_mode {
 /// What a connection is for. Only the writer writes and checkpoints (https://www.sqlite.org/wal.html section 11).
 enum class connection_role { writer, reader };
 
+/// Whether a file is looked through with `PRAGMA quick_check` when it is opened.
+enum class integrity_check {
+  never,
+  /// Where the opening finds a -wal file (or a rollback journal) with content: SQLite removes it when the last connection
+  /// is closed, and a kill, a crash or a power loss leaves it. Another process that has the file open and has written
+  /// counts too, as nothing tells it from one that is gone. A kill while the log was empty, everything being in the
+  /// database already, does not.
+  after_unclean_shutdown,
+  always
+};
+
 /// When a commit is on disk. With `normal` a committed transaction survives a crash or kill of the process; a power
 /// loss may take the last ones, never consistency. `full` syncs at every commit.
 enum class durability { normal, full };
@@ -68,6 +79,13 @@ struct PoolOptions {
   /// long, which is then named in the log once a minute, that another process reads, or that one closure writes all
   /// this.
   std::uint64_t wal_soft_limit = 64 << 20;
+  /// Looks for damage before the migrations run and anybody is served, on a connection that only reads. Findings fail
+  /// the opening with `errc::file_damaged`: the file and its log are left byte for byte, and the next call looks again.
+  /// (Only a rollback journal is played back: without that nobody can read the file.) Costs about a second for 200 MB
+  /// that the system has cached, more from a disk. Whether indexes agree with their tables is not looked at.
+  integrity_check startup_check = integrity_check::never;
+  std::uint64_t startup_check_max_bytes = 1 << 30;       ///< A larger file with its log is not checked, with a warning.
+  std::chrono::milliseconds startup_check_timeout{10'000};  ///< Then the check is given up, with a warning.
   ConnectionOptions connection{};
 };
 

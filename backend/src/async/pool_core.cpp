@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <thread>
 
+#include "async/startup_check.hpp"
 #include "core/fork.hpp"
 #include "statehouse/migrator.hpp"
 #include "statehouse/sqlite_version.hpp"
@@ -80,6 +81,7 @@ void PoolCore::open_connections(const Migrator* migrator, std::shared_ptr<Interr
   if (!options.in_memory) {
     prepare_file(config_.path, options.connection.tighten_permissions, *config_.logger);
     claim_.emplace(config_.path);
+    check_at_startup(config_, interrupter);
   }
   // The writer makes the WAL and its index and migrates before any reader looks at the file.
   auto writer = connect(connection_role::writer, interrupter);

@@ -37,14 +37,11 @@ Connection Connection::for_reading(const std::filesystem::path& path, Connection
                 error == std::errc::no_such_file_or_directory
                     ? "there is no database file '" + path.string() + "'"
                     : "cannot look for the database file '" + path.string() + "': " + error.message());
+  auto config = standalone(path, std::move(options), connection_role::reader);
   // The last one to close moves the log into the database and deletes it: not for somebody who only looks. But an empty
   // log that the opening itself has made has to go again.
-  if (detail::file_size_or_zero(path.string() + "-wal") > 0)
-    options.on_connect = [next = std::move(options.on_connect)](Connection& connection, connection_role role) {
-      sqlite3_db_config(connection.session().handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-      if (next) next(connection, role);
-    };
-  return Connection(standalone(path, std::move(options), connection_role::reader));
+  config.keep_log = detail::file_size_or_zero(config.path.string() + "-wal") > 0;
+  return Connection(std::move(config));
 }
 
 Connection::Connection(detail::SessionConfig config) : Reader(std::move(config)) {

@@ -14,7 +14,7 @@ const char* sentence(errc code) noexcept {
     case errc::closed: return "closed: shutdown has begun and nothing is reopened";
     case errc::forked_process: return "called in a forked child: open a new AppState there instead";
     case errc::acquire_timeout: return "no connection became free in time";
-    case errc::deadline_exceeded: return "the operation ran longer than its run_timeout and was stopped";
+    case errc::deadline_exceeded: return "the operation ran longer than its time limit and was stopped";
     case errc::queue_full: return "too many operations are waiting for this database";
     case errc::would_deadlock: return "a pool verb was called inside a closure of the same pool: use the connection it was given";
     case errc::operation_in_progress: return "this transaction or lease already runs a statement: await it first";
@@ -34,6 +34,7 @@ const char* sentence(errc code) noexcept {
     case errc::hard_linked: return "the database file has more than one hard link";
     case errc::file_in_use: return "this process has the database file open already";
     case errc::file_replaced: return "the database file was moved, deleted or replaced while open";
+    case errc::file_damaged: return "the database file is damaged";
     case errc::wal_unavailable: return "write-ahead logging could not be enabled";
     case errc::migration_source: return "the migrations cannot be read";
     case errc::migration_refused: return "the migration contains transaction control";

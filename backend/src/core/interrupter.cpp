@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <utility>
+
 namespace statehouse::detail {
 
 void Interrupter::attach(sqlite3* db) noexcept {
@@ -50,6 +52,33 @@ stop_reason Interrupter::reason() const noexcept {
   const auto deadline = deadline_.load(std::memory_order_relaxed);
   if (deadline == Clock::time_point::max().time_since_epoch().count()) return stop_reason::none;
   return clock_->now().time_since_epoch().count() >= deadline ? stop_reason::deadline : stop_reason::none;
+}
+
+/// `deadline` has passed: hits only a job that it is meant for.
+void Interrupter::interrupt_after(Clock::time_point::rep deadline) noexcept {
+  std::lock_guard lock(mutex_);
+  if (db_ == nullptr || shielded_.load(std::memory_order_relaxed)) return;
+  if (deadline_.load(std::memory_order_relaxed) <= deadline) sqlite3_interrupt(db_);
+}
+
+Interrupter::Limit::Limit(std::shared_ptr<Interrupter> interrupter, Clock::time_point deadline)
+    : interrupter_(std::move(interrupter)) {
+  const auto own = deadline.time_since_epoch().count();
+  {
+    std::lock_guard lock(interrupter_->mutex_);
+    outer_ = interrupter_->deadline_.load(std::memory_order_relaxed);
+    if (own >= outer_) return;
+    interrupter_->deadline_.store(own, std::memory_order_relaxed);
+  }
+  timer_ = interrupter_->clock().make_timer([weak = std::weak_ptr(interrupter_), own] {
+    if (const auto self = weak.lock()) self->interrupt_after(own);
+  });
+  timer_->arm(deadline);
+}
+
+Interrupter::Limit::~Limit() {
+  std::lock_guard lock(interrupter_->mutex_);
+  interrupter_->deadline_.store(outer_, std::memory_order_relaxed);
 }
 
 Interrupter::Shield::Shield(Interrupter& interrupter) noexcept : interrupter_(interrupter) {

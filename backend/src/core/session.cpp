@@ -63,6 +63,21 @@ sqlite3_stmt* find_leftover(sqlite3* db, bool only_virtual) noexcept {
   return left;
 }
 
+/// From the file's header, through SQLite's own descriptor: a statement would look for the log already.
+bool is_wal_file(sqlite3* db) noexcept {
+  constexpr sqlite3_int64 read_version = 19;  // https://www.sqlite.org/fileformat.html section 1.3
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  unsigned char version = 0;
+  return file != nullptr && file->pMethods->xRead(file, &version, 1, read_version) == SQLITE_OK && version == 2;
+}
+
+bool has_log(const std::filesystem::path& file) noexcept {
+  std::error_code ignored;
+  return std::filesystem::exists(file.string() + "-wal", ignored) &&
+         std::filesystem::exists(file.string() + "-shm", ignored);
+}
+
 }  // namespace
 
 Session::Session(SessionConfig config)
@@ -100,12 +115,22 @@ void Session::open() {
   }
   handle_ = database_->getHandle();
   sqlite3_extended_result_codes(handle_, 1);
+  if (config_.keep_log) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   config_.interrupter->attach(handle_);
   install_handlers();
   // SQLite opens what it may not write for reading, and says so only at the first write.
-  if (sqlite3_db_readonly(handle_, "main") == 1)
+  if (sqlite3_db_readonly(handle_, "main") != 1) return;
+  if (config_.role == connection_role::reader) {
+    if (!is_wal_file(handle_) || has_log(config_.path)) return;
+    // SQLite would make the two, with a mode that keeps out even the owner, and could not remove them.
     throw Error(make_sqlite_error(SQLITE_READONLY),
-                "the database file can be read, but not written; " + explain_cannot_open(config_.path), {config_.database, {}});
+                "the database file may only be read, which in WAL mode needs its -wal and -shm; they are there while a "
+                "server has it open. Run this as the owner of the file, or look at a copy",
+                {config_.database, {}});
+  }
+  throw Error(make_sqlite_error(SQLITE_READONLY),
+              "the database file can be read, but not written; " + explain_cannot_open(config_.path),
+              {config_.database, {}});
 }
 
 void Session::install_handlers() {

@@ -7,7 +7,9 @@
 #include <span>
 #include <string>
 
+#include "core/deadline.hpp"
 #include "migrate/checksum.hpp"
+#include "migrate/heartbeat.hpp"
 #include "migrate/immediate_transaction.hpp"
 #include "migrate/script.hpp"
 #include "statehouse/connection.hpp"
@@ -206,11 +208,16 @@ MigrationReport Runner::execute(const std::vector<Step>& steps) {
 
 MigrationReport Runner::run_steps(const std::vector<Step>& steps) {
   const Clock& clock = session_.interrupter().clock();
+  const Interrupter::Limit limit(session_.config().interrupter, deadline(start_, options_.timeout));
+  Heartbeat heartbeat(session_);  // if a step throws, it goes before what it points to
   MigrationReport report;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Migration& migration = *steps[i].migration;
     const auto start = clock.now();
-    if (!run_step(steps[i])) continue;
+    heartbeat.begin(migration, i + 1, steps.size());
+    const bool done = run_step(steps[i]);
+    heartbeat.end();
+    if (!done) continue;
     const std::chrono::nanoseconds elapsed = clock.now() - start;
     if (!reverting_) unrecorded_time_ = {migration.version, elapsed};
     report.versions.push_back(migration.version);

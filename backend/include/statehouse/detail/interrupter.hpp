@@ -40,6 +40,21 @@ class Interrupter {
   bool must_stop() const noexcept { return reason() != stop_reason::none; }
   Clock& clock() const noexcept { return *clock_; }
 
+  /// While it lives the running job must also end by `deadline`. Ends even what asks no progress handler: SQLite 3.40
+  /// looks through all pages of a file in one step of its machine.
+  class Limit {
+   public:
+    Limit(std::shared_ptr<Interrupter> interrupter, Clock::time_point deadline);
+    ~Limit();
+    Limit(const Limit&) = delete;
+    Limit& operator=(const Limit&) = delete;
+
+   private:
+    const std::shared_ptr<Interrupter> interrupter_;
+    Clock::time_point::rep outer_;
+    std::unique_ptr<Clock::Timer> timer_;
+  };
+
   /// COMMIT, ROLLBACK and clean-up run under a shield: they are never interrupted, or the outcome would be unknown.
   class Shield {
    public:
@@ -56,6 +71,7 @@ class Interrupter {
  private:
   void set(stop_reason requested, Clock::time_point deadline, const void* job) noexcept;
   void request_locked(stop_reason reason) noexcept;
+  void interrupt_after(Clock::time_point::rep deadline) noexcept;
 
   const std::shared_ptr<Clock> clock_;
   std::mutex mutex_;  // orders sqlite3_interrupt against attach, arm and Shield

@@ -33,6 +33,7 @@ struct SessionConfig {
   std::string database;        ///< Logical name, for errors and logs.
   connection_role role = connection_role::writer;
   pool_mode mode = pool_mode::wal;
+  bool keep_log = false;  ///< The last one to close leaves the write-ahead log as it is.
   ConnectionOptions options;
   std::shared_ptr<Interrupter> interrupter;
   std::shared_ptr<spdlog::logger> logger;
