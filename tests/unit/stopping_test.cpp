@@ -315,6 +315,8 @@ TEST_CASE("interrupt: a request for one job does not reach the next, one for shu
   test.interrupter().request(stop_reason::shutdown);
   test.interrupter().arm(Clock::time_point::max(), &second);
   CHECK(test.interrupter().reason() == stop_reason::shutdown);
+  test.db().session().optimize(1s);
+  CHECK(test.interrupter().reason() == stop_reason::shutdown);
   test.interrupter().disarm();
   test.interrupter().arm(Clock::time_point::max(), &second);
   CHECK(test.interrupter().reason() == stop_reason::none);

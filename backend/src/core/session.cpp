@@ -406,7 +406,7 @@ void Session::optimize(std::chrono::milliseconds budget) noexcept {
   } catch (const std::exception& error) {
     logger().debug("database '{}': PRAGMA optimize: {}", config_.database, error.what());
   }
-  interrupter().disarm();
+  interrupter().arm(Clock::time_point::max());  // a shutdown that was asked for is still to be heeded
 }
 
 void Session::watch_wal() noexcept {
