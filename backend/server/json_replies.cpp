@@ -64,16 +64,16 @@ std::int64_t to_us(std::chrono::nanoseconds duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
 
-json::object summary(const DatabaseStats& database) {
-  const auto oldest = database.holders.empty() ? std::chrono::milliseconds(0) : database.holders.front().held_for;
-  return {{"name", database.name},
-          {"state", to_string(database.state)},
-          {"last_error", text_or_null(database.last_error)},
-          {"wal_bytes", database.wal_bytes},
-          {"queue_length", database.writer.waiting + database.readers.waiting},
+json::object summary(const DatabaseStats& stats) {
+  const auto oldest = stats.holders.empty() ? std::chrono::milliseconds(0) : stats.holders.front().held_for;
+  return {{"name", stats.name},
+          {"state", to_string(stats.state)},
+          {"last_error", text_or_null(stats.last_error)},
+          {"wal_bytes", stats.wal_bytes},
+          {"queue_length", stats.writer.waiting + stats.readers.waiting},
           {"oldest_lease_ms", oldest.count()},
-          {"schema_version", database.schema_version ? json::value(*database.schema_version) : json::value(nullptr)},
-          {"vulnerable_sqlite", database.vulnerable_sqlite}};
+          {"schema_version", stats.schema_version ? json::value(*stats.schema_version) : json::value(nullptr)},
+          {"vulnerable_sqlite", stats.vulnerable_sqlite}};
 }
 
 json::object to_json(const LaneStats& lane) {

@@ -487,7 +487,7 @@ TEST_CASE_METHOD(Batching, "cancel: between being taken by a thread and beginnin
   //                                       cancelled
   //   runs it: stopped at once
   auto lease = app.run(pool.acquire(reader));
-  auto task = app.spawn(lease.query_one<int>(endless));
+  auto task = app.spawn(lease.query_one<int>(endless_hook));
   app.clock->on_read([&](int reading) {
     if (reading == 2) task.cancel(asio::cancellation_type::terminal);  // the first is under the lane's mutex
   });

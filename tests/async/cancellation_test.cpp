@@ -181,10 +181,10 @@ TEST_CASE_METHOD(Cancellation, "cancel while running: terminal stops a statement
   stops(pool.execute(endless_insert));
   stops(pool.execute_returning<int>("INSERT INTO t SELECT hook() FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL "
                                     "SELECT 1 FROM c) SELECT n FROM c) RETURNING a"));
-  stops(pool.query_all<int>(endless));
-  stops(pool.query_optional<int>(endless));
-  stops(pool.query_one<int>(endless));
-  const auto reads = [](Reader& db) { return db.query_one<int>(endless); };
+  stops(pool.query_all<int>(endless_hook));
+  stops(pool.query_optional<int>(endless_hook));
+  stops(pool.query_one<int>(endless_hook));
+  const auto reads = [](Reader& db) { return db.query_one<int>(endless_hook); };
   stops(pool.read(reads));
   const auto writes = [&](Connection& db) {
     db.execute("INSERT INTO t VALUES (1)");

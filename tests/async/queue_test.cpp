@@ -248,7 +248,7 @@ TEST_CASE_METHOD(Queue, "run timeout: a statement is stopped when its time is up
   hook.call = [&](int number) {
     if (number - begun_with == 10) app.clock->advance(100ms);
   };
-  auto task = app.spawn(pool.query_one<int>({.run_timeout = 100ms}, endless));
+  auto task = app.spawn(pool.query_one<int>({.run_timeout = 100ms}, endless_hook));
   app.settle();
   CHECK(task.code() == errc::deadline_exceeded);
   CHECK(task.code() == condition::timeout);
@@ -295,11 +295,11 @@ TEST_CASE("run timeout: the pool's holds for every operation that has none of it
     CHECK(hook.calls - begun_with < 1000);
     return task.code();
   };
-  CHECK(endless_after_100ms(pool.query_one<int>(endless)) == errc::deadline_exceeded);
+  CHECK(endless_after_100ms(pool.query_one<int>(endless_hook)) == errc::deadline_exceeded);
   CHECK(endless_after_100ms(pool.execute("INSERT INTO t SELECT hook() FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL "
                                          "SELECT 1 FROM c) SELECT n FROM c)")) == errc::deadline_exceeded);
   auto transaction = app.run(pool.begin());
-  CHECK(endless_after_100ms(transaction.query_one<int>(endless)) == errc::deadline_exceeded);
+  CHECK(endless_after_100ms(transaction.query_one<int>(endless_hook)) == errc::deadline_exceeded);
   CHECK(app.run(transaction.query_one<int>("SELECT 1")) == 1);
   app.run(std::move(transaction).commit());
   check_all_clean(app, pool);
@@ -461,8 +461,8 @@ TEST_CASE_METHOD(Queue, "stats: count what ran, failed, waited, was cancelled, t
   app.settle();
   hook.call = [&](int) {
     app.clock->advance(500ms);
-    const auto holders = pool.stats().holders;
-    if (holders.size() != 1 || !holders[0].running || holders[0].held_for != 500ms) throw 1;
+    const auto held = pool.stats().holders;
+    if (held.size() != 1 || !held[0].running || held[0].held_for != 500ms) throw 1;
   };
   app.run(pool.execute("INSERT INTO t VALUES (hook())"));
   auto failed = app.spawn(pool.execute("INSERT INTO missing VALUES (1)"));

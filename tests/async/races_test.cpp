@@ -1,8 +1,8 @@
 // What no stepping can force, on real threads with the real clock: cancellations, timeouts, drops and shutdown against
 // operations that end at the same moment. Meant for the sanitizers above all; each must hold on every schedule.
 
-#include <SQLiteCpp/Database.h>
 #include <sqlite3.h>
+#include <SQLiteCpp/Database.h>
 
 #include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -28,8 +28,8 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Coroutines on strands of two threads, SQLite on three others.
-struct Threads {
-  explicit Threads(PoolOptions pool_options = {}) {
+struct RacingApp {
+  explicit RacingApp(PoolOptions pool_options = {}) {
     AppStateOptions options;
     options.data_dir = dir.path();
     options.logger = log.logger();
@@ -44,7 +44,7 @@ struct Threads {
     };
     asio::co_spawn(callers, open, asio::use_future).get();
   }
-  ~Threads() {
+  ~RacingApp() {
     state.reset();
     callers.join();
   }
@@ -63,13 +63,13 @@ struct Threads {
 /// Adds rows in every way there is and remembers which were acknowledged.
 class Writer : public std::enable_shared_from_this<Writer> {
  public:
-  Writer(Threads& threads, int first_id, unsigned seed)
-      : threads_(threads), strand_(asio::make_strand(threads.callers)), random_(seed), id_(first_id) {}
+  Writer(RacingApp& app, int first_id, unsigned seed)
+      : app_(app), strand_(asio::make_strand(app.callers)), random_(seed), id_(first_id) {}
 
-  std::future<void> start(int rounds, CallOptions options = {}) {
+  std::future<void> start(int times, CallOptions options = {}) {
     options_ = options;
     return asio::co_spawn(
-        strand_, [self = shared_from_this(), rounds] { return self->work(rounds); }, asio::use_future);
+        strand_, [self = shared_from_this(), times] { return self->work(times); }, asio::use_future);
   }
 
   /// From any thread: cancels what runs at that moment, if anything does.
@@ -81,8 +81,8 @@ class Writer : public std::enable_shared_from_this<Writer> {
   const std::string& surprise() const noexcept { return surprise_; }
 
  private:
-  asio::awaitable<void> work(int rounds) {
-    for (int i = 0; i < rounds; ++i) {
+  asio::awaitable<void> work(int times) {
+    for (int i = 0; i < times; ++i) {
       const int id = ++id_;
       // A coroutine of its own for each, since one that was cancelled stays so.
       auto step = asio::co_spawn(strand_, add(id), asio::bind_cancellation_slot(signal_.slot(), asio::deferred));
@@ -101,9 +101,11 @@ class Writer : public std::enable_shared_from_this<Writer> {
 
   asio::awaitable<void> add(int id) {
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
-    const Pool& pool = *threads_.pool;
+    const Pool& pool = *app_.pool;
     switch (random_() % 5) {
-      case 0: co_await pool.execute(options_, "INSERT INTO t VALUES (?)", id); break;
+      case 0:
+        co_await pool.execute(options_, "INSERT INTO t VALUES (?)", id);
+        break;
       case 1: {
         const auto closure = [&](Connection& db) {
           db.execute("INSERT INTO t VALUES (?)", -id);
@@ -129,7 +131,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
     }
   }
 
-  Threads& threads_;
+  RacingApp& app_;
   asio::strand<asio::thread_pool::executor_type> strand_;
   std::mt19937 random_;
   asio::cancellation_signal signal_;
@@ -141,31 +143,32 @@ class Writer : public std::enable_shared_from_this<Writer> {
 
 constexpr int ids_per_writer = 1'000'000;
 
-std::vector<std::shared_ptr<Writer>> make_writers(Threads& threads, int number) {
+std::vector<std::shared_ptr<Writer>> make_writers(RacingApp& app, int number) {
   std::vector<std::shared_ptr<Writer>> writers;
   for (int i = 0; i < number; ++i)
-    writers.push_back(std::make_shared<Writer>(threads, i * ids_per_writer, Catch::getSeed() + unsigned(i)));
+    writers.push_back(std::make_shared<Writer>(app, i * ids_per_writer, Catch::getSeed() + unsigned(i)));
   return writers;
 }
 
-void check_outcome(Threads& threads, const std::vector<std::shared_ptr<Writer>>& writers) {
+void check_outcome(RacingApp& app, const std::vector<std::shared_ptr<Writer>>& writers) {
   std::set<int> acknowledged;
   for (const auto& writer : writers) {
     CHECK(writer->surprise().empty());
     acknowledged.insert(writer->acknowledged().begin(), writer->acknowledged().end());
   }
-  CHECK(threads.rows() == acknowledged);
-  CHECK(threads.pool->stats().holders.empty());
-  CHECK(threads.pool->stats().writer.waiting == 0);
+  CHECK(app.rows() == acknowledged);
+  CHECK(app.pool->stats().holders.empty());
+  CHECK(app.pool->stats().writer.waiting == 0);
 }
 
 bool done(const std::vector<std::future<void>>& futures) {
-  return std::ranges::all_of(futures, [](const auto& future) { return future.wait_for(0s) == std::future_status::ready; });
+  return std::ranges::all_of(futures,
+                             [](const auto& future) { return future.wait_for(0s) == std::future_status::ready; });
 }
 
 TEST_CASE("races: cancelled at any moment, acknowledged is exactly what is kept") {
-  Threads threads;
-  const auto writers = make_writers(threads, 8);
+  RacingApp app;
+  const auto writers = make_writers(app, 8);
   std::vector<std::future<void>> futures;
   for (const auto& writer : writers) futures.push_back(writer->start(300));
   std::mt19937 random(Catch::getSeed());
@@ -175,16 +178,16 @@ TEST_CASE("races: cancelled at any moment, acknowledged is exactly what is kept"
     writers[random() % writers.size()]->cancel(types[random() % 3]);
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 200));
   }
-  check_outcome(threads, writers);
+  check_outcome(app, writers);
 }
 
 TEST_CASE("races: timed out at any moment, acknowledged is exactly what is kept") {
-  Threads threads;
-  const auto writers = make_writers(threads, 16);
+  RacingApp app;
+  const auto writers = make_writers(app, 16);
   std::vector<std::future<void>> futures;
   for (const auto& writer : writers) futures.push_back(writer->start(150, {.timeout = 1ms}));
   for (auto& future : futures) future.get();
-  check_outcome(threads, writers);
+  check_outcome(app, writers);
 }
 
 TEST_CASE("races: cancelled while the connection is broken and opened anew, each completes once") {
@@ -193,7 +196,7 @@ TEST_CASE("races: cancelled while the connection is broken and opened anew, each
   options.connection.on_connect = [&](Connection&, connection_role role) {
     if (role == connection_role::writer && ++opened % 2 == 0) throw std::runtime_error("cannot open now");
   };
-  Threads threads(options);
+  RacingApp app(options);
   constexpr int each = 40;
   constexpr std::size_t workers = 8;
   std::atomic<int> completions{0};
@@ -211,7 +214,7 @@ TEST_CASE("races: cancelled while the connection is broken and opened anew, each
   const auto worker = [&](std::size_t i) -> asio::awaitable<void> {
     for (int n = 0; n < each; ++n) {
       try {
-        co_await asio::co_spawn(strands[i], threads.pool->write(breaks_the_connection),
+        co_await asio::co_spawn(strands[i], app.pool->write(breaks_the_connection),
                                 asio::bind_cancellation_slot(signals[i]->slot(), asio::deferred));
       } catch (const std::exception&) {
       }
@@ -219,7 +222,7 @@ TEST_CASE("races: cancelled while the connection is broken and opened anew, each
     }
   };
   for (std::size_t i = 0; i < workers; ++i) {
-    strands.push_back(asio::make_strand(threads.callers));
+    strands.push_back(asio::make_strand(app.callers));
     signals.push_back(std::make_unique<asio::cancellation_signal>());
   }
   for (std::size_t i = 0; i < workers; ++i) futures.push_back(asio::co_spawn(strands[i], worker(i), asio::use_future));
@@ -230,51 +233,51 @@ TEST_CASE("races: cancelled while the connection is broken and opened anew, each
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 100));
   }
   CHECK(completions == each * int(workers));
-  CHECK(threads.pool->stats().writer.waiting == 0);
-  CHECK(threads.pool->stats().writer.replaced > 0);
-  threads.state.reset();
-  threads.callers.join();
+  CHECK(app.pool->stats().writer.waiting == 0);
+  CHECK(app.pool->stats().writer.replaced > 0);
+  app.state.reset();
+  app.callers.join();
 }
 
 TEST_CASE("races: leases and transactions dropped while their statements run, from any thread") {
-  Threads threads;
+  RacingApp app;
   std::vector<std::future<void>> futures;
   for (int i = 0; i < 8; ++i) {
     futures.push_back(asio::co_spawn(
-        asio::make_strand(threads.callers),
+        asio::make_strand(app.callers),
         [&]() -> asio::awaitable<void> {
           const auto strand = co_await asio::this_coro::executor;
           for (int n = 0; n < 60; ++n) {
-            auto transaction = std::make_unique<Transaction>(co_await threads.pool->begin());
-            auto lease = std::make_unique<ReaderLease>(co_await threads.pool->acquire(reader));
+            auto transaction = std::make_unique<Transaction>(co_await app.pool->begin());
+            auto lease = std::make_unique<ReaderLease>(co_await app.pool->acquire(reader));
             auto insert = asio::co_spawn(strand, transaction->execute("INSERT INTO t VALUES (1)"), asio::use_future);
-            auto select = asio::co_spawn(strand, lease->query_one<int>("SELECT count(*) FROM t"), asio::use_future);
+            auto counted = asio::co_spawn(strand, lease->query_one<int>("SELECT count(*) FROM t"), asio::use_future);
             // The statements are begun behind this; the handles go meanwhile, on another thread.
             co_await asio::post(strand, asio::deferred);
             std::thread([a = std::move(transaction), b = std::move(lease)] {}).join();
-            co_await threads.pool->query_one<int>("SELECT 1");
+            co_await app.pool->query_one<int>("SELECT 1");
             insert.wait_for(0s);
-            select.wait_for(0s);
+            counted.wait_for(0s);
           }
         },
         asio::use_future));
   }
   for (auto& future : futures) future.get();
-  CHECK(threads.rows().empty());
-  CHECK(threads.pool->stats().holders.empty());
+  CHECK(app.rows().empty());
+  CHECK(app.pool->stats().holders.empty());
 }
 
 TEST_CASE("races: AppState destroyed in the middle of everything: every caller hears, acknowledged rows are there") {
   for (int round = 0; round < 5; ++round) {
-    Threads threads;
-    const auto writers = make_writers(threads, 8);
+    RacingApp app;
+    const auto writers = make_writers(app, 8);
     std::vector<std::future<void>> futures;
     // In every second round the clock's thread takes part.
     const CallOptions limits{.timeout = round % 2 == 0 ? 1min : 1ms};
     for (const auto& writer : writers) futures.push_back(writer->start(100'000, limits));
     std::this_thread::sleep_for(std::chrono::milliseconds(20 * round));
-    const auto path = threads.pool->path();
-    threads.state.reset();
+    const auto path = app.pool->path();
+    app.state.reset();
     for (auto& future : futures) {
       REQUIRE(future.wait_for(20s) == std::future_status::ready);
       future.get();

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <SQLiteCpp/Database.h>
 #include <sqlite3.h>
+#include <SQLiteCpp/Database.h>
 
 #include <functional>
 #include <stdexcept>
@@ -45,8 +45,9 @@ class SqlHook {
 };
 
 /// Counts to infinity, one `hook()` per row.
-inline constexpr const char* endless = "WITH RECURSIVE c(n) AS (SELECT hook() UNION ALL SELECT hook() FROM c) "
-                                       "SELECT count(*) FROM c";
+inline constexpr const char* endless_hook =
+    "WITH RECURSIVE c(n) AS (SELECT hook() UNION ALL SELECT hook() FROM c) "
+    "SELECT count(*) FROM c";
 
 inline bool in_autocommit(Reader& connection) {
   return sqlite3_get_autocommit(connection.native().getHandle()) != 0;

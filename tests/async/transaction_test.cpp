@@ -423,7 +423,7 @@ TEST_CASE_METHOD(Held, "shutdown: a statement of a held connection is stopped af
   auto lease = app.run(pool.acquire(reader));
   app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));
   auto shutdown = app.spawn(app.state->shutdown({.grace = 1s, .deadline = 2s}));
-  auto running = app.spawn(transaction.query_one<int>(endless));
+  auto running = app.spawn(transaction.query_one<int>(endless_hook));
   auto queued = app.spawn(lease.query_one<int>("SELECT 1"));
   hook.call = [&](int number) {
     if (number == 5) app.clock->advance(1s);

@@ -13,7 +13,7 @@
 
 #include "arguments.hpp"
 #include "commands.hpp"
-#include "migrate/text.hpp"
+#include "core/unicode.hpp"
 #include "output.hpp"
 #include "statehouse/database_name.hpp"
 #include "statehouse/migrator.hpp"

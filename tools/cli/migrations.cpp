@@ -4,8 +4,8 @@
 #include <string>
 
 #include "arguments.hpp"
+#include "core/unicode.hpp"
 #include "database.hpp"
-#include "migrate/text.hpp"
 #include "output.hpp"
 #include "progress.hpp"
 
@@ -14,12 +14,9 @@ namespace {
 
 /// The character at the beginning of `text`, which loses it. `text` is UTF-8.
 char32_t take_character(std::string_view& text) {
-  const auto lead = static_cast<unsigned char>(text.front());
-  const std::size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  char32_t character = size == 1 ? lead : lead & (0x7Fu >> size);
-  for (std::size_t i = 1; i < size; ++i) character = character << 6 | (static_cast<unsigned char>(text[i]) & 0x3Fu);
-  text.remove_prefix(size);
-  return character;
+  const detail::Character character = detail::first_character(text);
+  text.remove_prefix(character.length);
+  return character.value;
 }
 
 /// What follows a backslash.

@@ -9,8 +9,8 @@
 #include <iostream>
 #include <utility>
 
+#include "core/unicode.hpp"
 #include "errors.hpp"
-#include "migrate/text.hpp"
 
 namespace statehouse::cli {
 namespace {

@@ -12,6 +12,7 @@
 
 #include "core/regexp_charset.hpp"
 #include "core/regexp_syntax.hpp"
+#include "core/unicode.hpp"
 #include "statehouse/error.hpp"
 
 namespace statehouse::detail {
@@ -41,8 +42,8 @@ std::string reason_of(const re2::RE2& re2) {
 }
 
 std::unique_ptr<re2::RE2> compile(std::string_view pattern) {
-  const std::size_t valid = valid_utf8_prefix(pattern);
-  if (valid != pattern.size()) throw RegexpError(name_of(pattern.substr(0, valid)) + invalid_utf8("pattern", valid));
+  if (const auto invalid = find_invalid_utf8(pattern))
+    throw RegexpError(name_of(pattern.substr(0, *invalid)) + invalid_utf8("pattern", *invalid));
   if (pattern.size() > max_pattern_size)
     throw RegexpError(name_of(pattern) + "the pattern is longer than " + std::to_string(max_pattern_size) + " bytes");
   std::string translated;
@@ -79,8 +80,8 @@ void match(sqlite3_context* context, sqlite3_value* pattern_value, sqlite3_value
     compiled = fresh.get();
   }
   if (const std::optional<std::string_view> text = text_of(text_value)) {
-    const std::size_t valid = valid_utf8_prefix(*text);
-    if (valid != text->size()) throw RegexpError(name_of(*pattern) + invalid_utf8("text", valid));
+    if (const auto invalid = find_invalid_utf8(*text))
+      throw RegexpError(name_of(*pattern) + invalid_utf8("text", *invalid));
     const bool found = compiled->Match({text->data(), text->size()}, 0, text->size(), re2::RE2::UNANCHORED, nullptr, 0);
     sqlite3_result_int(context, found ? 1 : 0);
   }

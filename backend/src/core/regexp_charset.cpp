@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/unicode.hpp"
+
 namespace statehouse::detail {
 namespace {
 
@@ -18,17 +20,6 @@ constexpr std::size_t max_terms = 256;
 constexpr std::size_t property_cost = 50;
 
 using Range = std::pair<char32_t, char32_t>;
-
-constexpr std::array<Range, 10> white_space{{{0x9, 0xD},
-                                             {0x20, 0x20},
-                                             {0x85, 0x85},
-                                             {0xA0, 0xA0},
-                                             {0x1680, 0x1680},
-                                             {0x2000, 0x200A},
-                                             {0x2028, 0x2029},
-                                             {0x202F, 0x202F},
-                                             {0x205F, 0x205F},
-                                             {0x3000, 0x3000}}};
 
 /// Rust's \w is Alphabetic, M, Nd, Pc and Join_Control. RE2 knows only the categories: Alphabetic is L, Nl, some of M,
 /// and these circled and squared letters. The joiners come first.
@@ -309,10 +300,6 @@ std::string CharSet::to_re2(bool ignore_case) const {
   if (plain.empty()) return "(?:" + alternatives + ")";
   plain = "[" + plain + "]";
   return alternatives.empty() ? plain : "(?:" + plain + "|" + alternatives + ")";
-}
-
-bool is_white_space(char32_t c) noexcept {
-  return std::ranges::any_of(white_space, [c](const Range& range) { return range.first <= c && c <= range.second; });
 }
 
 void append_literal(std::string& re2, char32_t c) {

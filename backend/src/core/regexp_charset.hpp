@@ -68,9 +68,6 @@ class CharSet {
   std::set<Term> terms_;  ///< A union; the empty one is nothing.
 };
 
-/// Unicode's White_Space.
-bool is_white_space(char32_t c) noexcept;
-
 /// Appends `c` so that RE2 takes it literally, inside and outside brackets.
 void append_literal(std::string& re2, char32_t c);
 

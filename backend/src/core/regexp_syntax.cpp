@@ -1,9 +1,7 @@
 #include "core/regexp_syntax.hpp"
 
 #include <algorithm>
-#include <boost/locale/utf.hpp>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <set>
 #include <utility>
@@ -12,11 +10,10 @@
 
 #include "core/regexp_charset.hpp"
 #include "core/regexp_writer.hpp"
+#include "core/unicode.hpp"
 
 namespace statehouse::detail {
 namespace {
-
-using Utf8 = boost::locale::utf::utf_traits<char>;
 
 /// Rust's limit.
 constexpr std::size_t max_bracket_depth = 250;
@@ -33,8 +30,11 @@ bool is_letter(char32_t c) noexcept {
 std::u32string decode(std::string_view text) {
   std::u32string result;
   result.reserve(text.size());
-  for (const char* p = text.data(); p != text.data() + text.size();)
-    result += static_cast<char32_t>(Utf8::decode_valid(p));
+  while (!text.empty()) {
+    const Character character = first_character(text);
+    result += character.value;
+    text.remove_prefix(character.length);
+  }
   return result;
 }
 
@@ -512,22 +512,6 @@ Translator::Escape Translator::bracket_end_point() {
 
 std::string to_re2(std::string_view pattern) {
   return Translator(pattern).run();
-}
-
-std::size_t valid_utf8_prefix(std::string_view text) noexcept {
-  const char* const end = text.data() + text.size();
-  for (const char* p = text.data(); p != end;) {
-    std::uint64_t eight = 0x80;
-    if (end - p >= 8) std::memcpy(&eight, p, 8);
-    if ((eight & 0x8080808080808080U) == 0) {  // ASCII
-      p += 8;
-      continue;
-    }
-    const char* const start = p;
-    if (!boost::locale::utf::is_valid_codepoint(Utf8::decode(p, end)))
-      return static_cast<std::size_t>(start - text.data());
-  }
-  return text.size();
 }
 
 }  // namespace statehouse::detail

@@ -20,7 +20,4 @@ inline constexpr std::size_t max_pattern_size = 65'536;
 /// What it accepts and yet differs: `\b` and `\B` know only ASCII words, and the Unicode tables are those of RE2.
 std::string to_re2(std::string_view pattern);
 
-/// The length of the longest valid prefix.
-std::size_t valid_utf8_prefix(std::string_view text) noexcept;
-
 }  // namespace statehouse::detail

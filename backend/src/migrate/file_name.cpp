@@ -1,9 +1,9 @@
 #include "migrate/file_name.hpp"
+#include "core/unicode.hpp"
 
 #include <algorithm>
 #include <charconv>
 
-#include "migrate/text.hpp"
 
 namespace statehouse::detail {
 namespace {

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/unicode.hpp"
 #include "migrate/sql_scanner.hpp"
 #include "migrate/text.hpp"
 

@@ -5,9 +5,9 @@
 #include <tuple>
 #include <utility>
 
+#include "core/unicode.hpp"
 #include "migrate/migration_file.hpp"
 #include "migrate/script.hpp"
-#include "migrate/text.hpp"
 
 namespace statehouse {
 namespace {

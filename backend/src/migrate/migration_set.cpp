@@ -5,9 +5,9 @@
 #include <iterator>
 #include <utility>
 
+#include "core/unicode.hpp"
 #include "migrate/checksum.hpp"
 #include "migrate/migration_file.hpp"
-#include "migrate/text.hpp"
 
 namespace statehouse::detail {
 namespace {

@@ -1,17 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace statehouse::detail {
-
-/// Where `text` stops being UTF-8.
-std::optional<std::size_t> find_invalid_utf8(std::string_view text) noexcept;
-
-/// `text` with U+FFFD in place of what is not UTF-8, one for each maximal broken part.
-std::string to_valid_utf8(std::string_view text);
 
 /// Without Unicode's White_Space characters at both ends. `text` is UTF-8.
 std::string_view trim(std::string_view text) noexcept;
