@@ -119,6 +119,8 @@ Slot* Lane::take_idle() noexcept {
   return slot;
 }
 
+/// Under the mutex, which `drain` takes first: who hears of the operation's end may destroy the database threads, and by
+/// then the post must be over.
 void Lane::schedule(Slot& slot) {
   slot.status = Slot::state::scheduled;
   asio::post(pool_.config().executor, [this, pool = pool_.shared_from_this(), &slot] { drain(slot); });

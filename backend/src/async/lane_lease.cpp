@@ -56,7 +56,7 @@ void Lane::submit_on_lease(const LeaseRef& lease, Operation& operation) {
   operation.state_ = Operation::state::queued;
   operation.slot_ = &slot;
   slot.current.store(&operation, std::memory_order_relaxed);
-  lock.unlock();
+  // Like `schedule` under the mutex, which what is posted takes first.
   asio::post(pool_.config().executor, [this, pool = pool_.shared_from_this(), &slot] { run_leased(slot); });
 }
 

@@ -171,7 +171,8 @@ void PoolCore::lane_parked() {
     if (!closing_ || taken_) return;
   }
   if (!parked()) return;
-  asio::post(config_.executor, [self = shared_from_this()] { self->close_now(); });
+  std::lock_guard lock(mutex_);  // which `close_now` takes as well: the post is over before anybody hears of the end
+  if (!taken_) asio::post(config_.executor, [self = shared_from_this()] { self->close_now(); });
 }
 
 bool PoolCore::close_now() {

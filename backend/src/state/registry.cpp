@@ -105,8 +105,14 @@ asio::awaitable<void> Registry::init() {
     if (!directory_.empty()) co_return;
   }
   std::filesystem::path directory;
-  Call call(config_.executor, [this, &directory] { directory = prepare_directory(config_.data_dir); });
-  auto start = [&] { call.start(); };
+  Call call(config_.executor, [this, &directory] {
+    { std::lock_guard posted(mutex_); }  // the post is over before anybody hears of the end
+    directory = prepare_directory(config_.data_dir);
+  });
+  auto start = [&] {
+    std::lock_guard lock(mutex_);
+    call.start();
+  };
   co_await suspend(call, start);
   call.throw_if_failed();
   bool first = false;
