@@ -96,7 +96,6 @@ class Caller {
 
   std::string surprise;
   std::size_t answered = 0;
-  std::size_t stopped = 0;  // by whatever
 
  private:
   asio::awaitable<void> work(int times) {
@@ -114,7 +113,6 @@ class Caller {
       } catch (const boost::system::system_error& error) {
         const auto& code = error.code();
         closed = code == condition::closed;
-        ++stopped;
         if (!closed && code != std::errc::operation_canceled && code != condition::timeout) surprise = error.what();
         if (!writes_ && world_.ran[id] > 1) surprise = "stopped, and run " + std::to_string(world_.ran[id]) + " times";
       }

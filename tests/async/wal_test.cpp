@@ -248,7 +248,8 @@ TEST_CASE_METHOD(Log, "wal: while the log is cut no read begins, and none is for
   CHECK(pool.stats().holders.empty());
 }
 
-TEST_CASE_METHOD(Log, "wal: a reader that becomes free while others are held back takes over what is behind a slow one") {
+TEST_CASE_METHOD(Log,
+                 "wal: a reader that becomes free while others are held back takes over what is behind a slow one") {
   // reader 1                     reader 2                     writer
   //                              leased
   // claims slow and behind
