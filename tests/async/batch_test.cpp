@@ -658,6 +658,78 @@ TEST_CASE("slow: a reader that is given back takes over what another has claimed
   check_all_clean(app, two.pool);
 }
 
+TEST_CASE("slow: what a reader is about to begin is not taken from it") {
+  //   reader 1                          reader 2
+  //   claims a
+  //                                     has nothing to do; idles
+  //   begins a
+  PoolOptions options;
+  options.readers = 2;
+  Batching two(options);
+  auto& app = two.app;
+  auto a = app.spawn(two.pool.query_one<int>("SELECT 2"));
+  auto cancelled = app.spawn(two.pool.query_one<int>("SELECT 3"));
+  cancelled.cancel();  // but reader 2 is on its way
+  bool between = false;
+  bool taken = false;
+  app.clock->on_read([&](int) {
+    if (std::exchange(between, true)) return;
+    Batching::elsewhere([&] { app.step_db(); });
+    two.run_callers();
+    taken = a.done();
+  });
+  app.step_db();
+  app.clock->on_read({});
+  app.settle();
+  CHECK(between);
+  CHECK_FALSE(taken);
+  CHECK(a.get() == 2);
+  check_all_clean(app, two.pool);
+}
+
+TEST_CASE("slow: a reader that cannot be opened again takes nothing from one that works") {
+  //   reader 1                          reader 2
+  //                                     broken
+  //   claims slow and a
+  //   slow begins
+  //                                     cannot be opened: refuses b
+  //   slow ends; a
+  PoolOptions options;
+  options.readers = 2;
+  bool opens = true;
+  options.connection.on_connect = [&](Connection&, connection_role) {
+    if (!opens) throw std::runtime_error("cannot open now");
+  };
+  Batching two(options);
+  auto& app = two.app;
+  app.run(two.pool.query_one<int>("SELECT 1"));  // reader 1, so that reader 2 is the next
+  const auto breaks_the_connection = [](Reader& db) -> int {
+    const auto deny = [](void*, int action, const char*, const char*, const char*, const char*) {
+      return action == SQLITE_TRANSACTION ? SQLITE_DENY : SQLITE_OK;
+    };
+    sqlite3_set_authorizer(db.native().getHandle(), deny, nullptr);
+    throw std::runtime_error("mine");
+  };
+  opens = false;
+  CHECK_THROWS(app.run(two.pool.read(breaks_the_connection)));
+  REQUIRE(two.pool.stats().readers.replaced == 1);
+  auto slow = app.spawn(two.pool.query_one<int>("SELECT hook()"));
+  auto a = app.spawn(two.pool.query_one<int>("SELECT 2"));
+  auto b = app.spawn(two.pool.query_one<int>("SELECT 3"));
+  two.hook.call = [&](int) {
+    Batching::elsewhere([&] {
+      while (app.step_db()) {
+      }
+    });
+  };
+  app.settle();
+  CHECK(slow.get() == 1);
+  CHECK(a.get() == 2);
+  CHECK(contains(b.text(), "cannot open now"));
+  opens = true;
+  check_all_clean(app, two.pool);
+}
+
 TEST_CASE("single mode: reads and writes that wait together run in their order, each kind in its own transaction") {
   PoolOptions options = Batching::one_reader();
   options.mode = pool_mode::single;

@@ -1,6 +1,7 @@
 // What the log tells of migrations that take long, and how long they may take.
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -126,6 +127,37 @@ TEST_CASE("migrator: a run that takes longer than its timeout ends; what is appl
   fixture.clock->advance(1h);
   db.execute("INSERT INTO b VALUES (1)");
   CHECK(fixture.clock->armed() == 0);
+}
+
+TEST_CASE("migrator: the timeout of a run ends the wait for another process, also the first run's") {
+  // migrating connection                        another program
+  //                                             BEGIN IMMEDIATE
+  // waits for the lock, a second per look
+  //   at the clock; gives up after 5 s
+  const bool first = GENERATE(true, false);
+  CAPTURE(first);
+  const TempDir dir;
+  Fixture fixture;
+  fixture.path = dir / "x.db";
+  fixture.options.busy_timeout = 60s;
+  Stranger other(fixture.path);
+  Connection db(fixture.config());
+  add_pass(db, fixture);
+  const std::vector<EmbeddedFile> none;
+  if (!first) Migrator::from_files(none).run(db);
+  other.execute("BEGIN IMMEDIATE");
+  const auto begin = fixture.clock->now();
+  bool advancing = false;
+  fixture.clock->on_read([&](int) {
+    if (std::exchange(advancing, true)) return;
+    fixture.clock->advance(1s);
+    advancing = false;
+  });
+  CHECK(code_of([&] { three().with_options({.timeout = 5s}).run_to(db, 1); }) == errc::deadline_exceeded);
+  fixture.clock->on_read({});
+  CHECK(fixture.clock->now() - begin < 10s);
+  other.execute("COMMIT");
+  CHECK(three().run_to(db, 1).versions == std::vector<std::int64_t>{1});
 }
 
 TEST_CASE("migrator: a job's own deadline holds where it is earlier than the timeout of the run") {

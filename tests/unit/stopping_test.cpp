@@ -322,6 +322,29 @@ TEST_CASE("interrupt: a request for one job does not reach the next, one for shu
   CHECK(test.interrupter().reason() == stop_reason::none);
 }
 
+TEST_CASE("interrupt: a limit ends with its scope, and one that cannot be set leaves no deadline behind") {
+  struct FullClock final : Clock {
+    time_point now() const noexcept override { return time; }
+    std::unique_ptr<Timer> make_timer(std::function<void()>) override { throw std::runtime_error("no thread"); }
+    time_point time{};
+  };
+  const auto full = std::make_shared<FullClock>();
+  const auto clock = std::make_shared<test::ManualClock>();
+  const auto broken = std::make_shared<detail::Interrupter>(full);
+  CHECK_THROWS_AS(detail::Interrupter::Limit(broken, full->now() + 1s), std::runtime_error);
+  full->time += 2s;
+  CHECK(broken->reason() == stop_reason::none);
+
+  const auto interrupter = std::make_shared<detail::Interrupter>(clock);
+  {
+    const detail::Interrupter::Limit limit(interrupter, clock->now() + 1s);
+    clock->advance(2s);
+    CHECK(interrupter->reason() == stop_reason::deadline);
+  }
+  CHECK(interrupter->reason() == stop_reason::none);
+  CHECK(clock->armed() == 0);
+}
+
 TEST_CASE("interrupt: a stopped write leaves nothing behind, and the connection works on") {
   Stopping test;
   auto started = [&] { test.interrupter().request(stop_reason::cancelled); };

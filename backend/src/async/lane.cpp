@@ -147,7 +147,7 @@ void Lane::drain(Slot& slot) {
 bool Lane::claim(Slot& slot) {
   const std::exception_ptr unusable = make_ready(slot);
   std::unique_lock lock(mutex_);
-  if (closed_ != nullptr || paused_ || (queue_.empty() && !reclaim())) {
+  if (closed_ != nullptr || paused_ || (queue_.empty() && !reclaim(slot))) {
     free(slot, lock);
     return false;
   }
@@ -250,10 +250,23 @@ bool Lane::unclaim(Slot& slot, std::size_t count) {
   return any;
 }
 
-/// For a connection that would idle: puts half of what another one has claimed and not begun back into the queue. Who
-/// is behind a slow statement gets away from it that way.
-bool Lane::reclaim() {
-  return std::ranges::any_of(slots_, [&](Slot& slot) { return unclaim(slot, (slot.claims.left() + 1) / 2); });
+/// For a slot that would idle: puts half of what another one has claimed and not begun back into the queue. Who is
+/// behind a slow statement gets away from it that way. A slot whose connection cannot be opened takes nothing from those
+/// that work. And what is about to begin is left where it is: two slots could take it from each other for ever.
+bool Lane::reclaim(const Slot& taker) {
+  if (taker.connection == nullptr) return false;
+  return std::ranges::any_of(slots_, [&](Slot& slot) {
+    const std::size_t left = slot.claims.left();
+    const bool begun = left < slot.claims.size();
+    return unclaim(slot, (left + (begun ? 1 : 0)) / 2);
+  });
+}
+
+/// How many operations have not begun.
+std::size_t Lane::waiting() const noexcept {
+  std::size_t number = queue_.size();
+  for (const Slot& slot : slots_) number += slot.claims.left();
+  return number;
 }
 
 void Lane::count_batch(Slot& slot) {

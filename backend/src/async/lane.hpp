@@ -70,7 +70,8 @@ class Lane {
   bool claim(Slot& slot);
   std::size_t share(const Operation& first) const;
   bool unclaim(Slot& slot, std::size_t count);
-  bool reclaim();
+  bool reclaim(const Slot& taker);
+  std::size_t waiting() const noexcept;
   std::exception_ptr make_ready(Slot& slot) noexcept;
   void clean(Slot& slot) noexcept;
   bool finish(Slot& slot, OperationList& done);

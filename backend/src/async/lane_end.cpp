@@ -31,7 +31,8 @@ bool Lane::pause(std::chrono::milliseconds limit) {
 void Lane::unpause() {
   std::lock_guard lock(mutex_);
   paused_ = false;
-  for (std::size_t waiting = queue_.size(); waiting > 0 && closed_ == nullptr; --waiting) {
+  // Those that became free meanwhile have not looked at what others have claimed either.
+  for (std::size_t left = waiting(); left > 0 && closed_ == nullptr; --left) {
     Slot* const slot = take_idle();
     if (slot == nullptr) return;
     schedule(*slot);

@@ -116,8 +116,7 @@ LaneStats Lane::stats() const {
   std::lock_guard lock(mutex_);
   LaneStats result = stats_;
   result.connections = slots_.size();
-  result.waiting = queue_.size();
-  for (const Slot& slot : slots_) result.waiting += slot.claims.left();
+  result.waiting = waiting();
   result.in_use = static_cast<std::size_t>(std::ranges::count_if(slots_, in_use));
   return result;
 }

@@ -13,7 +13,7 @@
 namespace statehouse::detail {
 
 /// The operations a database thread has claimed for one transaction. It takes them out one by one, without the lane's
-/// mutex; meanwhile whoever holds the mutex may withdraw those that are still in.
+/// mutex; meanwhile whoever holds the mutex may take out or withdraw those that are still in.
 class Claims {
  public:
   static constexpr std::size_t capacity = 256;
@@ -26,7 +26,7 @@ class Claims {
     return size_++;
   }
 
-  /// By the thread that runs the slot; null when withdrawn.
+  /// By the thread that runs the slot, or under the mutex; null when somebody else was faster.
   Operation* take(std::size_t place) noexcept { return places_[place].exchange(nullptr, std::memory_order_acq_rel); }
   std::size_t size() const noexcept { return size_; }
   /// Under the mutex: how many are still in. The thread may take more of them at any moment.

@@ -62,18 +62,15 @@ void Interrupter::interrupt_after(Clock::time_point::rep deadline) noexcept {
 }
 
 Interrupter::Limit::Limit(std::shared_ptr<Interrupter> interrupter, Clock::time_point deadline)
-    : interrupter_(std::move(interrupter)) {
+    : interrupter_(std::move(interrupter)), outer_(interrupter_->deadline_.load(std::memory_order_relaxed)) {
   const auto own = deadline.time_since_epoch().count();
-  {
-    std::lock_guard lock(interrupter_->mutex_);
-    outer_ = interrupter_->deadline_.load(std::memory_order_relaxed);
-    if (own >= outer_) return;
-    interrupter_->deadline_.store(own, std::memory_order_relaxed);
-  }
+  if (own >= outer_) return;
   timer_ = interrupter_->clock().make_timer([weak = std::weak_ptr(interrupter_), own] {
     if (const auto self = weak.lock()) self->interrupt_after(own);
   });
   timer_->arm(deadline);
+  std::lock_guard lock(interrupter_->mutex_);  // last: what has thrown leaves no deadline behind
+  interrupter_->deadline_.store(own, std::memory_order_relaxed);
 }
 
 Interrupter::Limit::~Limit() {

@@ -192,10 +192,10 @@ std::vector<Runner::Step> Runner::plan() const {
 }
 
 MigrationReport Runner::execute(const std::vector<Step>& steps) {
-  if (!bookkeeping_.exists()) bookkeeping_.create();
-
   MigrationReport report;
   try {
+    const Interrupter::Limit limit(session_.config().interrupter, deadline(start_, options_.timeout));
+    if (!bookkeeping_.exists()) bookkeeping_.create();
     report = run_steps(steps);
   } catch (...) {
     record_last_time();
@@ -208,7 +208,6 @@ MigrationReport Runner::execute(const std::vector<Step>& steps) {
 
 MigrationReport Runner::run_steps(const std::vector<Step>& steps) {
   const Clock& clock = session_.interrupter().clock();
-  const Interrupter::Limit limit(session_.config().interrupter, deadline(start_, options_.timeout));
   Heartbeat heartbeat(session_);  // if a step throws, it goes before what it points to
   MigrationReport report;
   for (std::size_t i = 0; i < steps.size(); ++i) {
