@@ -145,6 +145,31 @@ TEST_CASE("startup check: a file that is no database is damaged too, and stays a
   CHECK((bytes_of(file) == text));
 }
 
+TEST_CASE("startup check: a row that breaks a CHECK constraint is no damage, whoever knows what the constraint calls") {
+  AppStateOptions options = checking(integrity_check::always);
+  options.pool.connection.on_connect = [](Connection& connection, connection_role role) {
+    if (role == connection_role::reader) return;
+    sqlite3_create_function(
+        connection.native().getHandle(), "even", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr,
+        [](sqlite3_context* context, int, sqlite3_value** values) {
+          sqlite3_result_int(context, sqlite3_value_int(values[0]) % 2 == 0 ? 1 : 0);
+        },
+        nullptr, nullptr);
+  };
+  SteppedApp app(options);
+  const fs::path file = app.dir / "x.db";
+  make_database(file);
+  Connection(file, options.pool.connection).execute("CREATE TABLE c(a CHECK(even(a)))");
+  Stranger(file).execute("PRAGMA ignore_check_constraints = ON; INSERT INTO c VALUES (1)");
+
+  const Pool pool = app.open("x");
+  CHECK(app.log.count("no damage found") == 1);
+  CHECK(app.run(pool.query_one<int>("SELECT a FROM c")) == 1);
+  auto refused = app.spawn(pool.execute("INSERT INTO c VALUES (3)"));
+  app.settle();
+  CHECK(contains(refused.text(), "CHECK constraint failed"));
+}
+
 TEST_CASE("startup check: after_unclean_shutdown looks after a kill, and not after a clean close or a reader") {
   SteppedApp app(checking(integrity_check::after_unclean_shutdown));
   const fs::path file = app.dir / "x.db";

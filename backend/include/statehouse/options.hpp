@@ -82,9 +82,8 @@ struct PoolOptions {
   /// Looks for damage before the migrations run and anybody is served, on a connection that only reads. Findings fail
   /// the opening with `errc::file_damaged`: the file and its log are left byte for byte, and the next call looks again.
   /// (Only a rollback journal is played back: without that nobody can read the file.) Costs about a second for 200 MB
-  /// that the system has cached, more from a disk. Whether indexes agree with their tables is not looked at; a row that
-  /// breaks a NOT NULL or CHECK constraint is a finding. `on_connect` is called for it as for a reader, and must register
-  /// the functions that such constraints call.
+  /// that the system has cached, more from a disk. Whether indexes agree with their tables, and rows with their CHECK
+  /// constraints, is not looked at. `on_connect` is called for it as for a reader.
   integrity_check startup_check = integrity_check::never;
   std::uint64_t startup_check_max_bytes = 1 << 30;       ///< A larger file with its log is not checked, with a warning.
   std::chrono::milliseconds startup_check_timeout{10'000};  ///< Then the check is given up, with a warning.

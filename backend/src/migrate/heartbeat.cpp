@@ -31,7 +31,8 @@ struct Heartbeat::Beat {
       const auto elapsed = std::chrono::duration_cast<std::chrono::seconds>(now - start);
       logger->info("database '{}': migration {} '{}' still running after {} s ({}/{})", database, migration->version,
                    migration->description, elapsed.count(), index, total);
-      next += interval;
+      do next += interval;
+      while (next <= now);  // after a stall, one line for all
     }
     timer->arm(next);
   }
