@@ -44,14 +44,10 @@ std::string next_cursor(const BlockPage& page) {
 
 std::string_view to_string(database_state state) {
   switch (state) {
-    case database_state::opening:
-      return "opening";
-    case database_state::ready:
-      return "ready";
-    case database_state::failed:
-      return "failed";
-    case database_state::closed:
-      return "closed";
+    case database_state::opening: return "opening";
+    case database_state::ready: return "ready";
+    case database_state::failed: return "failed";
+    case database_state::closed: return "closed";
   }
   return "unknown";
 }

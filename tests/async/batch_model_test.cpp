@@ -21,6 +21,7 @@ constexpr int rounds = 1000;
 constexpr int most_per_round = 40;
 constexpr int keys = 12;
 
+// clang-format off
 enum class kind {
   count_up, insert, remove, closure,             // what shares a transaction
   read, returning, plain_write,                  // what has one of its own
@@ -28,6 +29,7 @@ enum class kind {
   closure_throws, closure_rolls_back, closure_orphan, nonsense, vacuum, poison,  // what fails
   cancelled, timed_out, closure_cancelled, withdrawn,                            // what is stopped
 };
+// clang-format on
 constexpr int harmless = int(kind::closure) + 1;
 constexpr int kinds = int(kind::withdrawn) + 1;
 
@@ -160,7 +162,9 @@ class Machine {
     const auto t = all("SELECT a FROM t");
     const auto parents = all("SELECT id FROM parent");
     const auto children = all("SELECT id FROM child");
-    return {{t.begin(), t.end()}, {parents.begin(), parents.end()}, {children.begin(), children.end()},
+    return {{t.begin(), t.end()},
+            {parents.begin(), parents.end()},
+            {children.begin(), children.end()},
             app.run(pool.query_one<std::int64_t>("SELECT n FROM counter"))};
   }
   void check_clean() { check_all_clean(base_.app, base_.pool); }
@@ -277,11 +281,8 @@ class Machine {
     switch (op.what) {
       case kind::closure_throws: throw std::system_error(std::make_error_code(std::errc::bad_message));
       case kind::closure_orphan: return db.execute("INSERT INTO child VALUES (-1)").changes;
-      case kind::closure_cancelled:
-        return db.execute(endless_insert, id).changes;
-      case kind::closure_rolls_back:
-        try {
-          db.execute("INSERT OR ROLLBACK INTO t VALUES (?)", op.key);
+      case kind::closure_cancelled: return db.execute(endless_insert, id).changes;
+      case kind::closure_rolls_back: try { db.execute("INSERT OR ROLLBACK INTO t VALUES (?)", op.key);
         } catch (const Error&) {
         }
         return 0;

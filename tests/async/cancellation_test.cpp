@@ -91,9 +91,7 @@ struct Cancellation {
     return result;
   }
   std::vector<int> rows() { return app.run(pool.query_all<int>("SELECT a FROM t ORDER BY rowid")); }
-  Task<void> start(const Verb& verb, int id) {
-    return app.spawn(verb.start(pool, id));
-  }
+  Task<void> start(const Verb& verb, int id) { return app.spawn(verb.start(pool, id)); }
   /// The only connection the verb can use.
   ReaderLease hold(const Verb& verb) {
     return verb.writes ? ReaderLease(app.run(pool.acquire(writer))) : app.run(pool.acquire(reader));
@@ -179,8 +177,9 @@ TEST_CASE_METHOD(Cancellation, "cancel while running: terminal stops a statement
     app.run(pool.execute("DELETE FROM t"));
   };
   stops(pool.execute(endless_insert));
-  stops(pool.execute_returning<int>("INSERT INTO t SELECT hook() FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL "
-                                    "SELECT 1 FROM c) SELECT n FROM c) RETURNING a"));
+  stops(
+      pool.execute_returning<int>("INSERT INTO t SELECT hook() FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL "
+                                  "SELECT 1 FROM c) SELECT n FROM c) RETURNING a"));
   stops(pool.query_all<int>(endless_hook));
   stops(pool.query_optional<int>(endless_hook));
   stops(pool.query_one<int>(endless_hook));
@@ -319,7 +318,8 @@ TEST_CASE_METHOD(Cancellation, "cancel: a coroutine that goes on all the same ca
   check_all_clean(app, pool);
 }
 
-TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction: before it runs, or while it reads, the others stay") {
+TEST_CASE_METHOD(Cancellation,
+                 "cancel a statement of a transaction: before it runs, or while it reads, the others stay") {
   for (const bool running : {false, true}) {
     auto transaction = app.run(pool.begin());
     app.run(transaction.execute("INSERT INTO t VALUES (1)"));
@@ -338,7 +338,9 @@ TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction: before it r
   }
 }
 
-TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction while it writes: SQLite gives up the whole, and so says the next call") {
+TEST_CASE_METHOD(
+    Cancellation,
+    "cancel a statement of a transaction while it writes: SQLite gives up the whole, and so says the next call") {
   auto transaction = app.run(pool.begin());
   app.run(transaction.execute("INSERT INTO t VALUES (1)"));
   auto task = app.spawn(transaction.execute("INSERT INTO t SELECT hook() UNION ALL SELECT hook()"));
@@ -356,7 +358,8 @@ TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction while it wri
   check_all_clean(app, pool);
 }
 
-TEST_CASE_METHOD(Cancellation, "cancel a statement of a transaction whose handle is gone: rolled back, connection given on") {
+TEST_CASE_METHOD(Cancellation,
+                 "cancel a statement of a transaction whose handle is gone: rolled back, connection given on") {
   //   caller                                database thread
   //   INSERT in the transaction: queued
   //   the Transaction is dropped            (kept until the statement is over)

@@ -82,7 +82,8 @@ struct Completion {
   std::vector<int> rows() { return app.run(pool.query_all<int>("SELECT a FROM t ORDER BY a")); }
 };
 
-TEST_CASE_METHOD(Completion, "completion: posted to the caller's executor, which counts work until then and not after") {
+TEST_CASE_METHOD(Completion,
+                 "completion: posted to the caller's executor, which counts work until then and not after") {
   Tracker::Counts counts;
   const auto run = [&](auto operation) {
     counts.posted = 0;
@@ -132,10 +133,12 @@ TEST_CASE_METHOD(Completion, "completion: never inside the call that causes it, 
   CHECK(refused.code() == errc::closed);
 }
 
-TEST_CASE_METHOD(Completion, "completion: io_context::run does not return while an operation is pending, and does when it is done") {
+TEST_CASE_METHOD(
+    Completion, "completion: io_context::run does not return while an operation is pending, and does when it is done") {
   for (int i = 0; i < 2; ++i) {
-    auto task = i == 0 ? app.spawn([&]() -> asio::awaitable<void> { co_await pool.execute("INSERT INTO t VALUES (1)"); })
-                       : app.spawn([&]() -> asio::awaitable<void> { co_await pool.begin(); });
+    auto task = i == 0
+                    ? app.spawn([&]() -> asio::awaitable<void> { co_await pool.execute("INSERT INTO t VALUES (1)"); })
+                    : app.spawn([&]() -> asio::awaitable<void> { co_await pool.begin(); });
     app.io.restart();
     app.io.poll();
     CHECK(!app.io.stopped());  // run() would wait
@@ -273,7 +276,9 @@ TEST_CASE_METHOD(Completion, "AppState gone: whoever waits or holds hears errc::
   CHECK(scheduled.code() == errc::closed);
 }
 
-TEST_CASE_METHOD(Completion, "AppState gone, then the callers' io_context with everything still in it: nothing leaks, nothing hangs") {
+TEST_CASE_METHOD(
+    Completion,
+    "AppState gone, then the callers' io_context with everything still in it: nothing leaks, nothing hangs") {
   auto holder = app.run(pool.begin());
   const auto queued = app.spawn(pool.execute("INSERT INTO t VALUES (1)"));
   const auto queued_begin = app.spawn(pool.begin());
@@ -360,7 +365,8 @@ TEST_CASE("statements: run on database threads only, and a writer's transaction 
       trace_->threads.insert(std::this_thread::get_id());
       ++trace_->steps;
       static_cast<void>(statement);
-      if (const std::string sql = event == SQLITE_TRACE_STMT ? static_cast<const char*>(text) : ""; sql.starts_with("BEGIN"))
+      if (const std::string sql = event == SQLITE_TRACE_STMT ? static_cast<const char*>(text) : "";
+          sql.starts_with("BEGIN"))
         trace_->begins[role_].insert(sql);
       return 0;
     };
@@ -404,7 +410,8 @@ TEST_CASE("statements: run on database threads only, and a writer's transaction 
   CHECK(!trace.threads.contains(std::this_thread::get_id()));
   CHECK(trace.threads.size() <= 2);
   CHECK(trace.begins[connection_role::writer].count("BEGIN IMMEDIATE") >= 4);
-  CHECK(trace.begins[connection_role::writer].count("BEGIN IMMEDIATE") + trace.begins[connection_role::writer].count("BEGIN") ==
+  CHECK(trace.begins[connection_role::writer].count("BEGIN IMMEDIATE") +
+            trace.begins[connection_role::writer].count("BEGIN") ==
         trace.begins[connection_role::writer].size());
   // The one is the snapshot of WriterLease::read, which writes nothing.
   CHECK(trace.begins[connection_role::writer].count("BEGIN") == 1);

@@ -249,9 +249,9 @@ TEST_CASE_METHOD(Inline, "inline: errors, row types and no row at all are the sa
   };
   const auto all = [&](CallOptions options, const char* sql) { return pool.query_all<std::string>(options, sql); };
   compare("SELECT max(a) FROM t", one);
-  compare("SELECT a FROM t WHERE a = 99", one);   // no row
-  compare("SELECT a FROM t LIMIT 2", one);        // more than one
-  compare("SELECT 'text'", one);                  // not an int
+  compare("SELECT a FROM t WHERE a = 99", one);  // no row
+  compare("SELECT a FROM t LIMIT 2", one);       // more than one
+  compare("SELECT 'text'", one);                 // not an int
   compare("SELECT NULL", one);
   compare("SELECT 'abc'", text);
   compare("SELECT 'abc' WHERE 1 = 0", maybe);
@@ -301,8 +301,9 @@ TEST_CASE_METHOD(Inline, "inline: a shutdown in the middle of one waits for it, 
   // goes on
   const bool over_grace = GENERATE(false, true);
   const bool is_long = GENERATE(false, true);
-  const std::string sql = "WITH RECURSIVE c(n) AS (SELECT 0 * hook() UNION ALL SELECT n + 1 FROM c WHERE n < ?) "
-                          "SELECT max(n) FROM c";
+  const std::string sql =
+      "WITH RECURSIVE c(n) AS (SELECT 0 * hook() UNION ALL SELECT n + 1 FROM c WHERE n < ?) "
+      "SELECT max(n) FROM c";
   app.run(pool.query_one<int>(sql, 3));
   std::optional<Task<ShutdownReport>> shutdown;
   bool early = false;

@@ -152,8 +152,9 @@ class Actor {
       counter = db.query_one<std::int64_t>("SELECT n FROM counter");
       return db.query_all<Row>("SELECT k, v FROM kv WHERE owner = ? ORDER BY k", id_);
     });
-    world_.expect(std::ranges::equal(rows, model_, {}, {}, [](const auto& pair) { return Row(pair.first, pair.second); }),
-                  "read: the rows are not what was written");
+    world_.expect(
+        std::ranges::equal(rows, model_, {}, {}, [](const auto& pair) { return Row(pair.first, pair.second); }),
+        "read: the rows are not what was written");
     world_.expect(counter >= acknowledged, "read: an acknowledged write of somebody else is missing");
   }
 

@@ -128,7 +128,8 @@ TEST_CASE("readers: connections are handed out in turn") {
   CHECK(app.run(lease.read(who)) == 1);
 }
 
-TEST_CASE_METHOD(Queue, "readers: as many run at once as there are connections, the rest waits for the first that is free") {
+TEST_CASE_METHOD(Queue,
+                 "readers: as many run at once as there are connections, the rest waits for the first that is free") {
   auto first = app.run(pool.acquire(reader));
   auto second = app.run(pool.acquire(reader));
   auto third = app.spawn(pool.acquire(reader));
@@ -196,7 +197,8 @@ TEST_CASE_METHOD(Queue, "acquire timeout: says that the holder is running, and l
   CHECK(waiting.code() == errc::acquire_timeout);
   const std::string text = waiting.text();
   CHECK(contains(text, "acquire at queue_test.cpp:"));
-  CHECK(contains(text, "no reader connection became free within 3000 ms; 1 in the queue; held by acquire at queue_test.cpp:"));
+  CHECK(contains(
+      text, "no reader connection became free within 3000 ms; 1 in the queue; held by acquire at queue_test.cpp:"));
   CHECK(contains(text, " for 4000 ms (not running anything), query_one at queue_test.cpp:"));
   CHECK(contains(text, " for 3000 ms (running)"));
   lease.release();
@@ -243,7 +245,8 @@ TEST_CASE_METHOD(Queue, "acquire timeout: one that was served in time leaves no 
   CHECK(later.code() == errc::acquire_timeout);
 }
 
-TEST_CASE_METHOD(Queue, "run timeout: a statement is stopped when its time is up, and the next one has all of its own") {
+TEST_CASE_METHOD(Queue,
+                 "run timeout: a statement is stopped when its time is up, and the next one has all of its own") {
   const int begun_with = hook.calls;
   hook.call = [&](int number) {
     if (number - begun_with == 10) app.clock->advance(100ms);
@@ -257,7 +260,8 @@ TEST_CASE_METHOD(Queue, "run timeout: a statement is stopped when its time is up
   check_all_clean(app, pool);
 }
 
-TEST_CASE_METHOD(Queue, "run timeout: what a closure has written so far is undone, and what it returned in time counts") {
+TEST_CASE_METHOD(Queue,
+                 "run timeout: what a closure has written so far is undone, and what it returned in time counts") {
   const auto too_slow = [&](Connection& db) {
     db.execute("INSERT INTO t VALUES (1)");
     app.clock->advance(100ms);
@@ -405,7 +409,8 @@ TEST_CASE("max_waiting: none may wait, but a free connection needs no waiting") 
   CHECK(third.code() == errc::queue_full);
 }
 
-TEST_CASE_METHOD(Queue, "max_waiting: of very many callers at once as many wait as may, the others hear it, each exactly once") {
+TEST_CASE_METHOD(
+    Queue, "max_waiting: of very many callers at once as many wait as may, the others hear it, each exactly once") {
   constexpr int callers = 30'000;
   constexpr int may_wait = 10'000;  // the default
   auto holder = app.run(pool.begin());

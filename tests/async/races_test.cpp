@@ -103,9 +103,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     const Pool& pool = *app_.pool;
     switch (random_() % 5) {
-      case 0:
-        co_await pool.execute(options_, "INSERT INTO t VALUES (?)", id);
-        break;
+      case 0: co_await pool.execute(options_, "INSERT INTO t VALUES (?)", id); break;
       case 1: {
         const auto closure = [&](Connection& db) {
           db.execute("INSERT INTO t VALUES (?)", -id);

@@ -134,15 +134,9 @@ class Caller {
       case 0:
         answer = co_await pool.query_one<std::int64_t>(slow(), number, random_() % 8 == 0 ? 300'000 : 20'000);
         break;
-      case 1:
-        answer = co_await pool.query_one<std::int64_t>(hasty_run, slow(), number, 100'000);
-        break;
-      case 2:
-        answer = co_await pool.query_one<std::int64_t>(hasty_wait, "SELECT mark(?)", number);
-        break;
-      case 3:
-        answer = co_await pool.query_one<std::int64_t>(inlined, "SELECT mark(?)", number);
-        break;
+      case 1: answer = co_await pool.query_one<std::int64_t>(hasty_run, slow(), number, 100'000); break;
+      case 2: answer = co_await pool.query_one<std::int64_t>(hasty_wait, "SELECT mark(?)", number); break;
+      case 3: answer = co_await pool.query_one<std::int64_t>(inlined, "SELECT mark(?)", number); break;
       case 4: {
         auto lease = co_await pool.acquire(reader);
         answer = co_await lease.query_one<std::int64_t>("SELECT mark(?)", number);
@@ -154,8 +148,7 @@ class Caller {
         answer = co_await pool.read(closure);
         break;
       }
-      default:
-        answer = co_await pool.query_one<std::int64_t>("SELECT mark(?) + 0 * count(*) FROM t", number);
+      default: answer = co_await pool.query_one<std::int64_t>("SELECT mark(?) + 0 * count(*) FROM t", number);
     }
     if (answer != number) surprise = "a wrong answer";
   }

@@ -73,7 +73,8 @@ TEST_CASE_METHOD(Held, "transaction: rollback undoes everything") {
   check_all_clean(app, pool);
 }
 
-TEST_CASE_METHOD(Held, "transaction: dropped, it is rolled back before the next writer, and not by the one who drops it") {
+TEST_CASE_METHOD(Held,
+                 "transaction: dropped, it is rolled back before the next writer, and not by the one who drops it") {
   //   caller                         database thread        next writer
   //   INSERT
   //                                                         waits
@@ -108,7 +109,8 @@ TEST_CASE_METHOD(Held, "transaction: dropped with nobody waiting, it is rolled b
   CHECK(rows().empty());
 }
 
-TEST_CASE_METHOD(Held, "transaction: dropped while someone waits to acquire, it is rolled back before that one has it") {
+TEST_CASE_METHOD(Held,
+                 "transaction: dropped while someone waits to acquire, it is rolled back before that one has it") {
   std::optional<Transaction> transaction(app.run(pool.begin()));
   app.run(transaction->execute("INSERT INTO t(a) VALUES (1)"));
   auto waiting = app.spawn(pool.acquire(writer));
@@ -118,7 +120,8 @@ TEST_CASE_METHOD(Held, "transaction: dropped while someone waits to acquire, it 
   CHECK(app.run(lease.query_one<int>("SELECT count(*) FROM t")) == 0);
 }
 
-TEST_CASE_METHOD(Held, "transaction: a statement that runs while its Transaction is dropped finishes, then all is rolled back") {
+TEST_CASE_METHOD(
+    Held, "transaction: a statement that runs while its Transaction is dropped finishes, then all is rolled back") {
   //   caller                         database thread        next writer
   //   INSERT: submitted
   //                                  runs...                waits
@@ -204,7 +207,8 @@ TEST_CASE_METHOD(Held, "transaction: a second statement meanwhile is refused and
   CHECK(rows() == std::vector{1});
 }
 
-TEST_CASE_METHOD(Held, "transaction: finished while a statement is in progress, it is rolled back after that statement") {
+TEST_CASE_METHOD(Held,
+                 "transaction: finished while a statement is in progress, it is rolled back after that statement") {
   auto transaction = app.run(pool.begin());
   auto statement = app.spawn(transaction.execute("INSERT INTO t(a) VALUES (1)"));
   auto commit = app.spawn(std::move(transaction).commit());
@@ -254,7 +258,8 @@ TEST_CASE_METHOD(Held, "transaction: assigned over, the old one is rolled back a
   CHECK(rows() == std::vector{2});
 }
 
-TEST_CASE_METHOD(Held, "savepoint: kept when it returns, undone alone when it throws; nests; returns what the closure returns") {
+TEST_CASE_METHOD(
+    Held, "savepoint: kept when it returns, undone alone when it throws; nests; returns what the closure returns") {
   auto transaction = app.run(pool.begin());
   app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));
   const auto adds = [](Connection& db) {
@@ -418,7 +423,8 @@ TEST_CASE_METHOD(Held, "shutdown: held connections work during the grace time an
   CHECK(code(std::move(transaction).commit()) == errc::closed);
 }
 
-TEST_CASE_METHOD(Held, "shutdown: a statement of a held connection is stopped after the grace time, a queued one refused") {
+TEST_CASE_METHOD(Held,
+                 "shutdown: a statement of a held connection is stopped after the grace time, a queued one refused") {
   auto transaction = app.run(pool.begin());
   auto lease = app.run(pool.acquire(reader));
   app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));

@@ -1,7 +1,7 @@
 // What each verb does, and which errors it reports, one operation at a time.
 
-#include <SQLiteCpp/Statement.h>
 #include <sqlite3.h>
+#include <SQLiteCpp/Statement.h>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -18,15 +18,25 @@ using namespace std::chrono_literals;
 
 // What a reader's connection and lease do not have, nobody can call by mistake.
 template <class T>
-concept Executes = requires(T& object) { object.execute("DELETE FROM t"); };
+concept Executes = requires(T& object) {
+  object.execute("DELETE FROM t");
+};
 template <class T>
-concept ExecutesReturning = requires(T& object) { object.template execute_returning<int>("DELETE FROM t RETURNING a"); };
+concept ExecutesReturning = requires(T& object) {
+  object.template execute_returning<int>("DELETE FROM t RETURNING a");
+};
 template <class T>
-concept ExecutesScripts = requires(T& object) { object.execute_script("DELETE FROM t"); };
+concept ExecutesScripts = requires(T& object) {
+  object.execute_script("DELETE FROM t");
+};
 template <class T>
-concept Writes = requires(T& object, void (*work)(Connection&)) { object.write(work); };
+concept Writes = requires(T& object, void (*work)(Connection&)) {
+  object.write(work);
+};
 template <class T>
-concept HasSavepoints = requires(T& object, void (*work)()) { object.savepoint(work); };
+concept HasSavepoints = requires(T& object, void (*work)()) {
+  object.savepoint(work);
+};
 
 static_assert(!Executes<Reader> && !ExecutesReturning<Reader> && !ExecutesScripts<Reader> && !HasSavepoints<Reader>);
 static_assert(!Executes<ReaderLease> && !ExecutesReturning<ReaderLease> && !Writes<ReaderLease>);
@@ -36,7 +46,9 @@ static_assert(!std::is_convertible_v<ReaderLease, WriterLease> && !std::is_copy_
 static_assert(!std::is_copy_constructible_v<Transaction> && std::is_nothrow_move_constructible_v<Transaction>);
 // A closure that wants to write cannot be given to `read`.
 template <class F>
-concept Readable = requires(const Pool& pool, F& closure) { pool.read(closure); };
+concept Readable = requires(const Pool& pool, F& closure) {
+  pool.read(closure);
+};
 static_assert(Readable<int (*)(Reader&)> && !Readable<int (*)(Connection&)>);
 // Only an rvalue can be finished: std::move says so at the call.
 template <class T>
@@ -69,7 +81,8 @@ TEST_CASE_METHOD(Verbs, "execute: reports changed rows and the last rowid") {
 }
 
 TEST_CASE_METHOD(Verbs, "execute_returning: gives the rows, and the statement has run to its end") {
-  const auto ids = app.run(pool.execute_returning<std::int64_t>("INSERT INTO t(b) VALUES ('p'), ('q'), ('r') RETURNING a"));
+  const auto ids =
+      app.run(pool.execute_returning<std::int64_t>("INSERT INTO t(b) VALUES ('p'), ('q'), ('r') RETURNING a"));
   CHECK(ids == std::vector<std::int64_t>{1, 2, 3});
   CHECK(count(app, pool) == 3);
 }
@@ -272,7 +285,8 @@ TEST_CASE_METHOD(Verbs, "write_without_transaction: VACUUM works, and each state
   CHECK(count(app, pool) == 1);
 }
 
-TEST_CASE_METHOD(Verbs, "write_without_transaction: settings and attachments do not outlast it, whichever way it ends") {
+TEST_CASE_METHOD(Verbs,
+                 "write_without_transaction: settings and attachments do not outlast it, whichever way it ends") {
   enum class end { returns, throws, leaves_a_transaction_open };
   for (const end how : {end::returns, end::throws, end::leaves_a_transaction_open}) {
     CAPTURE(static_cast<int>(how));
@@ -309,7 +323,8 @@ TEST_CASE_METHOD(Verbs, "write_without_transaction: what the pool rests on canno
   }
 }
 
-TEST_CASE_METHOD(Verbs, "native: a closure that leaves a transaction open or a statement busy does not hurt the next user") {
+TEST_CASE_METHOD(Verbs,
+                 "native: a closure that leaves a transaction open or a statement busy does not hurt the next user") {
   sqlite3_stmt* left = nullptr;
   const auto messy = [&](Connection& db) {
     sqlite3* const handle = db.native().getHandle();
@@ -333,7 +348,8 @@ TEST_CASE_METHOD(Verbs, "native: a closure that leaves a transaction open or a s
   check_all_clean(app, pool);
 }
 
-TEST_CASE_METHOD(Verbs, "native: a statement that a closure never finalises does not keep shutdown from closing the file") {
+TEST_CASE_METHOD(Verbs,
+                 "native: a statement that a closure never finalises does not keep shutdown from closing the file") {
   app.run(pool.read([](Reader& db) {
     sqlite3_stmt* leaked = nullptr;
     sqlite3_prepare_v2(db.native().getHandle(), "SELECT 'leaked'", -1, &leaked, nullptr);
@@ -362,7 +378,8 @@ TEST_CASE_METHOD(Verbs, "arguments: text, views and temporaries may die right af
   CHECK(std::get<1>(row) == std::vector<std::byte>(100, std::byte{0x5a}));
 }
 
-TEST_CASE_METHOD(Verbs, "options: a designated initialiser fits in front of every statement verb and behind every closure") {
+TEST_CASE_METHOD(Verbs,
+                 "options: a designated initialiser fits in front of every statement verb and behind every closure") {
   app.run([&]() -> asio::awaitable<void> {
     co_await pool.execute({.timeout = 500ms}, "INSERT INTO t(a, b) VALUES (?, ?)", 1, "x");
     co_await pool.execute_returning<int>({.run_timeout = 1s}, "INSERT INTO t(b) VALUES (?) RETURNING a", "y");
@@ -382,7 +399,8 @@ TEST_CASE_METHOD(Verbs, "options: a designated initialiser fits in front of ever
 }
 
 TEST_CASE_METHOD(Verbs, "options: the longest duration means no limit instead of overflowing") {
-  const CallOptions forever{.timeout = std::chrono::milliseconds::max(), .run_timeout = std::chrono::milliseconds::max()};
+  const CallOptions forever{.timeout = std::chrono::milliseconds::max(),
+                            .run_timeout = std::chrono::milliseconds::max()};
   CHECK(app.run(pool.query_one<int>(forever, "SELECT 1")) == 1);
   auto transaction = app.run(pool.begin());
   auto waiting = app.spawn(pool.execute(forever, "INSERT INTO t(b) VALUES ('x')"));

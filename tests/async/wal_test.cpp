@@ -17,8 +17,8 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t soft_limit = 256 << 10;
 constexpr const char* pinned = "cannot be cut: a reader connection is held by query_one at wal_test.cpp:";
 
-/// A file system that calls back before each write into a database file, which is what a checkpoint does, and when it is
-/// made sure that nobody reads the log, before it is cut.
+/// A file system that calls back before each write into a database file, which is what a checkpoint does, and when it
+/// is made sure that nobody reads the log, before it is cut.
 class CheckpointVfs : public ShimVfs {
  public:
   CheckpointVfs() : ShimVfs("checkpoint") { current() = this; }
@@ -201,7 +201,8 @@ TEST_CASE_METHOD(Log, "wal: nobody waits for a pinned log, writes go on") {
   CHECK(pool.stats().holders.empty());
 }
 
-TEST_CASE_METHOD(Log, "wal: a read that takes long is named once a minute, and then the log is cut within one idle period") {
+TEST_CASE_METHOD(Log,
+                 "wal: a read that takes long is named once a minute, and then the log is cut within one idle period") {
   std::size_t first = 0;
   std::size_t later = 0;
   during_a_read([&] {
@@ -351,7 +352,9 @@ TEST_CASE_METHOD(Log, "wal: while somebody else checkpoints, nothing is said and
 }
 
 TEST_CASE_METHOD(Log, "wal: an idle database's log is cut, whatever has written") {
-  SECTION("a statement") { CHECK(write(1) == 1); }
+  SECTION("a statement") {
+    CHECK(write(1) == 1);
+  }
   SECTION("a transaction") {
     auto transaction = app.run(pool.begin());
     app.run(transaction.execute(insert));
@@ -438,7 +441,9 @@ TEST_CASE("wal: in memory and with one connection for everything there is nothin
   PoolOptions options;
   options.wal_soft_limit = soft_limit;
   options.mode = pool_mode::single;
-  SECTION("in memory") { options.in_memory = true; }
+  SECTION("in memory") {
+    options.in_memory = true;
+  }
   SECTION("single") {}
   SteppedApp app(options);
   const Pool pool = app.open();

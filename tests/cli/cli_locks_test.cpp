@@ -13,7 +13,8 @@ using namespace statehouse::test;
 
 // other process   opens ................................................ still has it open
 // here                   writes 8 MB, closes    reads, closes
-TEST_CASE("beside another process the tool's connections never take the checkpoint lock, and readers not the write lock") {
+TEST_CASE(
+    "beside another process the tool's connections never take the checkpoint lock, and readers not the write lock") {
   const TempDir dir;
   const Pipe started;
   Neighbour other([&] {

@@ -7,16 +7,11 @@ namespace {
 
 json::value cell(sqlite3_stmt* statement, int column) {
   switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_INTEGER:
-      return sqlite3_column_int64(statement, column);
-    case SQLITE_FLOAT:
-      return sqlite3_column_double(statement, column);
-    case SQLITE_NULL:
-      return nullptr;
-    case SQLITE_TEXT:
-      return reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
-    default:
-      break;
+    case SQLITE_INTEGER: return sqlite3_column_int64(statement, column);
+    case SQLITE_FLOAT: return sqlite3_column_double(statement, column);
+    case SQLITE_NULL: return nullptr;
+    case SQLITE_TEXT: return reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
+    default: break;
   }
   const auto* const bytes = static_cast<const unsigned char*>(sqlite3_column_blob(statement, column));
   std::string hex;

@@ -99,7 +99,9 @@ TEST_CASE("configure: too late is told so, and changes nothing") {
     app.run(app.state->shutdown());
     CHECK(code_of([&] { databases.configure("x", options); }) == errc::closed);
   }
-  SECTION("a bad name") { CHECK(code_of([&] { databases.configure("../x", options); }) == errc::invalid_name); }
+  SECTION("a bad name") {
+    CHECK(code_of([&] { databases.configure("../x", options); }) == errc::invalid_name);
+  }
 }
 
 TEST_CASE("configure: after an opening that failed the options may be corrected") {

@@ -15,7 +15,9 @@ constexpr const char* reminder = "destroyed while databases are open";
 TEST_CASE("destructor: after a shutdown, before init, or with nothing open it has nothing to say") {
   SteppedApp app;
   SECTION("nothing was done") {}
-  SECTION("initialised") { app.run(app.state->init()); }
+  SECTION("initialised") {
+    app.run(app.state->init());
+  }
   SECTION("shut down") {
     app.open();
     app.run(app.state->shutdown());
@@ -46,11 +48,11 @@ TEST_CASE("destructor: without a shutdown it closes on its own thread, though no
   Transaction transaction = app.run(x.begin());
   app.run(transaction.execute("INSERT INTO t VALUES (2)"));
   ReaderLease lease = app.run(y.acquire(reader));
-  auto on_lease = app.spawn(lease.query_all<int>("SELECT 1"));          // posted, not begun
+  auto on_lease = app.spawn(lease.query_all<int>("SELECT 1"));  // posted, not begun
   auto in_transaction = app.spawn(transaction.execute("INSERT INTO t VALUES (3)"));
-  auto queued = app.spawn(x.execute("INSERT INTO t VALUES (4)"));       // behind the transaction
-  auto scheduled = app.spawn(y.execute("CREATE TABLE never(x)"));       // its connection waits for a thread
-  auto opening = app.spawn(app.state->db_instances.get_pool("z"));      // waits for a thread
+  auto queued = app.spawn(x.execute("INSERT INTO t VALUES (4)"));   // behind the transaction
+  auto scheduled = app.spawn(y.execute("CREATE TABLE never(x)"));   // its connection waits for a thread
+  auto opening = app.spawn(app.state->db_instances.get_pool("z"));  // waits for a thread
   const DbInstances copy = app.state->db_instances;
   const bool stopped = GENERATE(false, true);
   if (stopped) {
@@ -136,7 +138,8 @@ TEST_CASE("destructor: a shutdown that is over may have left something open for 
   check_closed(pool.path());
 }
 
-TEST_CASE("destructor: an AppState in a coroutine's frame goes with it, by return, by exception, or with the io_context") {
+TEST_CASE(
+    "destructor: an AppState in a coroutine's frame goes with it, by return, by exception, or with the io_context") {
   enum class end { returned, thrown, abandoned };
   const end how = GENERATE(end::returned, end::thrown, end::abandoned);
   const TempDir dir;

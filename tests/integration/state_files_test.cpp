@@ -15,13 +15,15 @@ namespace fs = std::filesystem;
 void leave_behind(const fs::path& path) {
   in_child([&]() -> std::string {
     auto* left = new Stranger(path);
-    left->execute("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE other(x); "
-                  "INSERT INTO other VALUES (7)");
+    left->execute(
+        "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE other(x); "
+        "INSERT INTO other VALUES (7)");
     return {};
   });
 }
 
-TEST_CASE("file: a second AppState on the same directory is told that the file is in use, until the first is shut down") {
+TEST_CASE(
+    "file: a second AppState on the same directory is told that the file is in use, until the first is shut down") {
   SteppedApp app;
   const Pool pool = app.open("x");
   app.run(pool.execute("CREATE TABLE t(x)"));

@@ -71,6 +71,7 @@ TEST_CASE("init: a data directory that cannot be is an error of its own, and ini
     std::function<fs::path(const fs::path&)> arrange;
     std::function<void(const fs::path&)> mend;
   };
+  // clang-format off
   static const std::vector<Cause> causes{
       {"below a file", ENOTDIR, "is a file, not a directory",
        [](const fs::path& dir) {
@@ -97,6 +98,7 @@ TEST_CASE("init: a data directory that cannot be is an error of its own, and ini
          return dir / "a" / "data";
        },
        [](const fs::path& dir) { fs::remove(dir / "a"); }}};
+  // clang-format on
   const Cause& cause = causes.at(GENERATE(range(std::size_t{0}, std::size_t{4})));
   CAPTURE(cause.name);
   SteppedApp app;
@@ -171,7 +173,8 @@ TEST_CASE("add_migrator: before the first use, for x and x.db alike, the last on
   databases.add_migrator("x", migrations({"CREATE TABLE t(x)", "CREATE TABLE u(x)"}));
   CHECK(databases.stats().empty());  // nobody has asked for it
   const Pool pool = app.run(databases.get_pool("x"));
-  CHECK(app.run(pool.query_all<std::string>("SELECT name FROM sqlite_schema WHERE name IN ('t', 'u', 'replaced') ORDER BY 1")) ==
+  CHECK(app.run(pool.query_all<std::string>(
+            "SELECT name FROM sqlite_schema WHERE name IN ('t', 'u', 'replaced') ORDER BY 1")) ==
         std::vector<std::string>{"t", "u"});
   CHECK(pool.stats().schema_version == 2);
   for (const char* name : {"x", "x.db"})
@@ -203,10 +206,27 @@ TEST_CASE("names: x and x.db are one database") {
 }
 
 TEST_CASE("names: a hostile one is refused by every function that takes a name, before anything happens") {
-  const std::vector<std::string> hostile{"",        ".",       "..",           "../x",          "x/../y",        "/etc/passwd",
-                                         "a/b",     "a\\b",    ".hidden",      "x\0y"s,         "x?mode=memory", "file:x.db",
-                                         ":memory:", "x%2e%2e",       "caf\xc3\xa9",   "x\n",
-                                         "x ",      "x.",      "-x",           "x\x1b[2J",      std::string(65, 'a'),
+  const std::vector<std::string> hostile{"",
+                                         ".",
+                                         "..",
+                                         "../x",
+                                         "x/../y",
+                                         "/etc/passwd",
+                                         "a/b",
+                                         "a\\b",
+                                         ".hidden",
+                                         "x\0y"s,
+                                         "x?mode=memory",
+                                         "file:x.db",
+                                         ":memory:",
+                                         "x%2e%2e",
+                                         "caf\xc3\xa9",
+                                         "x\n",
+                                         "x ",
+                                         "x.",
+                                         "-x",
+                                         "x\x1b[2J",
+                                         std::string(65, 'a'),
                                          std::string(1'000'000, 'a')};
   SteppedApp app;
   const bool initialised = GENERATE(true, false);

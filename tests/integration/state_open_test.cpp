@@ -93,19 +93,23 @@ TEST_CASE("get_pool: a failed opening reaches everybody who waits, is not kept, 
   struct Cause {
     std::string name;
     boost::system::error_code code;
-    std::function<void(SteppedApp&, bool& broken)> arrange, mend;
+    std::function<void(SteppedApp&, bool&broken)> arrange, mend;
     std::string text;
   };
   static const std::vector<Cause> causes{
       {"migration", errc::migration_failed,
-       [](SteppedApp& app, bool&) { app.state->db_instances.add_migrator("x", migrations({"CREATE TABLE t(x)", "nonsense"})); },
+       [](SteppedApp& app, bool&) {
+         app.state->db_instances.add_migrator("x", migrations({"CREATE TABLE t(x)", "nonsense"}));
+       },
        [](SteppedApp& app, bool&) { app.state->db_instances.add_migrator("x", migrations({"CREATE TABLE t(x)"})); },
        "nonsense"},
       {"file", errc::not_a_regular_file, [](SteppedApp& app, bool&) { fs::create_directory(app.dir / "x.db"); },
        [](SteppedApp& app, bool&) { fs::remove(app.dir / "x.db"); }, "is a directory"},
-      {"data directory", {ENOENT, boost::system::system_category()},
+      {"data directory",
+       {ENOENT, boost::system::system_category()},
        [](SteppedApp& app, bool&) { fs::remove(app.dir.path()); },
-       [](SteppedApp& app, bool&) { fs::create_directory(app.dir.path()); }, "does not exist"},
+       [](SteppedApp& app, bool&) { fs::create_directory(app.dir.path()); },
+       "does not exist"},
       {"third connection", std::make_error_code(std::errc::io_error), [](SteppedApp&, bool& broken) { broken = true; },
        [](SteppedApp&, bool& broken) { broken = false; }, "hook said no"}};
   const std::size_t chosen = GENERATE(range(std::size_t{0}, std::size_t{4}));
@@ -117,7 +121,8 @@ TEST_CASE("get_pool: a failed opening reaches everybody who waits, is not kept, 
   AppStateOptions options;
   options.pool.readers = 3;
   options.pool.connection.on_connect = [&](Connection&, connection_role) {
-    if (broken && ++connections == 3) throw std::system_error(std::make_error_code(std::errc::io_error), "hook said no");
+    if (broken && ++connections == 3)
+      throw std::system_error(std::make_error_code(std::errc::io_error), "hook said no");
   };
   SteppedApp app(std::move(options));
   app.run(app.state->init());
@@ -169,7 +174,8 @@ TEST_CASE("get_pool: a directory without write permission fails with EACCES and 
     ::chmod(app.dir.path().c_str(), 0700);
     const Pool pool = app.run(app.state->db_instances.get_pool("x"));
     app.run(pool.execute("CREATE TABLE t(x)"));
-    return refused.text() + (refused.code() == boost::system::errc::permission_denied ? " [EACCES]" : " [another code]");
+    return refused.text() +
+           (refused.code() == boost::system::errc::permission_denied ? " [EACCES]" : " [another code]");
   });
   CHECK(contains(outcome, "[EACCES]"));
   CHECK(contains(outcome, "x.db"));
@@ -245,8 +251,8 @@ TEST_CASE("get_pool: a database thread that is busy with one opening leaves the 
 }
 
 TEST_CASE("get_pool: cancelling one waiter, of any type, detaches only that one") {
-  const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
-                             asio::cancellation_type::total);
+  const auto type =
+      GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
   const std::size_t chosen = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{2});
   Counts counts;
   SteppedApp app(counts.options());

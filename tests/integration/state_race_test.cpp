@@ -1,8 +1,8 @@
+#include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <catch2/catch_get_random_seed.hpp>
-#include <atomic>
 #include <future>
 #include <latch>
 #include <map>
@@ -53,7 +53,8 @@ TEST_CASE("race: get_pool and writes against shutdown, nothing leaks and no ackn
     CAPTURE(round);
     ThreadedApp app({}, 3);
     const std::vector<std::string> names{"a", "b", "c"};
-    for (const auto& name : names) app.state->db_instances.add_migrator(name, migrations({"CREATE TABLE t(x INTEGER)"}));
+    for (const auto& name : names)
+      app.state->db_instances.add_migrator(name, migrations({"CREATE TABLE t(x INTEGER)"}));
     Traffic traffic(app);
     std::vector<std::future<void>> callers;
     for (int caller = 0; caller < 12; ++caller)
@@ -108,7 +109,8 @@ TEST_CASE("race: get_pool, cancellation and timeouts against openings") {
       auto& signal = *signals.emplace_back(std::make_unique<asio::cancellation_signal>());
       const auto strand = asio::make_strand(app.io);
       const auto limit = i % 3 == 0 ? std::optional(1ms) : std::nullopt;
-      asio::co_spawn(strand, call(limit), asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr) { ended.count_down(); }));
+      asio::co_spawn(strand, call(limit),
+                     asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr) { ended.count_down(); }));
       if (i % 3 == 1) asio::post(strand, [&signal] { signal.emit(asio::cancellation_type::terminal); });
     }
     ended.wait();

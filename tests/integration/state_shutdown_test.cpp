@@ -317,7 +317,8 @@ TEST_CASE("shutdown: a statement that does not end is interrupted after the grac
   CHECK(value(pool.path(), "SELECT count(*) FROM t") == "0");
 }
 
-TEST_CASE("shutdown: a closure that cannot be stopped is named at the deadline, and its database closes by itself later") {
+TEST_CASE(
+    "shutdown: a closure that cannot be stopped is named at the deadline, and its database closes by itself later") {
   // database thread (db)                        clock, callers (io)
   // the closure of write is in C++              shutdown begins; grace, then deadline pass
   //                                             shutdown is done, naming the closure
@@ -470,8 +471,8 @@ TEST_CASE("shutdown: a grace time beyond the deadline ends at the deadline, and 
     CHECK(shutdown.done());
   }
   SECTION("the longest durations there are") {
-    auto shutdown = app.spawn(app.state->shutdown(
-        {.grace = std::chrono::milliseconds::max(), .deadline = std::chrono::milliseconds::max()}));
+    auto shutdown = app.spawn(
+        app.state->shutdown({.grace = std::chrono::milliseconds::max(), .deadline = std::chrono::milliseconds::max()}));
     app.clock->advance(24h);
     app.settle();
     CHECK_FALSE(shutdown.done());

@@ -26,11 +26,13 @@ constexpr const char* service_test = "the service that the signal tests start";
 constexpr const char* mode_variable = "STATEHOUSE_TEST_SERVICE";
 constexpr const char* directory_variable = "STATEHOUSE_TEST_DIRECTORY";
 
-void say(const std::string& line) { std::cout << "service: " << line << std::endl; }
+void say(const std::string& line) {
+  std::cout << "service: " << line << std::endl;
+}
 
 bool listens_to(int signal) {
   static const auto before = [](int each) {
-    struct sigaction action{};
+    struct sigaction action {};
     ::sigaction(each, nullptr, &action);
     return reinterpret_cast<void (*)()>(action.sa_handler);
   };
@@ -43,7 +45,8 @@ struct Service {
     AppStateOptions options;
     options.data_dir = std::getenv(directory_variable);
     options.database_threads = 2;
-    options.logger = std::make_shared<spdlog::logger>("service", std::make_shared<spdlog::sinks::ostream_sink_mt>(std::cout, true));
+    options.logger =
+        std::make_shared<spdlog::logger>("service", std::make_shared<spdlog::sinks::ostream_sink_mt>(std::cout, true));
     options.logger->set_pattern("service: log: %v");
     options.pool.readers = 1;
     state.emplace(io.get_executor(), std::move(options));
@@ -71,7 +74,9 @@ asio::awaitable<void> drain_throwing(Service& service) {
   co_await service.sleep(1ms);
   throw std::runtime_error("the listener is on fire");
 }
-asio::awaitable<void> drain_sleeping(Service& service) { co_await service.sleep(1h); }
+asio::awaitable<void> drain_sleeping(Service& service) {
+  co_await service.sleep(1h);
+}
 asio::awaitable<void> drain_deaf(Service& service) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   for (;;) co_await service.sleep(10ms);
@@ -120,7 +125,8 @@ asio::awaitable<void> serve(Service& service, Drain drain, ShutdownOptions optio
     report = co_await shutdown_on_signal(*service.state, options);
   }
   for (const auto& database : report.databases) {
-    std::string line = database.name + (database.closed ? " closed" : " open") + (database.interrupted ? " interrupted" : "");
+    std::string line =
+        database.name + (database.closed ? " closed" : " open") + (database.interrupted ? " interrupted" : "");
     for (const Holder& holder : database.holders) line += " " + holder.verb;
     say(line);
   }
@@ -349,8 +355,8 @@ TEST_CASE("signals: waiting for one can be cancelled, and leaves everything as i
   auto waiting = app.spawn(shutdown_on_signal(*app.state));
   app.settle();
   CHECK_FALSE(waiting.done());
-  waiting.cancel(GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
-                          asio::cancellation_type::total));
+  waiting.cancel(
+      GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total));
   while (!waiting.done()) app.step_io();
   CHECK(waiting.code() == asio::error::operation_aborted);
   CHECK(app.run(pool.query_one<int>("SELECT 1")) == 1);

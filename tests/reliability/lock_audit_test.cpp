@@ -34,7 +34,8 @@ struct Traffic {
 
   asio::awaitable<void> one(unsigned seed) {
     std::mt19937 random(seed);
-    for (int i = 0; i < steps; ++i) co_await step(static_cast<unsigned>(random() % 10), static_cast<int>(random() % 1000));
+    for (int i = 0; i < steps; ++i)
+      co_await step(static_cast<unsigned>(random() % 10), static_cast<int>(random() % 1000));
   }
 
   asio::awaitable<void> step(unsigned what, int key) {
@@ -62,7 +63,9 @@ struct Traffic {
     co_await lease.query_optional<int>("SELECT k FROM t WHERE k = ?", key);
   }
   asio::awaitable<void> counted() {
-    auto count = [](Reader& db) { return db.query_one<int>("SELECT count(*) FROM t") + db.query_one<int>("SELECT sum(k) IS NULL FROM t"); };
+    auto count = [](Reader& db) {
+      return db.query_one<int>("SELECT count(*) FROM t") + db.query_one<int>("SELECT sum(k) IS NULL FROM t");
+    };
     co_await pool.read(count);
   }
 };

@@ -24,8 +24,12 @@ using namespace std::chrono_literals;
 
 constexpr int clients = 16;
 
-std::string target(int key) { return "/documents/d" + std::to_string(key / 10) + "/blocks/b" + std::to_string(key % 10); }
-std::string body(int key) { return R"({"key":)" + std::to_string(key) + "}"; }
+std::string target(int key) {
+  return "/documents/d" + std::to_string(key / 10) + "/blocks/b" + std::to_string(key % 10);
+}
+std::string body(int key) {
+  return R"({"key":)" + std::to_string(key) + "}";
+}
 
 /// Clients that PUT keys one after the other until told to stop or cut off, and remember what was acknowledged.
 class Load {

@@ -53,24 +53,31 @@ class ShimVfs {
     return {
         .iVersion = 3,
         .xClose = [](sqlite3_file* f) { return real(f)->pMethods->xClose(real(f)); },
-        .xRead = [](sqlite3_file* f, void* p, int n, sqlite3_int64 o) { return real(f)->pMethods->xRead(real(f), p, n, o); },
-        .xWrite = [](sqlite3_file* f, const void* p, int n, sqlite3_int64 o) { return real(f)->pMethods->xWrite(real(f), p, n, o); },
+        .xRead = [](sqlite3_file* f, void* p, int n,
+                    sqlite3_int64 o) { return real(f)->pMethods->xRead(real(f), p, n, o); },
+        .xWrite = [](sqlite3_file* f, const void* p, int n,
+                     sqlite3_int64 o) { return real(f)->pMethods->xWrite(real(f), p, n, o); },
         .xTruncate = [](sqlite3_file* f, sqlite3_int64 n) { return real(f)->pMethods->xTruncate(real(f), n); },
         .xSync = [](sqlite3_file* f, int flags) { return real(f)->pMethods->xSync(real(f), flags); },
         .xFileSize = [](sqlite3_file* f, sqlite3_int64* n) { return real(f)->pMethods->xFileSize(real(f), n); },
         .xLock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xLock(real(f), level); },
         .xUnlock = [](sqlite3_file* f, int level) { return real(f)->pMethods->xUnlock(real(f), level); },
-        .xCheckReservedLock = [](sqlite3_file* f, int* out) { return real(f)->pMethods->xCheckReservedLock(real(f), out); },
-        .xFileControl = [](sqlite3_file* f, int op, void* arg) { return real(f)->pMethods->xFileControl(real(f), op, arg); },
+        .xCheckReservedLock = [](sqlite3_file* f,
+                                 int* out) { return real(f)->pMethods->xCheckReservedLock(real(f), out); },
+        .xFileControl = [](sqlite3_file* f, int op,
+                           void* arg) { return real(f)->pMethods->xFileControl(real(f), op, arg); },
         .xSectorSize = [](sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); },
         .xDeviceCharacteristics = [](sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); },
         .xShmMap = [](sqlite3_file* f, int page, int size, int extend,
                       void volatile** p) { return real(f)->pMethods->xShmMap(real(f), page, size, extend, p); },
-        .xShmLock = [](sqlite3_file* f, int first, int count, int flags) { return real(f)->pMethods->xShmLock(real(f), first, count, flags); },
+        .xShmLock = [](sqlite3_file* f, int first, int count,
+                       int flags) { return real(f)->pMethods->xShmLock(real(f), first, count, flags); },
         .xShmBarrier = [](sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); },
         .xShmUnmap = [](sqlite3_file* f, int remove) { return real(f)->pMethods->xShmUnmap(real(f), remove); },
-        .xFetch = [](sqlite3_file* f, sqlite3_int64 o, int n, void** p) { return real(f)->pMethods->xFetch(real(f), o, n, p); },
-        .xUnfetch = [](sqlite3_file* f, sqlite3_int64 o, void* p) { return real(f)->pMethods->xUnfetch(real(f), o, p); }};
+        .xFetch = [](sqlite3_file* f, sqlite3_int64 o, int n,
+                     void** p) { return real(f)->pMethods->xFetch(real(f), o, n, p); },
+        .xUnfetch = [](sqlite3_file* f, sqlite3_int64 o,
+                       void* p) { return real(f)->pMethods->xUnfetch(real(f), o, p); }};
   }
 
  private:

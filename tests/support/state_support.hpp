@@ -1,7 +1,7 @@
 #pragma once
 
-#include <SQLiteCpp/Database.h>
 #include <sqlite3.h>
+#include <SQLiteCpp/Database.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,7 +74,9 @@ inline std::vector<std::string> column(const std::filesystem::path& file, const 
   return values;
 }
 
-inline std::string value(const std::filesystem::path& file, const std::string& sql) { return column(file, sql).at(0); }
+inline std::string value(const std::filesystem::path& file, const std::string& sql) {
+  return column(file, sql).at(0);
+}
 
 /// What a shutdown promises about a file: no -wal, no -shm, no descriptor, and content without a fault.
 inline void check_closed(const std::filesystem::path& file) {
@@ -96,8 +98,8 @@ bool eventually(Condition condition) {
   return true;
 }
 
-/// An AppState as a server has it: real time, database threads of its own (two, unless the options say more), callers on
-/// a pool of threads.
+/// An AppState as a server has it: real time, database threads of its own (two, unless the options say more), callers
+/// on a pool of threads.
 class ThreadedApp {
  public:
   /// `data_dir` and `logger` are given by this class.
@@ -177,7 +179,7 @@ inline std::unique_ptr<AppState> another(SteppedApp& app, const std::filesystem:
 
 /// Permission bits, 0 when there is no such file.
 inline mode_t mode_of(const std::filesystem::path& path) {
-  struct stat status{};
+  struct stat status {};
   return ::lstat(path.c_str(), &status) == 0 ? status.st_mode & 07777 : 0;
 }
 
@@ -195,6 +197,8 @@ inline std::vector<std::string> locks_of_this_process() {
 }
 
 /// Two handles mean the same pool.
-inline bool same(const Pool& a, const Pool& b) { return &a.path() == &b.path(); }
+inline bool same(const Pool& a, const Pool& b) {
+  return &a.path() == &b.path();
+}
 
 }  // namespace statehouse::test

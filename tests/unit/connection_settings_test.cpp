@@ -135,11 +135,13 @@ TEST_CASE("hardening: no extension can be loaded, in SQL or through a tokenizer"
   CHECK(config_of(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER) == 0);
 }
 
-TEST_CASE("hardening: a trigger may feed an FTS5 table only where the schema is trusted, and the error names the option") {
+TEST_CASE(
+    "hardening: a trigger may feed an FTS5 table only where the schema is trusted, and the error names the option") {
   File file;
-  Connection(file.fixture.config()).execute_script(
-      "CREATE TABLE doc(body); CREATE VIRTUAL TABLE f USING fts5(body);"
-      "CREATE TRIGGER feed AFTER INSERT ON doc BEGIN INSERT INTO f VALUES (new.body); END");
+  Connection(file.fixture.config())
+      .execute_script(
+          "CREATE TABLE doc(body); CREATE VIRTUAL TABLE f USING fts5(body);"
+          "CREATE TRIGGER feed AFTER INSERT ON doc BEGIN INSERT INTO f VALUES (new.body); END");
   const auto insert = [](Connection& db) { db.execute("INSERT INTO doc VALUES ('one')"); };
   {
     Connection db(file.fixture.config());

@@ -16,6 +16,7 @@ namespace {
 
 /// Each tries to leave the directory, to mean another file, to speak to SQLite's URI parser, a shell or a terminal, or
 /// to look like a name that it is not.
+// clang-format off
 const std::vector<std::string> hostile{
     "", " ", ".", "..", "...", "/", "\\", "../x", "..\\x", "x/..", "x/../y", "./x", "/etc/passwd", "a/b", "a\\b", "C:\\x",
     "x/", "~", "~/x", ".hidden", "-x", "_x", "x..y", "..x", "x..", "x.", "x. ", "x ", " x", "x\t", "x\n", "\nx", "\0"s,
@@ -33,6 +34,7 @@ const std::vector<std::string> hostile{
     "\xff", "x\x80",
     std::string(65, 'a'), std::string(65, 'a') + ".db", std::string(300, 'a'), std::string(1'000'000, 'a'),
 };
+// clang-format on
 
 }  // namespace
 
@@ -49,8 +51,8 @@ TEST_CASE("DatabaseName: hostile names are refused") {
 
 TEST_CASE("DatabaseName: names of the grammar are accepted") {
   for (const std::string& name :
-       {"x"s, "X"s, "0"s, "context"s, "a.b"s, "a-b"s, "a_b"s, "a--b__c.d"s, "2024-01"s, "x-wal"s, "x.DB"s, "x.db.bak"s, "dbx"s,
-        "db"s, "memory"s, "CON"s, std::string(64, 'z')}) {
+       {"x"s, "X"s, "0"s, "context"s, "a.b"s, "a-b"s, "a_b"s, "a--b__c.d"s, "2024-01"s, "x-wal"s, "x.DB"s, "x.db.bak"s,
+        "dbx"s, "db"s, "memory"s, "CON"s, std::string(64, 'z')}) {
     CAPTURE(name);
     const auto parsed = DatabaseName::parse(name);
     REQUIRE(parsed);
@@ -93,8 +95,8 @@ TEST_CASE("DatabaseName: a development prefix gives another file and follows the
   CHECK(name.file_name("dev") == "dev_context.db");
   CHECK(name.file_name("") == "context.db");
   for (const std::string& prefix : {""s, "dev"s, "a.b-c_d"s, std::string(32, 'p')}) CHECK_NOTHROW(check_prefix(prefix));
-  for (const std::string& prefix : {"."s, ".."s, "../"s, "/"s, "a/b"s, "_x"s, "-x"s, "x "s, "x."s, "x\0"s, "file:"s, "d\xc3\xa9v"s,
-                                    std::string(33, 'p')}) {
+  for (const std::string& prefix : {"."s, ".."s, "../"s, "/"s, "a/b"s, "_x"s, "-x"s, "x "s, "x."s, "x\0"s, "file:"s,
+                                    "d\xc3\xa9v"s, std::string(33, 'p')}) {
     CAPTURE(prefix);
     CHECK(test::code_of([&] { check_prefix(prefix); }) == errc::invalid_name);
   }

@@ -116,7 +116,8 @@ TEST_CASE("migration errors: an unreadable file is named with the system's reaso
     }
     return "no error";
   });
-  CHECK(text == "cannot read the migration file '" + (dir / "1_a.sql").string() + "': Permission denied; make it readable");
+  CHECK(text ==
+        "cannot read the migration file '" + (dir / "1_a.sql").string() + "': Permission denied; make it readable");
 }
 
 TEST_CASE("migration errors: bad content names file and line") {

@@ -97,7 +97,8 @@ std::vector<Goal> evaluate(const Results& results) {
                 against(what, c_api_name, "fresh_ms"));
     // To record a migration costs two pages, as many as such a script does.
     const char* const small = "tiny migrations, fresh run";
-    goals.ratio(small, "time, the scripts through the C API", at_most, 1.2, against("small " + what, c_api_name, "fresh_ms"));
+    goals.ratio(small, "time, the scripts through the C API", at_most, 1.2,
+                against("small " + what, c_api_name, "fresh_ms"));
     goals.ratio(small, "time, the scripts and their rows, C API", at_most, 1.2,
                 against("small " + what, c_api_rows_name, "fresh_ms"));
   }

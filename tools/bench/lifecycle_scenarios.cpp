@@ -88,8 +88,12 @@ struct Scripts {
       if (small) continue;
       texts.back() = "CREATE TABLE " + table +
                      " (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at TEXT NOT NULL);\n"
-                     "CREATE INDEX " + table + "_by_time ON " + table + " (created_at);\n"
-                     "INSERT INTO " + table + " (name, created_at) VALUES ('first', '2026-01-01'), ('second', "
+                     "CREATE INDEX " +
+                     table + "_by_time ON " + table +
+                     " (created_at);\n"
+                     "INSERT INTO " +
+                     table +
+                     " (name, created_at) VALUES ('first', '2026-01-01'), ('second', "
                      "'2026-01-02');";
     }
   }
@@ -118,7 +122,9 @@ double execute_scripts(const Scripts& scripts, const std::filesystem::path& file
     c_execute(db.get(), scripts.texts[i].c_str());
     if (with_rows)
       c_execute(db.get(), ("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) "
-                           "VALUES (" + std::to_string(i + 1) + ", 'step', TRUE, zeroblob(48), -1)").c_str());
+                           "VALUES (" +
+                           std::to_string(i + 1) + ", 'step', TRUE, zeroblob(48), -1)")
+                              .c_str());
     c_execute(db.get(), "COMMIT");
   }
   return milliseconds_since(began);

@@ -29,18 +29,12 @@ std::string file_system_of(const std::filesystem::path& directory) {
   struct statfs facts {};
   if (::statfs(directory.c_str(), &facts) != 0) return "unknown";
   switch (facts.f_type) {
-    case 0xEF53:
-      return "ext4";
-    case 0x58465342:
-      return "xfs";
-    case 0x9123683E:
-      return "btrfs";
-    case 0x01021994:
-      return "tmpfs (memory: syncs cost nothing)";
-    case 0x794C7630:
-      return "overlayfs";
-    default:
-      return fmt::format("type {:#x}", facts.f_type);
+    case 0xEF53: return "ext4";
+    case 0x58465342: return "xfs";
+    case 0x9123683E: return "btrfs";
+    case 0x01021994: return "tmpfs (memory: syncs cost nothing)";
+    case 0x794C7630: return "overlayfs";
+    default: return fmt::format("type {:#x}", facts.f_type);
   }
 }
 

@@ -8,14 +8,10 @@ namespace statehouse::bench {
 
 const char* name_of(workload kind) noexcept {
   switch (kind) {
-    case workload::read:
-      return "read";
-    case workload::write:
-      return "write";
-    case workload::mixed:
-      return "mixed";
-    case workload::halves:
-      return "halves";
+    case workload::read: return "read";
+    case workload::write: return "write";
+    case workload::mixed: return "mixed";
+    case workload::halves: return "halves";
   }
   return "";
 }

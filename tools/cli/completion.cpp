@@ -191,20 +191,11 @@ std::string fish_option(const Word& option) {
   const bool is_long = option.text.starts_with("--");
   std::string text = (is_long ? " -l " : " -s ") + option.text.substr(is_long ? 2 : 1);
   switch (option.value) {
-    case value_kind::none:
-      break;
-    case value_kind::file:
-      text += " -r -F";
-      break;
-    case value_kind::directory:
-      text += " -x -a '(__fish_complete_directories)'";
-      break;
-    case value_kind::choice:
-      text += " -x -a " + in_shell_quotes(joined(option.choices));
-      break;
-    case value_kind::other:
-      text += " -x";
-      break;
+    case value_kind::none: break;
+    case value_kind::file: text += " -r -F"; break;
+    case value_kind::directory: text += " -x -a '(__fish_complete_directories)'"; break;
+    case value_kind::choice: text += " -x -a " + in_shell_quotes(joined(option.choices)); break;
+    case value_kind::other: text += " -x"; break;
   }
   return text + " -d " + in_shell_quotes(option.description) + '\n';
 }

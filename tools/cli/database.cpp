@@ -1,7 +1,7 @@
 #include "database.hpp"
 
-#include <SQLiteCpp/Database.h>
 #include <spdlog/spdlog.h>
+#include <SQLiteCpp/Database.h>
 
 #include <memory>
 #include <utility>

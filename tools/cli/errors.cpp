@@ -13,36 +13,21 @@ namespace {
 
 const char* kind_of(errc code) {
   switch (code) {
-    case errc::invalid_name:
-      return "invalid_name";
-    case errc::not_a_regular_file:
-      return "not_a_regular_file";
-    case errc::hard_linked:
-      return "hard_linked";
-    case errc::file_in_use:
-      return "file_in_use";
-    case errc::wal_unavailable:
-      return "wal_unavailable";
-    case errc::migration_source:
-      return "migration_source";
-    case errc::migration_refused:
-      return "migration_refused";
-    case errc::migration_dirty:
-      return "migration_dirty";
-    case errc::migration_missing:
-      return "migration_missing";
-    case errc::migration_mismatch:
-      return "migration_mismatch";
-    case errc::migration_failed:
-      return "migration_failed";
-    case errc::migration_target:
-      return "migration_target";
-    case errc::migration_order:
-      return "migration_order";
-    case errc::migration_recorded:
-      return "migration_recorded";
-    default:
-      return "failed";
+    case errc::invalid_name: return "invalid_name";
+    case errc::not_a_regular_file: return "not_a_regular_file";
+    case errc::hard_linked: return "hard_linked";
+    case errc::file_in_use: return "file_in_use";
+    case errc::wal_unavailable: return "wal_unavailable";
+    case errc::migration_source: return "migration_source";
+    case errc::migration_refused: return "migration_refused";
+    case errc::migration_dirty: return "migration_dirty";
+    case errc::migration_missing: return "migration_missing";
+    case errc::migration_mismatch: return "migration_mismatch";
+    case errc::migration_failed: return "migration_failed";
+    case errc::migration_target: return "migration_target";
+    case errc::migration_order: return "migration_order";
+    case errc::migration_recorded: return "migration_recorded";
+    default: return "failed";
   }
 }
 

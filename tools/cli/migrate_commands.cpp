@@ -16,26 +16,19 @@ namespace {
 
 const char* name_of(migration_kind kind) {
   switch (kind) {
-    case migration_kind::up:
-      return "up";
-    case migration_kind::down:
-      return "down";
-    case migration_kind::simple:
-      break;
+    case migration_kind::up: return "up";
+    case migration_kind::down: return "down";
+    case migration_kind::simple: break;
   }
   return "simple";
 }
 
 const char* name_of(migration_state state) {
   switch (state) {
-    case migration_state::pending:
-      return "pending";
-    case migration_state::applied:
-      return "applied";
-    case migration_state::changed:
-      return "changed";
-    case migration_state::missing:
-      break;
+    case migration_state::pending: return "pending";
+    case migration_state::applied: return "applied";
+    case migration_state::changed: return "changed";
+    case migration_state::missing: break;
   }
   return "missing";
 }
@@ -164,18 +157,10 @@ struct Summary {
 
   void count(const MigrationStatus& status) {
     switch (status.state) {
-      case migration_state::applied:
-        ++applied;
-        break;
-      case migration_state::pending:
-        ++pending;
-        break;
-      case migration_state::changed:
-        ++changed;
-        break;
-      case migration_state::missing:
-        ++missing;
-        break;
+      case migration_state::applied: ++applied; break;
+      case migration_state::pending: ++pending; break;
+      case migration_state::changed: ++changed; break;
+      case migration_state::missing: ++missing; break;
     }
     dirty += status.dirty;
   }

@@ -24,22 +24,17 @@ char32_t take_escaped(std::string_view& text) {
   const char letter = text.empty() ? '\0' : text.front();
   if (!text.empty()) text.remove_prefix(1);
   switch (letter) {
-    case 'r':
-      return U'\r';
-    case 'n':
-      return U'\n';
-    case 't':
-      return U'\t';
-    case '\\':
-      return U'\\';
+    case 'r': return U'\r';
+    case 'n': return U'\n';
+    case 't': return U'\t';
+    case '\\': return U'\\';
     case 'u': {
       const std::string digits(text.substr(0, 4));
       if (digits.size() != 4 || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) break;
       text.remove_prefix(4);
       return static_cast<char32_t>(std::stoul(digits, nullptr, 16));
     }
-    default:
-      break;
+    default: break;
   }
   throw UsageError(
       R"(--ignored-chars: after a backslash comes r, n, t, a second one, or u and four hexadecimal digits)");

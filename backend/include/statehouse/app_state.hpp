@@ -16,9 +16,9 @@ class logger;
 namespace statehouse {
 
 struct AppStateOptions {
-  std::filesystem::path data_dir = "data";  ///< Created by `init()`, mode 0700.
+  std::filesystem::path data_dir = "data";    ///< Created by `init()`, mode 0700.
   std::string dev_prefix{};                   ///< "dev" makes `get_pool("x")` use `dev_x.db`; empty for production.
-  unsigned database_threads = 0;            ///< Threads that run SQLite; 0 means one per core, at least 4.
+  unsigned database_threads = 0;              ///< Threads that run SQLite; 0 means one per core, at least 4.
   asio::any_io_executor database_executor{};  ///< Run SQLite here instead of on threads of our own; it may block.
   PoolOptions pool{};                         ///< For every database.
   std::shared_ptr<spdlog::logger> logger{};   ///< spdlog's default logger when empty.
@@ -32,8 +32,8 @@ struct AppStateOptions {
 /// Lifetime: destroy it before the execution contexts whose coroutines use it and that of `database_executor`, and
 /// `co_await shutdown()` before that. The destructor without a shutdown says so in the log, interrupts what runs, rolls
 /// back and closes on the destroying thread within about two seconds. A closure that still runs then cannot be stopped:
-/// the log says so, and the context of the coroutine that awaits it must live until it has returned. The destructor does
-/// nothing at all in a forked child.
+/// the log says so, and the context of the coroutine that awaits it must live until it has returned. The destructor
+/// does nothing at all in a forked child.
 class AppState {
  public:
   /// Starts the database threads; touches no file. Throws Error with `errc::invalid_name` for a bad prefix.
@@ -42,8 +42,8 @@ class AppState {
   AppState(const AppState&) = delete;
   AppState& operator=(const AppState&) = delete;
 
-  /// Makes the data directory and checks that it can be written, on a database thread. Idempotent; after a failure it may
-  /// be called again. Errors: Error in the system category, with the path and what to do, or `errc::closed`.
+  /// Makes the data directory and checks that it can be written, on a database thread. Idempotent; after a failure it
+  /// may be called again. Errors: Error in the system category, with the path and what to do, or `errc::closed`.
   asio::awaitable<void> init();
 
   /// DbInstances::shutdown.

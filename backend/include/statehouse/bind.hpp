@@ -36,7 +36,8 @@ template <class T>
 inline constexpr bool is_sys_time = false;
 template <class D>
 inline constexpr bool is_sys_time<std::chrono::sys_time<D>> =
-    std::signed_integral<typename D::rep> && std::ratio_greater_equal_v<typename D::period, std::nano>;
+    std::conjunction_v<std::bool_constant<std::signed_integral<typename D::rep>>,
+                       std::ratio_greater_equal<typename D::period, std::nano>>;
 
 template <class T>
 concept NullLike = std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t>;
@@ -45,8 +46,8 @@ concept TextLike = std::convertible_to<const T&, std::string_view>;
 template <class T>
 concept BlobLike = std::convertible_to<const T&, std::span<const std::byte>>;
 template <class T>
-concept BindableScalar = NullLike<T> || std::integral<T> || std::floating_point<T> || std::is_enum_v<T> || TextLike<T> ||
-                         BlobLike<T> || is_sys_time<T>;
+concept BindableScalar = NullLike<T> || std::integral<T> || std::floating_point<T> || std::is_enum_v<T> ||
+    TextLike<T> || BlobLike<T> || is_sys_time<T>;
 
 template <class T>
 struct is_bindable : std::bool_constant<BindableScalar<T>> {};

@@ -73,8 +73,9 @@ class Connection : public Reader {
   ~Connection() = default;
 
   /// Opens an existing file on its own for queries only, whatever its journal mode; creates nothing. A statement that
-  /// writes is `errc::write_on_reader`. Where a log was left by somebody else, it is left again. A file that may only be
-  /// read is refused in WAL mode, with SQLITE_READONLY, unless its -wal and -shm are there, as while a server has it open.
+  /// writes is `errc::write_on_reader`. Where a log was left by somebody else, it is left again. A file that may only
+  /// be read is refused in WAL mode, with SQLITE_READONLY, unless its -wal and -shm are there, as while a server has it
+  /// open.
   static Connection for_reading(const std::filesystem::path& path, ConnectionOptions options = {});
 
   /// One statement; rows it gives are ignored.

@@ -27,7 +27,8 @@ class DatabaseName {
   std::uint8_t size_ = 0;
 };
 
-/// A development prefix follows the grammar of names, up to 32 characters; the empty one means none. Throws Error with `errc::invalid_name`.
+/// A development prefix follows the grammar of names, up to 32 characters; the empty one means none. Throws Error with
+/// `errc::invalid_name`.
 void check_prefix(std::string_view prefix);
 
 }  // namespace statehouse

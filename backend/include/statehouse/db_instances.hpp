@@ -25,9 +25,9 @@ struct ShutdownOptions {
 struct ShutdownReport {
   struct Database {
     std::string name;
-    bool closed = false;              ///< Every connection is closed; no -wal, -shm or descriptor of ours is left.
-    bool interrupted = false;         ///< Work had to be stopped, or a held connection taken back, after the grace time.
-    std::vector<Holder> holders;      ///< Who still held a connection when the deadline passed.
+    bool closed = false;          ///< Every connection is closed; no -wal, -shm or descriptor of ours is left.
+    bool interrupted = false;     ///< Work had to be stopped, or a held connection taken back, after the grace time.
+    std::vector<Holder> holders;  ///< Who still held a connection when the deadline passed.
     std::chrono::milliseconds took{0};
   };
   std::vector<Database> databases;

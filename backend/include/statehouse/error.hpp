@@ -11,43 +11,43 @@ namespace statehouse {
 /// What statehouse itself reports. SQLite's own (extended) result codes come in `sqlite_category()`, the operating
 /// system's in `boost::system::system_category()`, cancellation as `boost::asio::error::operation_aborted`.
 enum class errc {
-  invalid_name = 1,        ///< The database name does not follow the grammar `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
-  not_initialised,         ///< `init()` has not completed.
-  already_open,            ///< `add_migrator` came after the first use of that database.
-  closed,                  ///< `shutdown()` has begun; nothing is reopened.
-  forked_process,          ///< The call was made in a child after fork(); SQLite connections must not cross a fork.
-  acquire_timeout,         ///< No connection became free in time.
-  deadline_exceeded,       ///< The operation ran longer than its `run_timeout`, or a `Migrator` than its `timeout`.
-  queue_full,              ///< Too many operations wait for this database already.
-  would_deadlock,          ///< A pool verb was called inside a closure that holds a connection of that pool.
-  operation_in_progress,   ///< The transaction or lease already runs a statement; one at a time.
-  write_on_reader,         ///< The statement writes, but was given to a verb that reads.
-  statement_refused,       ///< BEGIN, COMMIT, SAVEPOINT, ATTACH, VACUUM or a guarded PRAGMA was given to a statement verb.
-  not_one_statement,       ///< The text holds no statement, or more than one.
-  parameter_count,         ///< The statement has another number of parameters than values were given.
-  transaction_rolled_back, ///< SQLite has rolled the transaction back; nothing of it is kept.
-  transaction_finished,    ///< The transaction or lease has been committed, rolled back, given back or moved from.
-  no_row,                  ///< `query_one` found no row.
-  too_many_rows,           ///< `query_one` or `query_optional` found more than one row.
-  column_count,            ///< The row has another number of columns than the type has fields.
-  column_type,             ///< A column holds another storage class than the field can take.
-  unexpected_null,         ///< A column is NULL but the field is not a `std::optional`.
-  value_out_of_range,      ///< An integer or a time does not fit what it is read into or bound as.
-  not_a_regular_file,      ///< The database path is a directory, a symbolic link or a special file.
-  hard_linked,             ///< The database file has more than one name.
-  file_in_use,             ///< This process has the same file open through another registry.
-  file_replaced,           ///< The database file was moved, deleted or replaced while open.
-  file_damaged,            ///< The check at startup has found damage in the file, which is left as it is.
-  wal_unavailable,         ///< SQLite did not switch the database to write-ahead logging.
-  migration_source,        ///< The migrations cannot be read: bad name, bad content, duplicate version.
-  migration_refused,       ///< A transactional migration contains transaction control.
-  migration_dirty,         ///< A migration is recorded as started but not finished.
-  migration_missing,       ///< An applied migration is not among the known ones.
-  migration_mismatch,      ///< An applied migration's file has been changed since.
-  migration_failed,        ///< A migration's SQL failed; nothing of that migration was kept.
-  migration_target,        ///< A version that was asked for is not among the known or applied ones.
-  migration_order,         ///< Under `strict_order`: a pending migration is older than an applied one.
-  migration_recorded,      ///< A baseline is for a database without a record of migrations; this one has one.
+  invalid_name = 1,       ///< The database name does not follow the grammar `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+  not_initialised,        ///< `init()` has not completed.
+  already_open,           ///< `add_migrator` came after the first use of that database.
+  closed,                 ///< `shutdown()` has begun; nothing is reopened.
+  forked_process,         ///< The call was made in a child after fork(); SQLite connections must not cross a fork.
+  acquire_timeout,        ///< No connection became free in time.
+  deadline_exceeded,      ///< The operation ran longer than its `run_timeout`, or a `Migrator` than its `timeout`.
+  queue_full,             ///< Too many operations wait for this database already.
+  would_deadlock,         ///< A pool verb was called inside a closure that holds a connection of that pool.
+  operation_in_progress,  ///< The transaction or lease already runs a statement; one at a time.
+  write_on_reader,        ///< The statement writes, but was given to a verb that reads.
+  statement_refused,  ///< BEGIN, COMMIT, SAVEPOINT, ATTACH, VACUUM or a guarded PRAGMA was given to a statement verb.
+  not_one_statement,  ///< The text holds no statement, or more than one.
+  parameter_count,    ///< The statement has another number of parameters than values were given.
+  transaction_rolled_back,  ///< SQLite has rolled the transaction back; nothing of it is kept.
+  transaction_finished,     ///< The transaction or lease has been committed, rolled back, given back or moved from.
+  no_row,                   ///< `query_one` found no row.
+  too_many_rows,            ///< `query_one` or `query_optional` found more than one row.
+  column_count,             ///< The row has another number of columns than the type has fields.
+  column_type,              ///< A column holds another storage class than the field can take.
+  unexpected_null,          ///< A column is NULL but the field is not a `std::optional`.
+  value_out_of_range,       ///< An integer or a time does not fit what it is read into or bound as.
+  not_a_regular_file,       ///< The database path is a directory, a symbolic link or a special file.
+  hard_linked,              ///< The database file has more than one name.
+  file_in_use,              ///< This process has the same file open through another registry.
+  file_replaced,            ///< The database file was moved, deleted or replaced while open.
+  file_damaged,             ///< The check at startup has found damage in the file, which is left as it is.
+  wal_unavailable,          ///< SQLite did not switch the database to write-ahead logging.
+  migration_source,         ///< The migrations cannot be read: bad name, bad content, duplicate version.
+  migration_refused,        ///< A transactional migration contains transaction control.
+  migration_dirty,          ///< A migration is recorded as started but not finished.
+  migration_missing,        ///< An applied migration is not among the known ones.
+  migration_mismatch,       ///< An applied migration's file has been changed since.
+  migration_failed,         ///< A migration's SQL failed; nothing of that migration was kept.
+  migration_target,         ///< A version that was asked for is not among the known or applied ones.
+  migration_order,          ///< Under `strict_order`: a pending migration is older than an applied one.
+  migration_recorded,       ///< A baseline is for a database without a record of migrations; this one has one.
 };
 
 /// Classes of errors to compare with: `if (error.code() == condition::busy)`.
@@ -68,9 +68,9 @@ boost::system::error_code make_error_code(errc code) noexcept;
 boost::system::error_condition make_error_condition(condition value) noexcept;
 boost::system::error_code make_sqlite_error(int extended_code) noexcept;
 
-/// The one exception of this library. `what()` is one sentence for a log line, with the database and the statement where
-/// they apply. Bound values are left out, SQL text is cut at 200 bytes; but what SQLite says comes word for word, and of a
-/// faulty JSON path, MATCH expression or REGEXP pattern it says the text.
+/// The one exception of this library. `what()` is one sentence for a log line, with the database and the statement
+/// where they apply. Bound values are left out, SQL text is cut at 200 bytes; but what SQLite says comes word for word,
+/// and of a faulty JSON path, MATCH expression or REGEXP pattern it says the text.
 class Error : public boost::system::system_error {
  public:
   struct Context {

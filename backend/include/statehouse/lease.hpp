@@ -10,7 +10,7 @@ namespace asio = boost::asio;
 /// `std::string_view`; the text is copied before the verb returns.
 struct Sql {
   template <class Text>
-    requires std::convertible_to<const Text&, std::string_view>
+  requires std::convertible_to<const Text&, std::string_view>
   // NOLINTNEXTLINE(google-explicit-constructor): a call reads `execute("DELETE FROM t")`
   constexpr Sql(const Text& sql, std::source_location here = std::source_location::current()) noexcept
       : text(sql), where(here) {}
@@ -52,7 +52,8 @@ class ReaderLease {
   /// `f(Reader&)` in one snapshot.
   template <std::invocable<Reader&> F>
   auto read(F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) {
-    return closure(std::forward<F>(f), {connection_role::reader, detail::run_mode::transaction, "read", where, options});
+    return closure(std::forward<F>(f),
+                   {connection_role::reader, detail::run_mode::transaction, "read", where, options});
   }
 
   /// Gives the connection back now.

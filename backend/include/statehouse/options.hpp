@@ -22,10 +22,10 @@ enum class connection_role { writer, reader };
 /// Whether a file is looked through with `PRAGMA quick_check` when it is opened.
 enum class integrity_check {
   never,
-  /// Where the opening finds a -wal file (or a rollback journal) with content: SQLite removes it when the last connection
-  /// is closed, and a kill, a crash or a power loss leaves it. Another process that has the file open and has written
-  /// counts too, as nothing tells it from one that is gone. A kill while the log was empty, everything being in the
-  /// database already, does not.
+  /// Where the opening finds a -wal file (or a rollback journal) with content: SQLite removes it when the last
+  /// connection is closed, and a kill, a crash or a power loss leaves it. Another process that has the file open and
+  /// has written counts too, as nothing tells it from one that is gone. A kill while the log was empty, everything
+  /// being in the database already, does not.
   after_unclean_shutdown,
   always
 };
@@ -44,13 +44,13 @@ struct ConnectionOptions {
   /// database file: its schema could then call whatever `on_connect` registers
   /// (https://www.sqlite.org/pragma.html#pragma_trusted_schema). Migrations always run with it.
   bool trusted_schema = false;
-  std::size_t statement_cache = 100;             ///< Prepared statements kept per connection.
-  int cache_kib = 2000;                          ///< Page cache per connection, KiB.
+  std::size_t statement_cache = 100;  ///< Prepared statements kept per connection.
+  int cache_kib = 2000;               ///< Page cache per connection, KiB.
   /// The file belongs to this process from opening to shutdown: any other one, tools and backups too, is told after
   /// its `busy_timeout` that it is locked, and so are we if another has it open (`condition::busy`). The WAL's index is
   /// then in memory, not in a -shm file, and statements take no file locks (SQLite's `unix-excl`).
   bool exclusive = false;
-  std::int64_t journal_size_limit = 32 << 20;    ///< Bytes the WAL file is cut back to after a reset.
+  std::int64_t journal_size_limit = 32 << 20;      ///< Bytes the WAL file is cut back to after a reset.
   std::chrono::milliseconds optimize_budget{100};  ///< Longest `PRAGMA optimize` on close.
   bool tighten_permissions = false;  ///< chmod an existing looser file (and its -wal, -shm) to 0600 instead of warning.
   /// Called for every connection after all settings, before anyone else can use it: register functions, collations,
@@ -70,12 +70,12 @@ struct PoolOptions {
   /// tried again; functions of `on_connect` are then called there once more. Saves two thread switches, but the calling
   /// thread may wait for a page of the file to come from the disk.
   bool inline_reads = false;
-  std::size_t max_waiting = 10'000;                 ///< More waiting operations per lane fail with `errc::queue_full`.
-  std::chrono::milliseconds slow_statement{1000};   ///< Runs longer than this are logged at warn.
-  std::chrono::milliseconds slow_acquire{1000};     ///< Waits longer than this are logged at warn.
-  std::chrono::milliseconds long_lease{5000};       ///< Transactions and leases held longer are logged at warn.
-  /// Bytes of the write-ahead log above which readers are held back, for at most 10 ms, so that it can be cut. Looked at
-  /// between writes each time the log has grown by half of it, at most 32 MiB. A longer log means that a read takes
+  std::size_t max_waiting = 10'000;                ///< More waiting operations per lane fail with `errc::queue_full`.
+  std::chrono::milliseconds slow_statement{1000};  ///< Runs longer than this are logged at warn.
+  std::chrono::milliseconds slow_acquire{1000};    ///< Waits longer than this are logged at warn.
+  std::chrono::milliseconds long_lease{5000};      ///< Transactions and leases held longer are logged at warn.
+  /// Bytes of the write-ahead log above which readers are held back, for at most 10 ms, so that it can be cut. Looked
+  /// at between writes each time the log has grown by half of it, at most 32 MiB. A longer log means that a read takes
   /// long, which is then named in the log once a minute, that another process reads, or that one closure writes all
   /// this.
   std::uint64_t wal_soft_limit = 64 << 20;
@@ -85,7 +85,7 @@ struct PoolOptions {
   /// that the system has cached, more from a disk. Whether indexes agree with their tables, and rows with their CHECK
   /// constraints, is not looked at. `on_connect` is called for it as for a reader.
   integrity_check startup_check = integrity_check::never;
-  std::uint64_t startup_check_max_bytes = 1 << 30;       ///< A larger file with its log is not checked, with a warning.
+  std::uint64_t startup_check_max_bytes = 1 << 30;  ///< A larger file with its log is not checked, with a warning.
   std::chrono::milliseconds startup_check_timeout{10'000};  ///< Then the check is given up, with a warning.
   ConnectionOptions connection{};
 };

@@ -96,7 +96,8 @@ class Pool {
   /// All statements of `f` see the same snapshot.
   template <std::invocable<Reader&> F>
   auto read(F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) const {
-    return closure(std::forward<F>(f), {connection_role::reader, detail::run_mode::transaction, "read", where, options});
+    return closure(std::forward<F>(f),
+                   {connection_role::reader, detail::run_mode::transaction, "read", where, options});
   }
 
   template <std::invocable<Connection&> F>

@@ -29,7 +29,8 @@
 /// | `std::optional<T>` | as `T`, or NULL |
 ///
 /// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position. Another
-/// storage class is `errc::column_type`, NULL for a plain field is `errc::unexpected_null`: nothing is converted silently.
+/// storage class is `errc::column_type`, NULL for a plain field is `errc::unexpected_null`: nothing is converted
+/// silently.
 namespace statehouse {
 namespace detail {
 
@@ -40,7 +41,7 @@ inline constexpr bool is_tuple<std::tuple<Ts...>> = true;
 
 template <class T>
 concept PlainColumn = std::integral<T> || std::floating_point<T> || std::is_enum_v<T> || std::same_as<T, std::string> ||
-                      std::same_as<T, std::vector<std::byte>> || is_sys_time<T>;
+    std::same_as<T, std::vector<std::byte>> || is_sys_time<T>;
 
 template <class T>
 struct is_column : std::bool_constant<PlainColumn<T>> {};
@@ -60,7 +61,8 @@ void check_column_count(Statement& statement, std::size_t fields);
 template <std::integral T>
 T narrow_to(Statement& statement, int index, std::int64_t value) {
   const auto narrow = static_cast<T>(value);
-  if (static_cast<std::int64_t>(narrow) != value || (std::unsigned_integral<T> && value < 0)) fail_range(statement, index);
+  if (static_cast<std::int64_t>(narrow) != value || (std::unsigned_integral<T> && value < 0))
+    fail_range(statement, index);
   return narrow;
 }
 
@@ -94,9 +96,10 @@ T read_row(Statement& statement) {
     return read_column<T>(statement, 0);
   } else if constexpr (is_tuple<T>) {
     check_column_count(statement, std::tuple_size_v<T>);
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    const auto read = [&]<std::size_t... I>(std::index_sequence<I...>) {
       return T{read_column<std::tuple_element_t<I, T>>(statement, static_cast<int>(I))...};
-    }(std::make_index_sequence<std::tuple_size_v<T>>());
+    };
+    return read(std::make_index_sequence<std::tuple_size_v<T>>());
   } else {
     check_column_count(statement, boost::pfr::tuple_size_v<T>);
     T row{};
@@ -113,6 +116,6 @@ T read_row(Statement& statement) {
 /// What `query_all<T>` and its kin accept for `T`.
 template <class T>
 concept Row = detail::is_column<T>::value || detail::is_tuple<T> ||
-              (std::is_aggregate_v<T> && std::is_class_v<T> && std::default_initializable<T>);
+    ((std::is_aggregate_v<T>)&&(std::is_class_v<T>)&&std::default_initializable<T>);
 
 }  // namespace statehouse

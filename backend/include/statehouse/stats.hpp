@@ -14,21 +14,21 @@ namespace statehouse {
 /// Who has a connection, and since when.
 struct Holder {
   connection_role role;
-  std::string verb;                       ///< The pool verb, "begin" for instance.
-  std::string where;                      ///< `file:line` of the call.
+  std::string verb;   ///< The pool verb, "begin" for instance.
+  std::string where;  ///< `file:line` of the call.
   std::chrono::milliseconds held_for{0};
-  bool running = false;                   ///< A closure or statement runs right now.
+  bool running = false;  ///< A closure or statement runs right now.
 };
 
 /// Counters of one lane since the pool was opened, and its state at this moment.
 struct LaneStats {
   std::size_t connections = 0;
   std::size_t in_use = 0;
-  std::size_t waiting = 0;                ///< Operations that have not begun.
-  std::uint64_t completed = 0;            ///< Operations that ran, failed ones included.
+  std::size_t waiting = 0;      ///< Operations that have not begun.
+  std::uint64_t completed = 0;  ///< Operations that ran, failed ones included.
   std::uint64_t failed = 0;
-  std::uint64_t batches = 0;              ///< What ran together, in one transaction, counts once.
-  std::uint64_t compiled = 0;             ///< Statements that were not found prepared.
+  std::uint64_t batches = 0;   ///< What ran together, in one transaction, counts once.
+  std::uint64_t compiled = 0;  ///< Statements that were not found prepared.
   std::uint64_t acquire_timeouts = 0;
   std::uint64_t cancelled = 0;            ///< While queued.
   std::uint64_t rejected = 0;             ///< Because the queue was full.
@@ -44,10 +44,10 @@ enum class database_state { opening, ready, failed, closed };
 struct DatabaseStats {
   std::string name;
   database_state state = database_state::opening;
-  std::string last_error;                      ///< Of the opening, or why it failed later; empty when all is well.
+  std::string last_error;  ///< Of the opening, or why it failed later; empty when all is well.
   LaneStats writer;
-  LaneStats readers;                           ///< All zero in `pool_mode::single`.
-  std::vector<Holder> holders;                 ///< Connections in use, longest first.
+  LaneStats readers;            ///< All zero in `pool_mode::single`.
+  std::vector<Holder> holders;  ///< Connections in use, longest first.
   std::uint64_t wal_bytes = 0;
   std::uint64_t file_bytes = 0;
   std::optional<std::int64_t> schema_version;  ///< Highest applied migration.

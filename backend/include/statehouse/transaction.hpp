@@ -4,16 +4,16 @@
 
 namespace statehouse {
 
-/// A write transaction that spans `co_await`s: the writer connection, held exclusively inside BEGIN IMMEDIATE. All other
-/// writers of the database wait meanwhile, so keep it short; `Pool::write` does the same in one hop where no other work
-/// has to be awaited in between. One held longer than `PoolOptions::long_lease` is logged with where it began.
+/// A write transaction that spans `co_await`s: the writer connection, held exclusively inside BEGIN IMMEDIATE. All
+/// other writers of the database wait meanwhile, so keep it short; `Pool::write` does the same in one hop where no
+/// other work has to be awaited in between. One held longer than `PoolOptions::long_lease` is logged with where it
+/// began.
 ///
-/// Effect: `commit` makes it permanent. Destroyed without it, the transaction is rolled back on a database thread before
-/// the next writer; the destructor neither blocks nor commits.
-/// Thread-safety: one operation at a time; a second one is `errc::operation_in_progress`.
-/// Cancellation: a cancelled statement that SQLite could undo alone leaves the transaction usable; else the next call is
-/// `errc::transaction_rolled_back`. COMMIT and ROLLBACK cannot be cancelled once they run.
-/// Errors: as Pool; `errc::transaction_finished` after commit, rollback or a move.
+/// Effect: `commit` makes it permanent. Destroyed without it, the transaction is rolled back on a database thread
+/// before the next writer; the destructor neither blocks nor commits. Thread-safety: one operation at a time; a second
+/// one is `errc::operation_in_progress`. Cancellation: a cancelled statement that SQLite could undo alone leaves the
+/// transaction usable; else the next call is `errc::transaction_rolled_back`. COMMIT and ROLLBACK cannot be cancelled
+/// once they run. Errors: as Pool; `errc::transaction_finished` after commit, rollback or a move.
 class Transaction {
  public:
   explicit Transaction(detail::LeaseHandle handle) noexcept : handle_(std::move(handle)) {}
@@ -40,7 +40,8 @@ class Transaction {
     return statement<detail::QueryOne<T>>("query_one", sql, std::forward<Args>(args)...);
   }
 
-  /// `f(Connection&)` in one hop inside a savepoint: kept when it returns, undone when it throws; the transaction goes on.
+  /// `f(Connection&)` in one hop inside a savepoint: kept when it returns, undone when it throws; the transaction goes
+  /// on.
   template <std::invocable<Connection&> F>
   auto savepoint(F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) {
     detail::check_closure<F>();

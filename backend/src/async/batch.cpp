@@ -90,7 +90,9 @@ void Batch::commit() {
   keep_open();
 }
 
-void Batch::keep_open() { done_.splice(done_.end(), open_); }
+void Batch::keep_open() {
+  done_.splice(done_.end(), open_);
+}
 
 void Batch::repeat_open() {
   sharing_ = false;

@@ -13,8 +13,8 @@ using OperationList = boost::intrusive::list<Operation>;
 /// Runs what a slot has claimed, on the calling database thread: one operation as it is, several in one transaction.
 ///
 /// Invariants: each operation has the outcome it would have had alone, in its order; what writes is done only after the
-/// commit. An operation that fails undoes itself alone. What ran in a transaction that is lost is run again, one by one,
-/// also what failed: it may have failed for something that is now undone, or kept half its work (OR FAIL).
+/// commit. An operation that fails undoes itself alone. What ran in a transaction that is lost is run again, one by
+/// one, also what failed: it may have failed for something that is now undone, or kept half its work (OR FAIL).
 class Batch {
  public:
   Batch(Slot& slot, const PoolCore& pool);
@@ -40,9 +40,9 @@ class Batch {
   Slot& slot_;
   const PoolCore& pool_;
   Clock::time_point now_;
-  bool sharing_ = false;   // a transaction is open for several
-  bool lost_ = false;      // one was; the rest of this batch does without
-  OperationList open_;  // ran in the open transaction
+  bool sharing_ = false;  // a transaction is open for several
+  bool lost_ = false;     // one was; the rest of this batch does without
+  OperationList open_;    // ran in the open transaction
   OperationList done_;
 };
 

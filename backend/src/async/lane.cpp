@@ -33,8 +33,7 @@ void Lane::refuse(Operation& operation, std::exception_ptr error) noexcept {
 bool Lane::admit(Operation& operation) {
   const PoolConfig& config = pool_.config();
   if (operation.request_.caller == &pool_) {
-    operation.error_ = std::make_exception_ptr(
-        Error(errc::would_deadlock, would_deadlock_text, {config.name, {}}));
+    operation.error_ = std::make_exception_ptr(Error(errc::would_deadlock, would_deadlock_text, {config.name, {}}));
   } else if (closed_ != nullptr) {
     operation.error_ = closed_;
   } else if ((idle_.empty() || paused_) && queue_.size() >= config.options.max_waiting) {
@@ -119,8 +118,8 @@ Slot* Lane::take_idle() noexcept {
   return slot;
 }
 
-/// Under the mutex, which `drain` takes first: who hears of the operation's end may destroy the database threads, and by
-/// then the post must be over.
+/// Under the mutex, which `drain` takes first: who hears of the operation's end may destroy the database threads, and
+/// by then the post must be over.
 void Lane::schedule(Slot& slot) {
   slot.status = Slot::state::scheduled;
   asio::post(pool_.config().executor, [this, pool = pool_.shared_from_this(), &slot] { drain(slot); });
@@ -183,14 +182,14 @@ bool Lane::claim(Slot& slot) {
 /// part, and take no more than the callers' thread can use meanwhile.
 std::size_t Lane::share(const Operation& first) const {
   if (!first.request_.may_share() || slow_.contains(first)) return 1;
-  const auto usable = static_cast<std::size_t>(std::ranges::count_if(
-      slots_, [](const Slot& slot) { return slot.status != Slot::state::leased; }));
+  const auto usable = static_cast<std::size_t>(
+      std::ranges::count_if(slots_, [](const Slot& slot) { return slot.status != Slot::state::leased; }));
   const std::size_t most = role_ == connection_role::reader ? reads_per_batch : Claims::capacity;
   return std::min(most, (queue_.size() + usable - 1) / usable);
 }
 
-/// The connection as the next user expects it, opened anew if need be; an error when that fails. Those whose work made a
-/// checkpoint due have heard of it by now.
+/// The connection as the next user expects it, opened anew if need be; an error when that fails. Those whose work made
+/// a checkpoint due have heard of it by now.
 std::exception_ptr Lane::make_ready(Slot& slot) noexcept {
   clean(slot);
   try {
@@ -214,8 +213,7 @@ void Lane::clean(Slot& slot) noexcept {
 /// After a batch: false when the thread has no more business with the slot.
 bool Lane::finish(Slot& slot, OperationList& done) {
   // Only an operation that is alone can be a `begin`.
-  const bool keeps =
-      !done.empty() && done.front().request_.mode == run_mode::begin && done.front().error_ == nullptr;
+  const bool keeps = !done.empty() && done.front().request_.mode == run_mode::begin && done.front().error_ == nullptr;
   // Before the callers hear of the outcome, nothing of their work may be left on the connection.
   if (!keeps) clean(slot);
   std::unique_lock lock(mutex_);
@@ -235,7 +233,8 @@ bool Lane::finish(Slot& slot, OperationList& done) {
   return !keeps;
 }
 
-/// Puts the last `count` of what a slot has claimed and not begun back to the head of the queue. True if there were any.
+/// Puts the last `count` of what a slot has claimed and not begun back to the head of the queue. True if there were
+/// any.
 bool Lane::unclaim(Slot& slot, std::size_t count) {
   bool any = false;
   for (std::size_t place = slot.claims.size(); place-- > 0 && count > 0;) {
@@ -251,8 +250,8 @@ bool Lane::unclaim(Slot& slot, std::size_t count) {
 }
 
 /// For a slot that would idle: puts half of what another one has claimed and not begun back into the queue. Who is
-/// behind a slow statement gets away from it that way. A slot whose connection cannot be opened takes nothing from those
-/// that work. And what is about to begin is left where it is: two slots could take it from each other for ever.
+/// behind a slow statement gets away from it that way. A slot whose connection cannot be opened takes nothing from
+/// those that work. And what is about to begin is left where it is: two slots could take it from each other for ever.
 bool Lane::reclaim(const Slot& taker) {
   if (taker.connection == nullptr) return false;
   return std::ranges::any_of(slots_, [&](Slot& slot) {

@@ -14,8 +14,8 @@
 
 namespace statehouse::detail {
 
-/// Connections of one kind and the operations that wait for them, first in, first out. What waits at the same moment and
-/// may share a transaction is run as a Batch; nothing waits for one to fill.
+/// Connections of one kind and the operations that wait for them, first in, first out. What waits at the same moment
+/// and may share a transaction is run as a Batch; nothing waits for one to fill.
 ///
 /// Invariant: while a slot is idle, every operation that has not begun has a scheduled slot on its way. A slot is
 /// touched only by the thread that runs it, or under the mutex while nobody does. Handlers are posted, and outside the

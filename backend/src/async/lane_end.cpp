@@ -125,8 +125,7 @@ void Lane::close(std::exception_ptr error) {
     if (closed_ != nullptr) return;
     closed_ = error;
     for (Slot& slot : slots_) {
-      if (slot.status == Slot::state::idle || slot.status == Slot::state::scheduled)
-        slot.status = Slot::state::parked;
+      if (slot.status == Slot::state::idle || slot.status == Slot::state::scheduled) slot.status = Slot::state::parked;
       // What a batch has claimed, but not begun, waits as well; nobody would look for it in the queue any more.
       for (std::size_t place = 0; place < slot.claims.size(); ++place)
         if (Operation* const operation = slot.claims.at(place);

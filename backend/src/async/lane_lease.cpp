@@ -112,8 +112,8 @@ void Lane::free(Slot& slot, std::unique_lock<std::mutex>& lock) {
     return pool_.lane_parked();
   }
   const bool dirty = slot.connection != nullptr && slot.connection->session().in_transaction();
-  const bool owes = role_ == connection_role::writer && slot.connection != nullptr &&
-                    pool_.wal_is_due(slot.connection->session());
+  const bool owes =
+      role_ == connection_role::writer && slot.connection != nullptr && pool_.wal_is_due(slot.connection->session());
   if (!dirty && !owes && (paused_ || (queue_.empty() && !reclaim(slot)))) {
     slot.status = Slot::state::idle;
     idle_.push_back(&slot);

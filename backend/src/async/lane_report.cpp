@@ -52,8 +52,8 @@ std::exception_ptr Lane::queue_full_error() const {
 }
 
 std::exception_ptr Lane::timeout_error(const Operation& operation, Clock::time_point now) const {
-  std::string text = std::string(operation.request_.verb) + " at " + to_string(operation.request_.where) +
-                     ": no " + to_string(role_) + " connection became free within " +
+  std::string text = std::string(operation.request_.verb) + " at " + to_string(operation.request_.where) + ": no " +
+                     to_string(role_) + " connection became free within " +
                      std::to_string(duration_cast<milliseconds>(now - operation.submitted_).count()) + " ms; " +
                      std::to_string(queue_.size()) + " in the queue";
   const char* separator = "; held by ";

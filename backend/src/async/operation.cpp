@@ -38,7 +38,9 @@ class SettingsGuard {
 
 }  // namespace
 
-const PoolCore* running_pool() noexcept { return current_pool; }
+const PoolCore* running_pool() noexcept {
+  return current_pool;
+}
 
 void LeaseHandle::reset() noexcept {
   const LeaseRef ref = std::exchange(ref_, {});
@@ -89,9 +91,7 @@ void Operation::run_in_mode(Connection& connection) {
     }
     case run_mode::begin: return session.begin(transaction_kind::immediate);
     case run_mode::acquire: return;
-    case run_mode::in_transaction:
-      session.require_transaction();
-      return run(connection);
+    case run_mode::in_transaction: session.require_transaction(); return run(connection);
     case run_mode::commit: return session.commit();
     case run_mode::rollback:
       if (!session.rollback()) session.fail(SQLITE_ERROR, "ROLLBACK");
@@ -104,14 +104,16 @@ bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation) {
   return request.options.inline_read.value_or(core->config().options.inline_reads) && core->run_inline(operation);
 }
 
-void submit(const std::shared_ptr<PoolCore>& core, Operation& operation) { core->submit(operation); }
+void submit(const std::shared_ptr<PoolCore>& core, Operation& operation) {
+  core->submit(operation);
+}
 
 void submit(const LeaseRef& lease, Operation& operation) {
   if (lease.core == nullptr) {
-    Lane::refuse(operation, std::make_exception_ptr(Error(
-                                errc::transaction_finished,
-                                std::string(operation.request().verb) +
-                                    " on a transaction or lease that was finished, given back or moved from")));
+    Lane::refuse(operation, std::make_exception_ptr(
+                                Error(errc::transaction_finished,
+                                      std::string(operation.request().verb) +
+                                          " on a transaction or lease that was finished, given back or moved from")));
   } else {
     lease.lane->submit_on_lease(lease, operation);
   }

@@ -44,9 +44,15 @@ asio::awaitable<WriterLease> Pool::acquire(writer_t, CallOptions options, std::s
   return hold<WriterLease>(core_, {connection_role::writer, detail::run_mode::acquire, "acquire", where, options});
 }
 
-DatabaseStats Pool::stats() const { return core_->stats(); }
-const std::string& Pool::name() const noexcept { return core_->config().name; }
-const std::filesystem::path& Pool::path() const noexcept { return core_->config().path; }
+DatabaseStats Pool::stats() const {
+  return core_->stats();
+}
+const std::string& Pool::name() const noexcept {
+  return core_->config().name;
+}
+const std::filesystem::path& Pool::path() const noexcept {
+  return core_->config().path;
+}
 
 asio::awaitable<void> Transaction::commit(std::source_location where) && {
   return end(std::move(handle_), {connection_role::writer, detail::run_mode::commit, "commit", where});

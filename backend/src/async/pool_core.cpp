@@ -20,7 +20,10 @@ template <class Work>
 class Chore final : public Operation {
  public:
   Chore(const char* name, Work work)
-      : Operation({connection_role::writer, run_mode::lone_statement, name, std::source_location::current(),
+      : Operation({connection_role::writer,
+                   run_mode::lone_statement,
+                   name,
+                   std::source_location::current(),
                    {.timeout = std::chrono::milliseconds(0)}}),
         work_(std::move(work)) {}
 
@@ -51,12 +54,11 @@ PoolConfig normalised(PoolConfig config) {
 PoolCore::PoolCore(PoolConfig config)
     : config_(normalised(std::move(config))),
       generation_(fork_generation()),
-      writer_(*this, connection_role::writer,
-              [this](const auto& interrupter) {
-                auto connection = connect(connection_role::writer, interrupter);
-                if (wal_) wal_->attach(connection->session());
-                return connection;
-              }) {
+      writer_(*this, connection_role::writer, [this](const auto& interrupter) {
+        auto connection = connect(connection_role::writer, interrupter);
+        if (wal_) wal_->attach(connection->session());
+        return connection;
+      }) {
   if (!config_.options.in_memory) wal_.emplace(config_);
   if (config_.options.mode == pool_mode::single) return;
   readers_.emplace(*this, connection_role::reader,
@@ -124,11 +126,14 @@ void PoolCore::migrate(Connection& connection, const Migrator& migrator) {
   connection.session().optimize(config_.options.connection.optimize_budget);
 }
 
-bool PoolCore::forked() const noexcept { return generation_ != fork_generation(); }
+bool PoolCore::forked() const noexcept {
+  return generation_ != fork_generation();
+}
 
 void PoolCore::refuse_fork(Operation& operation) const {
   Lane::refuse(operation,
-               std::make_exception_ptr(Error(errc::forked_process, "called in a forked child: make a new AppState there", {config_.name, {}})));
+               std::make_exception_ptr(Error(
+                   errc::forked_process, "called in a forked child: make a new AppState there", {config_.name, {}})));
 }
 
 void PoolCore::submit(Operation& operation) {
@@ -163,7 +168,9 @@ void PoolCore::interrupt() noexcept {
   writer_.interrupt();
 }
 
-bool PoolCore::parked() const { return writer_.parked() && (!readers_ || readers_->parked()); }
+bool PoolCore::parked() const {
+  return writer_.parked() && (!readers_ || readers_->parked());
+}
 
 void PoolCore::lane_parked() {
   {
@@ -194,7 +201,9 @@ bool PoolCore::close_now() {
   return true;
 }
 
-bool PoolCore::file_in_place() const noexcept { return !claim_ || claim_->still_there(); }
+bool PoolCore::file_in_place() const noexcept {
+  return !claim_ || claim_->still_there();
+}
 
 bool PoolCore::check_file() {
   {
@@ -217,9 +226,8 @@ void PoolCore::report_long_leases() {
 }
 
 void PoolCore::optimize() {
-  queue_chore(*this, "optimize", [budget = config_.options.connection.optimize_budget](Session& writer) {
-    writer.optimize(budget);
-  });
+  queue_chore(*this, "optimize",
+              [budget = config_.options.connection.optimize_budget](Session& writer) { writer.optimize(budget); });
 }
 
 void PoolCore::checkpoint_if_idle() {

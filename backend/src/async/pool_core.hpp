@@ -84,7 +84,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::optional<std::int64_t> schema_version_;
   Lane writer_;
   std::optional<Lane> readers_;
-  std::optional<WalKeeper> wal_;  // none in memory
+  std::optional<WalKeeper> wal_;         // none in memory
   std::weak_ptr<void> idle_checkpoint_;  // queued or running; the periodic check's
 
   mutable std::mutex mutex_;

@@ -14,7 +14,9 @@ void check(Statement& statement, int result) {
 
 }  // namespace
 
-void bind_null(Statement& statement, int index) { check(statement, sqlite3_bind_null(statement.handle(), index)); }
+void bind_null(Statement& statement, int index) {
+  check(statement, sqlite3_bind_null(statement.handle(), index));
+}
 
 void bind_integer(Statement& statement, int index, std::int64_t value) {
   check(statement, sqlite3_bind_int64(statement.handle(), index, value));
@@ -50,8 +52,8 @@ void bind_time(Statement& statement, int index, std::int64_t ticks, std::int64_t
                              "parameter " + std::to_string(index) + " is a time outside the years 0000 to 9999",
                              statement.sql());
   const std::string text = format_time(parts->first, parts->second);
-  check(statement, sqlite3_bind_text64(statement.handle(), index, text.data(), text.size(), SQLITE_TRANSIENT,
-                                       SQLITE_UTF8));
+  check(statement,
+        sqlite3_bind_text64(statement.handle(), index, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
 void check_parameter_count(Statement& statement, int given) {

@@ -21,7 +21,8 @@ bool follows_grammar(std::string_view name, std::size_t max_size) noexcept {
 /// For the error message: what is not printable ASCII, or longer than any name, is not repeated.
 std::string printable(std::string_view text) {
   std::string shown(text.substr(0, 80));
-  std::ranges::replace_if(shown, [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+  std::ranges::replace_if(
+      shown, [](char c) { return c < 0x20 || c > 0x7e; }, '?');
   return "'" + shown + (text.size() > 80 ? "...'" : "'");
 }
 

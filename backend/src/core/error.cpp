@@ -16,7 +16,8 @@ const char* sentence(errc code) noexcept {
     case errc::acquire_timeout: return "no connection became free in time";
     case errc::deadline_exceeded: return "the operation ran longer than its time limit and was stopped";
     case errc::queue_full: return "too many operations are waiting for this database";
-    case errc::would_deadlock: return "a pool verb was called inside a closure of the same pool: use the connection it was given";
+    case errc::would_deadlock:
+      return "a pool verb was called inside a closure of the same pool: use the connection it was given";
     case errc::operation_in_progress: return "this transaction or lease already runs a statement: await it first";
     case errc::write_on_reader: return "the statement writes: use execute, execute_returning or write";
     case errc::statement_refused: return "the statement is refused here";
@@ -124,13 +125,17 @@ const boost::system::error_category& condition_category() noexcept {
   return category;
 }
 
-boost::system::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), statehouse_category()}; }
+boost::system::error_code make_error_code(errc code) noexcept {
+  return {static_cast<int>(code), statehouse_category()};
+}
 
 boost::system::error_condition make_error_condition(condition value) noexcept {
   return {static_cast<int>(value), condition_category()};
 }
 
-boost::system::error_code make_sqlite_error(int extended_code) noexcept { return {extended_code, sqlite_category()}; }
+boost::system::error_code make_sqlite_error(int extended_code) noexcept {
+  return {extended_code, sqlite_category()};
+}
 
 Error::Error(boost::system::error_code code, const std::string& message) : Error(code, message, Context{}) {}
 

@@ -40,7 +40,7 @@ const char* advice(int error) noexcept {
 }
 
 bool directory_exists(const fs::path& path) {
-  struct stat status{};
+  struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return false;
     fail(errno, "cannot use the data directory", path);
@@ -76,12 +76,13 @@ void create_private(const fs::path& file) {
 }
 
 void check_mode(const fs::path& file, bool tighten, spdlog::logger& logger) {
-  struct stat status{};
+  struct stat status {};
   if (::lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & 077) == 0) return;
   const auto mode = static_cast<unsigned>(status.st_mode & 0777);
   if (!tighten) {
-    logger.warn("database file '{}' has mode {:o}: others may read or write it; 0600 is advised, or set tighten_permissions",
-                file.filename().string(), mode);
+    logger.warn(
+        "database file '{}' has mode {:o}: others may read or write it; 0600 is advised, or set tighten_permissions",
+        file.filename().string(), mode);
     return;
   }
   if (::chmod(file.c_str(), 0600) != 0) fail(errno, "cannot set the mode of", file);
@@ -95,7 +96,7 @@ std::set<FileIdentity>& claims() {
 }
 
 std::optional<FileIdentity> identify(const fs::path& file) noexcept {
-  struct stat status{};
+  struct stat status {};
   if (::lstat(file.c_str(), &status) != 0) return std::nullopt;
   return FileIdentity(status.st_dev, status.st_ino);
 }
@@ -123,7 +124,7 @@ fs::path resolve_file(const fs::path& file) {
 }
 
 void prepare_file(const fs::path& file, bool tighten, spdlog::logger& logger) {
-  struct stat status{};
+  struct stat status {};
   if (::lstat(file.c_str(), &status) != 0) {
     if (errno != ENOENT) fail(errno, "cannot open the database file", file);
     create_private(file);
@@ -175,6 +176,8 @@ FileClaim::~FileClaim() {
   claims().erase(identity_);
 }
 
-bool FileClaim::still_there() const noexcept { return identify(file_) == identity_; }
+bool FileClaim::still_there() const noexcept {
+  return identify(file_) == identity_;
+}
 
 }  // namespace statehouse::detail

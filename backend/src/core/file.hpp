@@ -15,7 +15,8 @@ namespace statehouse::detail {
 /// Error in the system category with a message that says what to do.
 std::filesystem::path prepare_directory(const std::filesystem::path& directory);
 
-/// `file` with an absolute path to its directory, without symbolic links, as SQLITE_OPEN_NOFOLLOW needs it. Throws Error.
+/// `file` with an absolute path to its directory, without symbolic links, as SQLITE_OPEN_NOFOLLOW needs it. Throws
+/// Error.
 std::filesystem::path resolve_file(const std::filesystem::path& file);
 
 /// Creates an empty database file with mode 0600 if there is none, without a moment in which others may read it; else

@@ -15,6 +15,8 @@ std::atomic<unsigned> generation{0};
 
 }  // namespace
 
-unsigned fork_generation() noexcept { return generation.load(std::memory_order_relaxed); }
+unsigned fork_generation() noexcept {
+  return generation.load(std::memory_order_relaxed);
+}
 
 }  // namespace statehouse::detail

@@ -19,7 +19,8 @@ std::string on_one_line(std::string text) {
 
 void collect(Reader& connection, std::vector<std::string>& findings) {
   {
-    // A row that breaks a CHECK constraint is no damage, and such a constraint may call functions that only the writer has.
+    // A row that breaks a CHECK constraint is no damage, and such a constraint may call functions that only the writer
+    // has.
     const Session::PermissionScope scope(connection.session(), permission::unrestricted);
     connection.session().prepare("PRAGMA ignore_check_constraints = ON").run_to_completion();
   }

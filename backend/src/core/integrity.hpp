@@ -24,9 +24,9 @@ struct QuickCheck {
   bool finished = true;               ///< False when it has run for `limit`.
 };
 
-/// `PRAGMA quick_check`, without CHECK constraints, for at most `limit`; zero is no limit. A file that SQLite cannot look
-/// through is a finding. The connection is of no further use: it ignores such constraints from now on.
-/// Throws Error when the connection's job is stopped.
+/// `PRAGMA quick_check`, without CHECK constraints, for at most `limit`; zero is no limit. A file that SQLite cannot
+/// look through is a finding. The connection is of no further use: it ignores such constraints from now on. Throws
+/// Error when the connection's job is stopped.
 QuickCheck quick_check(Reader& connection, std::chrono::milliseconds limit);
 
 }  // namespace statehouse::detail

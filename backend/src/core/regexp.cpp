@@ -32,12 +32,10 @@ std::string invalid_utf8(const char* what, std::size_t valid) {
 
 std::string reason_of(const re2::RE2& re2) {
   switch (re2.error_code()) {
-    case re2::RE2::ErrorBadCharRange:
-      return "unknown Unicode class " + re2.error_arg();
+    case re2::RE2::ErrorBadCharRange: return "unknown Unicode class " + re2.error_arg();
     case re2::RE2::ErrorPatternTooLarge:
       return "the compiled pattern would exceed " + std::to_string(max_memory >> 20) + " MiB";
-    default:
-      return re2.error();
+    default: return re2.error();
   }
 }
 

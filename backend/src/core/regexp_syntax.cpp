@@ -129,35 +129,22 @@ class Translator {
 
 void Translator::step() {
   switch (peek()) {
-    case '(':
-      return open_group();
-    case ')':
-      return close_group();
-    case '*':
-      return repeat(0, std::nullopt);
-    case '+':
-      return repeat(1, std::nullopt);
-    case '?':
-      return repeat(0, 1);
-    case '{':
-      return counted_repeat();
-    case '^':
-      return anchor("\\A", "(?m:^)");
-    case '$':
-      return anchor("\\z", "(?m:$)");
-    case '[':
-      return emit(bracket(0));
-    case '\\':
-      return emit(escape());
-    case '|':
-      ++position_;
-      return out_.alternative();
+    case '(': return open_group();
+    case ')': return close_group();
+    case '*': return repeat(0, std::nullopt);
+    case '+': return repeat(1, std::nullopt);
+    case '?': return repeat(0, 1);
+    case '{': return counted_repeat();
+    case '^': return anchor("\\A", "(?m:^)");
+    case '$': return anchor("\\z", "(?m:$)");
+    case '[': return emit(bracket(0));
+    case '\\': return emit(escape());
+    case '|': ++position_; return out_.alternative();
     case '.':
       require_unicode("'.'");
       ++position_;
       return out_.atom(flags_.dot_all ? "(?s:.)" : flags_.crlf ? "[^\\r\\n]" : "[^\\n]");
-    default:
-      return out_.literal(pattern_[position_++]);
+    default: return out_.literal(pattern_[position_++]);
   }
 }
 
@@ -235,22 +222,14 @@ void Translator::group_flags(std::size_t open) {
 
 bool& Translator::flag(Flags& flags, char32_t letter) const {
   switch (letter) {
-    case 'i':
-      return flags.ignore_case;
-    case 'm':
-      return flags.multi_line;
-    case 's':
-      return flags.dot_all;
-    case 'x':
-      return flags.verbose;
-    case 'R':
-      return flags.crlf;
-    case 'U':
-      return flags.swap_greed;
-    case 'u':
-      return flags.unicode;
-    default:
-      fail("unknown group flag", position_ - 1);
+    case 'i': return flags.ignore_case;
+    case 'm': return flags.multi_line;
+    case 's': return flags.dot_all;
+    case 'x': return flags.verbose;
+    case 'R': return flags.crlf;
+    case 'U': return flags.swap_greed;
+    case 'u': return flags.unicode;
+    default: fail("unknown group flag", position_ - 1);
   }
 }
 
@@ -304,48 +283,30 @@ Translator::Escape Translator::escape() {
   const std::size_t start = position_++;
   const char32_t c = take("the pattern ends in a backslash");
   switch (c) {
-    case 'a':
-      return U'\a';
-    case 'f':
-      return U'\f';
-    case 'n':
-      return U'\n';
-    case 'r':
-      return U'\r';
-    case 't':
-      return U'\t';
-    case 'v':
-      return U'\v';
-    case 'x':
-      return hex(2);
-    case 'u':
-      return hex(4);
-    case 'U':
-      return hex(8);
-    case 'p':
-      return property(false);
-    case 'P':
-      return property(true);
+    case 'a': return U'\a';
+    case 'f': return U'\f';
+    case 'n': return U'\n';
+    case 'r': return U'\r';
+    case 't': return U'\t';
+    case 'v': return U'\v';
+    case 'x': return hex(2);
+    case 'u': return hex(4);
+    case 'U': return hex(8);
+    case 'p': return property(false);
+    case 'P': return property(true);
     case 'd':
     case 'D':
     case 's':
     case 'S':
     case 'w':
-    case 'W':
-      return perl_class(c);
-    case 'A':
-      return Assertion{"\\A"};
-    case 'z':
-      return Assertion{"\\z"};
-    case 'b':
-      return word_boundary();
-    case 'B':
-      return Assertion{"\\B"};
+    case 'W': return perl_class(c);
+    case 'A': return Assertion{"\\A"};
+    case 'z': return Assertion{"\\z"};
+    case 'b': return word_boundary();
+    case 'B': return Assertion{"\\B"};
     case '<':
-    case '>':
-      fail("\\< and \\> are not supported (use \\b)", start);
-    default:
-      break;
+    case '>': fail("\\< and \\> are not supported (use \\b)", start);
+    default: break;
   }
   if (is_digit(c)) fail("backreferences are not supported", start);
   if (c > 0x7F || is_letter(c)) fail("unknown escape sequence", start);
@@ -394,15 +355,9 @@ CharSet Translator::property(bool negated) {
 CharSet Translator::perl_class(char32_t letter) {
   CharSet set;
   switch (letter | 0x20) {
-    case 'd':
-      set = flags_.unicode ? CharSet::digit() : CharSet::posix("digit");
-      break;
-    case 's':
-      set = flags_.unicode ? CharSet::space() : CharSet::posix("space");
-      break;
-    default:
-      set = flags_.unicode ? CharSet::word() : CharSet::posix("word");
-      break;
+    case 'd': set = flags_.unicode ? CharSet::digit() : CharSet::posix("digit"); break;
+    case 's': set = flags_.unicode ? CharSet::space() : CharSet::posix("space"); break;
+    default: set = flags_.unicode ? CharSet::word() : CharSet::posix("word"); break;
   }
   if (letter >= 'a') return set;
   require_unicode("a negated class");

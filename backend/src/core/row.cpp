@@ -85,10 +85,10 @@ void fail_range(Statement& statement, int index) {
 void check_column_count(Statement& statement, std::size_t fields) {
   const auto columns = static_cast<std::size_t>(sqlite3_column_count(statement.handle()));
   if (columns != fields)
-    statement.session().fail(errc::column_count,
-                             "the row has " + std::to_string(columns) + " columns, the type has " +
-                                 std::to_string(fields) + " fields",
-                             statement.sql());
+    statement.session().fail(
+        errc::column_count,
+        "the row has " + std::to_string(columns) + " columns, the type has " + std::to_string(fields) + " fields",
+        statement.sql());
 }
 
 }  // namespace statehouse::detail

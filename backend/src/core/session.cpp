@@ -75,8 +75,8 @@ sqlite3_stmt* Session::compile(std::string_view sql, unsigned flags, std::string
 }
 
 void Session::give_back(sqlite3_stmt* statement, bool cached) noexcept {
-  // A write that is left between its rows, because one of them could not be read: SQLite has done all of it by then, and
-  // would commit. An interrupt makes it undo.
+  // A write that is left between its rows, because one of them could not be read: SQLite has done all of it by then,
+  // and would commit. An interrupt makes it undo.
   if (!in_transaction() && sqlite3_stmt_busy(statement) && !sqlite3_stmt_readonly(statement)) {
     sqlite3_interrupt(handle_);
     sqlite3_step(statement);
@@ -90,7 +90,9 @@ void Session::give_back(sqlite3_stmt* statement, bool cached) noexcept {
   cache_->give_back(statement);
 }
 
-bool Session::has_prepared(std::string_view sql) const noexcept { return cache_->contains(sql); }
+bool Session::has_prepared(std::string_view sql) const noexcept {
+  return cache_->contains(sql);
+}
 
 void Session::execute_script(std::string_view sql) {
   while (!sql.empty()) {

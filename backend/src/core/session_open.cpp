@@ -1,6 +1,6 @@
+#include <spdlog/logger.h>
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Exception.h>
-#include <spdlog/logger.h>
 #include <strings.h>
 
 #include <thread>
@@ -32,7 +32,8 @@ void disconnect_virtual_tables(sqlite3* db) noexcept {
 bool uses_virtual_table(sqlite3* db, sqlite3_stmt* statement) noexcept {
   const char* const sql = sqlite3_sql(statement);
   sqlite3_stmt* probe = nullptr;
-  const bool without = sql == nullptr || sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_NO_VTAB, &probe, nullptr) == SQLITE_OK;
+  const bool without =
+      sql == nullptr || sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_NO_VTAB, &probe, nullptr) == SQLITE_OK;
   sqlite3_finalize(probe);
   return !without;
 }
@@ -78,7 +79,9 @@ Session::Session(SessionConfig config)
   permission_ = permission::statements;
 }
 
-Session::~Session() { close(); }
+Session::~Session() {
+  close();
+}
 
 void Session::open() {
   // One thread at a time uses a connection, so SQLite's own mutexes would only cost. NOFOLLOW closes the gap between
@@ -87,13 +90,14 @@ void Session::open() {
   const bool memory = config_.path == ":memory:";
   if (!memory) flags |= SQLite::OPEN_NOFOLLOW;
   try {
-    database_ = std::make_unique<SQLite::Database>(config_.path.string(), memory ? flags | SQLite::OPEN_CREATE : flags, 0,
-                                                   config_.options.exclusive && !memory ? "unix-excl" : "");
+    database_ = std::make_unique<SQLite::Database>(config_.path.string(), memory ? flags | SQLite::OPEN_CREATE : flags,
+                                                   0, config_.options.exclusive && !memory ? "unix-excl" : "");
   } catch (const SQLite::Exception& error) {
     std::string message = std::string("cannot open the database file: ") + error.what();
     if (const auto why = explain_cannot_open(config_.path); !memory && !why.empty()) message += "; " + why;
-    throw Error(make_sqlite_error(error.getExtendedErrorCode() != 0 ? error.getExtendedErrorCode() : error.getErrorCode()),
-                message, {config_.database, {}});
+    throw Error(
+        make_sqlite_error(error.getExtendedErrorCode() != 0 ? error.getExtendedErrorCode() : error.getErrorCode()),
+        message, {config_.database, {}});
   }
   handle_ = database_->getHandle();
   sqlite3_extended_result_codes(handle_, 1);
@@ -129,8 +133,7 @@ void Session::install_stop_handlers() noexcept {
   sqlite3_busy_handler(
       handle_, [](void* self, int attempt) { return static_cast<Session*>(self)->on_busy(attempt); }, this);
   sqlite3_progress_handler(
-      handle_, steps_between_checks,
-      [](void* self) { return static_cast<Session*>(self)->on_progress(); }, this);
+      handle_, steps_between_checks, [](void* self) { return static_cast<Session*>(self)->on_progress(); }, this);
 }
 
 void Session::configure() {

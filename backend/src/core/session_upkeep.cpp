@@ -13,13 +13,30 @@ namespace statehouse::detail {
 namespace {
 
 /// What PRAGMAs set per connection, and tell when asked.
-constexpr std::array per_connection{
-    "analysis_limit",     "automatic_index",   "cache_size",         "cache_spill",
-    "cell_size_check",    "checkpoint_fullfsync", "foreign_keys",    "fullfsync",
-    "ignore_check_constraints", "journal_size_limit", "legacy_alter_table", "locking_mode",
-    "mmap_size",          "query_only",        "read_uncommitted",   "recursive_triggers",
-    "reverse_unordered_selects", "secure_delete", "synchronous",     "temp_store",
-    "threads",            "trusted_schema",    "wal_autocheckpoint", "writable_schema"};
+constexpr std::array per_connection{"analysis_limit",
+                                    "automatic_index",
+                                    "cache_size",
+                                    "cache_spill",
+                                    "cell_size_check",
+                                    "checkpoint_fullfsync",
+                                    "foreign_keys",
+                                    "fullfsync",
+                                    "ignore_check_constraints",
+                                    "journal_size_limit",
+                                    "legacy_alter_table",
+                                    "locking_mode",
+                                    "mmap_size",
+                                    "query_only",
+                                    "read_uncommitted",
+                                    "recursive_triggers",
+                                    "reverse_unordered_selects",
+                                    "secure_delete",
+                                    "synchronous",
+                                    "temp_store",
+                                    "threads",
+                                    "trusted_schema",
+                                    "wal_autocheckpoint",
+                                    "writable_schema"};
 
 }  // namespace
 
@@ -108,7 +125,9 @@ void Session::watch_wal() noexcept {
       this);
 }
 
-int Session::page_size() { return std::stoi(pragma("PRAGMA page_size")); }
+int Session::page_size() {
+  return std::stoi(pragma("PRAGMA page_size"));
+}
 
 Session::CheckpointResult Session::checkpoint(bool truncate) noexcept {
   if (config_.path == ":memory:") return {};

@@ -6,7 +6,9 @@
 
 namespace statehouse::detail {
 
-Statement::~Statement() { session_.give_back(handle_, cached_); }
+Statement::~Statement() {
+  session_.give_back(handle_, cached_);
+}
 
 bool Statement::step() {
   if (!sqlite3_stmt_busy(handle_)) session_.throw_if_stopped(sql_);

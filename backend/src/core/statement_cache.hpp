@@ -50,7 +50,7 @@ class StatementCache {
   static constexpr std::size_t max_bytes_ = 4 << 20;
   const std::size_t capacity_;
   std::size_t bytes_ = 0;
-  Entries entries_;  // most recently used first
+  Entries entries_;                                                  // most recently used first
   std::unordered_map<std::string_view, Entries::iterator> by_text_;  // keys view into entries_
   std::unordered_map<sqlite3_stmt*, Entries::iterator> by_statement_;
 };

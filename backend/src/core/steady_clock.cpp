@@ -105,6 +105,8 @@ class SteadyClock final : public Clock {
 
 }  // namespace
 
-std::shared_ptr<Clock> make_steady_clock() { return std::make_shared<SteadyClock>(); }
+std::shared_ptr<Clock> make_steady_clock() {
+  return std::make_shared<SteadyClock>();
+}
 
 }  // namespace statehouse

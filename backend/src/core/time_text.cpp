@@ -1,9 +1,9 @@
 #include "core/time_text.hpp"
 
+#include <spdlog/fmt/fmt.h>
 #include <charconv>
 #include <cstdlib>
 #include <limits>
-#include <spdlog/fmt/fmt.h>
 
 namespace statehouse::detail {
 namespace {
@@ -60,7 +60,9 @@ std::optional<std::chrono::seconds> parse_offset(Scanner& in) {
 __extension__ using Wide = __int128;
 constexpr std::int64_t nanos_per_second = 1'000'000'000;
 
-constexpr Wide floor_divide(Wide value, Wide by) { return value / by - (value % by < 0 ? 1 : 0); }
+constexpr Wide floor_divide(Wide value, Wide by) {
+  return value / by - (value % by < 0 ? 1 : 0);
+}
 
 }  // namespace
 

@@ -19,8 +19,8 @@ std::string format_time(std::chrono::sys_seconds seconds, std::chrono::nanosecon
 /// and `Z` or `+HH:MM`.
 std::optional<TimeParts> parse_time(std::string_view text);
 
-/// Ticks of `numerator / denominator` seconds since 1970, denominator at most 10^9, as seconds and fraction; none outside
-/// the years 0000 to 9999.
+/// Ticks of `numerator / denominator` seconds since 1970, denominator at most 10^9, as seconds and fraction; none
+/// outside the years 0000 to 9999.
 std::optional<TimeParts> split_ticks(std::int64_t ticks, std::int64_t numerator, std::int64_t denominator);
 
 /// The reverse, rounded down; none if there are too many to count.

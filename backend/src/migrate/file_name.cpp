@@ -4,18 +4,14 @@
 #include <algorithm>
 #include <charconv>
 
-
 namespace statehouse::detail {
 namespace {
 
 constexpr std::string_view suffix_of(migration_kind kind) {
   switch (kind) {
-    case migration_kind::up:
-      return ".up.sql";
-    case migration_kind::down:
-      return ".down.sql";
-    case migration_kind::simple:
-      break;
+    case migration_kind::up: return ".up.sql";
+    case migration_kind::down: return ".down.sql";
+    case migration_kind::simple: break;
   }
   return ".sql";
 }

@@ -177,15 +177,12 @@ std::size_t SqlScanner::token_length() const {
     case '\'':
     case '"':
     case '`':
-    case '[':
-      return quoted_length(rest).value_or(rest.size());
+    case '[': return quoted_length(rest).value_or(rest.size());
     case '$':
     case ':':
     case '@':
-    case '#':
-      return parameter_length(rest);
-    default:
-      break;
+    case '#': return parameter_length(rest);
+    default: break;
   }
   const auto end = std::ranges::find_if_not(rest, is_name_character);
   return std::max<std::size_t>(1, static_cast<std::size_t>(end - rest.begin()));

@@ -59,8 +59,12 @@ AppState::~AppState() {
   if (threads_ != nullptr) threads_->pool.join();
 }
 
-asio::awaitable<void> AppState::init() { return registry_->init(); }
+asio::awaitable<void> AppState::init() {
+  return registry_->init();
+}
 
-asio::awaitable<ShutdownReport> AppState::shutdown(ShutdownOptions options) { return db_instances.shutdown(options); }
+asio::awaitable<ShutdownReport> AppState::shutdown(ShutdownOptions options) {
+  return db_instances.shutdown(options);
+}
 
 }  // namespace statehouse

@@ -8,7 +8,9 @@
 namespace statehouse {
 namespace {
 
-asio::awaitable<Pool> ready(std::shared_ptr<detail::PoolCore> core) { co_return Pool(std::move(core)); }
+asio::awaitable<Pool> ready(std::shared_ptr<detail::PoolCore> core) {
+  co_return Pool(std::move(core));
+}
 
 asio::awaitable<Pool> open(std::shared_ptr<detail::Registry> registry, std::optional<DatabaseName> name,
                            CallOptions options, std::string invalid) {
@@ -69,9 +71,13 @@ std::filesystem::path DbInstances::db_path(std::string_view name) const {
   return registry_->path_of(DatabaseName::parse_or_throw(name));
 }
 
-std::vector<std::string> DbInstances::names() const { return registry_->names(); }
+std::vector<std::string> DbInstances::names() const {
+  return registry_->names();
+}
 
-std::vector<DatabaseStats> DbInstances::stats() const { return registry_->stats(); }
+std::vector<DatabaseStats> DbInstances::stats() const {
+  return registry_->stats();
+}
 
 asio::awaitable<ShutdownReport> DbInstances::shutdown(ShutdownOptions options) const {
   return shut_down(registry_, options);

@@ -39,8 +39,7 @@ std::shared_ptr<PoolCore> OpenPools::find(std::string_view name) const noexcept 
 void OpenPools::publish(std::string_view name, const std::shared_ptr<PoolCore>& pool) {
   auto node = std::make_unique<Node>();
   node->name = name;
-  for (auto& owner : node->pool)
-    owner = std::shared_ptr<PoolCore>(std::make_shared<Owner>(pool), pool.get());
+  for (auto& owner : node->pool) owner = std::shared_ptr<PoolCore>(std::make_shared<Owner>(pool), pool.get());
   auto& head = heads_[bucket_of(name)];
   node->next = head.load(std::memory_order_relaxed);
   head.store(node.release(), std::memory_order_release);

@@ -10,8 +10,8 @@ namespace statehouse::detail {
 
 class PoolCore;
 
-/// The pools that are open, by name, for the path of every request: found without a lock, and without a counter that all
-/// threads write to.
+/// The pools that are open, by name, for the path of every request: found without a lock, and without a counter that
+/// all threads write to.
 ///
 /// Entries are added and marked, never removed, so a reader needs no protection. Each pool has several equal owners,
 /// and a thread takes its copy from one of its own: reference counts that two cores change in turn cost more than all

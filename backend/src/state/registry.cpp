@@ -89,11 +89,14 @@ void OpenWaiter::on_cancel(asio::cancellation_type type) noexcept {
 
 Registry::Registry(RegistryConfig config) : config_(std::move(config)), generation_(fork_generation()) {}
 
-bool Registry::forked() const noexcept { return generation_ != fork_generation(); }
+bool Registry::forked() const noexcept {
+  return generation_ != fork_generation();
+}
 
 void Registry::check_process(std::string_view database) const {
   if (forked())
-    std::rethrow_exception(error(errc::forked_process, "called in a forked child: make a new AppState there", database));
+    std::rethrow_exception(
+        error(errc::forked_process, "called in a forked child: make a new AppState there", database));
 }
 
 asio::awaitable<void> Registry::init() {
@@ -127,7 +130,8 @@ asio::awaitable<void> Registry::init() {
 
 void Registry::check_usable() const {
   if (closed_) std::rethrow_exception(closed_error({}));
-  if (directory_.empty()) std::rethrow_exception(error(errc::not_initialised, "await init() before the first get_pool"));
+  if (directory_.empty())
+    std::rethrow_exception(error(errc::not_initialised, "await init() before the first get_pool"));
 }
 
 Entry& Registry::entry(const DatabaseName& name) {
@@ -214,9 +218,9 @@ void Registry::cancel(OpenWaiter& waiter) noexcept {
   {
     std::lock_guard lock(mutex_);
     if (waiter.entry_ == nullptr) return;
-    waiter.error_ = std::make_exception_ptr(Error(boost::system::error_code(ECANCELED, boost::system::system_category()),
-                                                  "cancelled while the database was being opened",
-                                                  {waiter.entry_->name, {}}));
+    waiter.error_ =
+        std::make_exception_ptr(Error(boost::system::error_code(ECANCELED, boost::system::system_category()),
+                                      "cancelled while the database was being opened", {waiter.entry_->name, {}}));
     auto& waiters = std::exchange(waiter.entry_, nullptr)->waiters;
     waiters.erase(waiters.iterator_to(waiter));
   }
@@ -231,7 +235,8 @@ void Registry::expire(Entry& target, std::uint64_t id) {
     if (found == target.waiters.end()) return;
     expired = &*found;
     expired->entry_ = nullptr;
-    expired->error_ = error(errc::acquire_timeout, "the database was not open in time; the opening goes on", target.name);
+    expired->error_ =
+        error(errc::acquire_timeout, "the database was not open in time; the opening goes on", target.name);
     target.waiters.erase(found);
   }
   expired->resume();
@@ -272,7 +277,8 @@ void Registry::open(Entry& target) {
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(config_.clock->now() - began).count();
   if (core != nullptr) {
-    config_.logger->info("database '{}': opened {} in {} ms", target.name, core->config().path.filename().string(), took);
+    config_.logger->info("database '{}': opened {} in {} ms", target.name, core->config().path.filename().string(),
+                         took);
   } else {
     config_.logger->error("database '{}': opening failed after {} ms: {}", target.name, took, text_of(failure));
   }

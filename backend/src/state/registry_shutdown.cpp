@@ -46,7 +46,8 @@ void Registry::begin_shutdown(ShutdownOptions options) {
       for (auto& [name, target] : entries_) {
         for (OpenWaiter& waiter : target.waiters) {
           waiter.entry_ = nullptr;
-          waiter.error_ = std::make_exception_ptr(Error(errc::closed, "shutdown has begun, nothing is reopened", {name, {}}));
+          waiter.error_ =
+              std::make_exception_ptr(Error(errc::closed, "shutdown has begun, nothing is reopened", {name, {}}));
         }
         waiters.splice(waiters.end(), target.waiters);
         if (target.core != nullptr) to_close.push_back(&target);
@@ -70,8 +71,9 @@ void Registry::begin_shutdown(ShutdownOptions options) {
 }
 
 void Registry::close(Entry& target) {
-  target.core->close(std::make_exception_ptr(Error(errc::closed, "shutdown has begun, nothing is reopened", {target.name, {}})),
-                     [self = shared_from_this(), &target] { self->on_closed(target); });
+  target.core->close(
+      std::make_exception_ptr(Error(errc::closed, "shutdown has begun, nothing is reopened", {target.name, {}})),
+      [self = shared_from_this(), &target] { self->on_closed(target); });
 }
 
 void Registry::on_closed(Entry& target) {
@@ -155,8 +157,7 @@ ShutdownReport Registry::report() const {
     database.closed = target.status == Entry::state::gone;
     database.interrupted = target.interrupted;
     if (!database.closed && target.core != nullptr) database.holders = target.core->holders();
-    database.took =
-        duration_cast<milliseconds>(target.closed_at.value_or(config_.clock->now()) - shutdown_began_);
+    database.took = duration_cast<milliseconds>(target.closed_at.value_or(config_.clock->now()) - shutdown_began_);
   }
   return report;
 }

@@ -27,8 +27,8 @@ using Drain = std::function<asio::awaitable<void>()>;
 
 constexpr ShutdownOptions at_once{.grace = milliseconds(0), .deadline = milliseconds(1000)};
 
-/// What has happened since the first signal. Shared with the drain coroutine, which may not end when it is told to; used
-/// on one strand.
+/// What has happened since the first signal. Shared with the drain coroutine, which may not end when it is told to;
+/// used on one strand.
 struct Progress {
   Progress(const asio::any_io_executor& strand, Drain work) : drain(std::move(work)), wake(strand) {}
 
@@ -41,7 +41,9 @@ struct Progress {
   asio::steady_timer wake;  // cancelled when one of these has changed
 };
 
-asio::awaitable<void> run_drain(std::shared_ptr<Progress> progress) { co_await progress->drain(); }
+asio::awaitable<void> run_drain(std::shared_ptr<Progress> progress) {
+  co_await progress->drain();
+}
 
 void start_drain(const asio::any_io_executor& strand, const std::shared_ptr<Progress>& progress) {
   asio::co_spawn(strand, run_drain(progress),

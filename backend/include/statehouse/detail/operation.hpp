@@ -1,7 +1,7 @@
 #pragma once
 
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/intrusive/list_hook.hpp>
 #include <cstdint>
@@ -166,7 +166,9 @@ class Job final : public Operation {
 
 /// Runs the operation on the calling thread if that is asked for and possible at once; true when it is done.
 bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation);
-inline bool run_inline(const LeaseRef&, Operation&) noexcept { return false; }
+inline bool run_inline(const LeaseRef&, Operation&) noexcept {
+  return false;
+}
 /// Hands the operation to its lane; it is resumed when done, from within this call at the earliest.
 void submit(const std::shared_ptr<PoolCore>& core, Operation& operation);
 void submit(const LeaseRef& lease, Operation& operation);

@@ -77,7 +77,8 @@ class Session {
   /// Throws when SQLite has rolled the open transaction back by itself, as it may after some errors.
   void require_transaction() const;
   bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
-  /// True while a statement of the open transaction has left a deferred foreign key violated: it could not be committed.
+  /// True while a statement of the open transaction has left a deferred foreign key violated: it could not be
+  /// committed.
   bool has_deferred_violation() const noexcept;
   /// While true, a statement outside a transaction is `errc::transaction_rolled_back`: it would be kept, although the
   /// work it belongs to is not. `begin` sets it, `commit` and `rollback` unset it. Returns what it was.
@@ -183,7 +184,7 @@ class Session {
   std::unique_ptr<StatementCache> cache_;
   std::array<sqlite3_stmt*, 4> controls_{};  // by `control`, made when first needed
   permission permission_ = permission::unrestricted;
-  const char* refusal_ = nullptr;  // why the authorizer said no, for the error that follows
+  const char* refusal_ = nullptr;                              // why the authorizer said no, for the error that follows
   std::vector<std::pair<const char*, std::string>> settings_;  // PRAGMAs by name, as remembered
   std::vector<std::string> attached_;                          // names of databases, as remembered
   sqlite3_stmt* stepping_ = nullptr;                           // what step() runs at this moment
