@@ -136,12 +136,17 @@ TEST_CASE("closures: a closure may wait for another pool, on real threads, but n
   const Pool other = state.db_instances.try_get_pool("other").value();
   on_io(other.execute("CREATE TABLE t(a)"));
   boost::system::error_code same_pool;
-  const auto closure = [&](Connection&) {
+  // The exception stays on the thread of `io`: ThreadSanitizer does not see how libstdc++ counts who still has it.
+  const auto code_of = [](asio::awaitable<int> query) -> asio::awaitable<boost::system::error_code> {
     try {
-      on_io(mine.query_one<int>("SELECT 1"));
+      co_await std::move(query);
+      co_return boost::system::error_code();
     } catch (const Error& error) {
-      same_pool = error.code();
+      co_return error.code();
     }
+  };
+  const auto closure = [&](Connection&) {
+    same_pool = on_io(code_of(mine.query_one<int>("SELECT 1")));
     return on_io(other.execute("INSERT INTO t VALUES (1)")).changes;
   };
   CHECK(on_io(mine.write(closure)) == 1);
