@@ -218,8 +218,7 @@ bool Lane::finish(Slot& slot, OperationList& done) {
   if (!keeps) clean(slot);
   std::unique_lock lock(mutex_);
   slot.current.store(nullptr, std::memory_order_relaxed);
-  if (unclaim(slot, slot.claims.left()) && closed_ == nullptr)
-    if (Slot* const other = take_idle()) schedule(*other);
+  unclaim(slot, slot.claims.left());  // this thread goes on with the queue; no other one idles while there is something
   if (!done.empty()) count_batch(slot);
   for (Operation& operation : done) conclude(operation);
   if (keeps && closed_ != nullptr) {
