@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "migrate/text.hpp"
 #include "sqlx_case.hpp"
 #include "temp_dir.hpp"
+#include "text/trim.hpp"
 
 /// What sqlx does with a script is what SQLite does with it, inside BEGIN and COMMIT with the bookkeeping row. These
 /// scripts go both ways, through the plain C API and through the Migrator, and must end alike.

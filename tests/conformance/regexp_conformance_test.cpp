@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/regexp.hpp"
+#include "regexp/function.hpp"
 
 namespace json = boost::json;
 

@@ -1,4 +1,4 @@
-#include "core/file.hpp"
+#include "file/file.hpp"
 
 #include <fcntl.h>
 #include <linux/filter.h>

@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "child_process.hpp"
-#include "core/file.hpp"
 #include "error_of.hpp"
+#include "file/file.hpp"
 #include "open_session.hpp"
 #include "temp_dir.hpp"
 

@@ -1,4 +1,4 @@
-#include "migrate/checksum.hpp"
+#include "migrate/source/checksum.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <string>

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "migrate/file_name.hpp"
-#include "migrate/text.hpp"
+#include "migrate/source/file_name.hpp"
 #include "statehouse/migrator.hpp"
 #include "temp_dir.hpp"
+#include "text/trim.hpp"
 
 using namespace statehouse;
 using namespace std::string_view_literals;

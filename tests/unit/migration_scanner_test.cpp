@@ -1,4 +1,4 @@
-#include "migrate/sql_scanner.hpp"
+#include "migrate/source/sql_scanner.hpp"
 
 #include <sqlite3.h>
 

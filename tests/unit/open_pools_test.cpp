@@ -6,8 +6,8 @@
 #include <latch>
 #include <thread>
 
-#include "async/pool_core.hpp"
 #include "open_session.hpp"
+#include "pool/pool_core.hpp"
 
 namespace statehouse::test {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "core/file.hpp"
 #include "error_of.hpp"
+#include "file/file.hpp"
 #include "open_session.hpp"
 #include "temp_dir.hpp"
 

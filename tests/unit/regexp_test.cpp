@@ -1,4 +1,4 @@
-#include "core/regexp.hpp"
+#include "regexp/function.hpp"
 
 #include <sqlite3.h>
 
@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/regexp_charset.hpp"
-#include "core/regexp_syntax.hpp"
 #include "error_of.hpp"
+#include "regexp/charset.hpp"
+#include "regexp/translator.hpp"
 #include "statehouse/error.hpp"
 
 using namespace statehouse;

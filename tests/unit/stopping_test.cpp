@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/file.hpp"
 #include "error_of.hpp"
+#include "file/file.hpp"
 #include "open_session.hpp"
 #include "temp_dir.hpp"
 

@@ -3,9 +3,9 @@
 #include <chrono>
 #include <string>
 
-#include "core/time_text.hpp"
 #include "error_of.hpp"
 #include "statehouse/connection.hpp"
+#include "text/time_text.hpp"
 
 using namespace statehouse;
 using namespace std::chrono_literals;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "async/pool_core.hpp"
+#include "pool/pool_core.hpp"
 
 namespace statehouse::bench {
 namespace {

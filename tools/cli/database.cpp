@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "arguments.hpp"
-#include "core/file.hpp"
+#include "file/file.hpp"
 #include "output.hpp"
 #include "statehouse/database_name.hpp"
 

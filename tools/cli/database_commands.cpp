@@ -9,8 +9,8 @@
 
 #include "arguments.hpp"
 #include "commands.hpp"
-#include "core/file.hpp"
 #include "database.hpp"
+#include "file/file.hpp"
 #include "migrations.hpp"
 #include "output.hpp"
 #include "statehouse/sqlite_version.hpp"

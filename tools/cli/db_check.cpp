@@ -10,11 +10,11 @@
 
 #include "arguments.hpp"
 #include "commands.hpp"
-#include "core/file.hpp"
-#include "core/integrity.hpp"
 #include "database.hpp"
+#include "file/file.hpp"
 #include "output.hpp"
 #include "progress.hpp"
+#include "sqlite/check.hpp"
 #include "statehouse/sqlite_version.hpp"
 
 namespace statehouse::cli {

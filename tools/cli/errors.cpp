@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "core/integrity.hpp"
+#include "sqlite/check.hpp"
 #include "statehouse/error.hpp"
 #include "statehouse/migration.hpp"
 

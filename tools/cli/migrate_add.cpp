@@ -13,10 +13,10 @@
 
 #include "arguments.hpp"
 #include "commands.hpp"
-#include "core/unicode.hpp"
 #include "output.hpp"
 #include "statehouse/database_name.hpp"
 #include "statehouse/migrator.hpp"
+#include "text/unicode.hpp"
 
 namespace statehouse::cli {
 namespace {

@@ -4,10 +4,10 @@
 #include <string>
 
 #include "arguments.hpp"
-#include "core/unicode.hpp"
 #include "database.hpp"
 #include "output.hpp"
 #include "progress.hpp"
+#include "text/unicode.hpp"
 
 namespace statehouse::cli {
 namespace {

@@ -9,8 +9,8 @@
 #include <iostream>
 #include <utility>
 
-#include "core/unicode.hpp"
 #include "errors.hpp"
+#include "text/unicode.hpp"
 
 namespace statehouse::cli {
 namespace {

@@ -5,10 +5,10 @@
 #include <span>
 #include <utility>
 
-#include "migrate/checksum.hpp"
-#include "migrate/migration_set.hpp"
-#include "migrate/repair.hpp"
-#include "migrate/runner.hpp"
+#include "migrate/run/repair.hpp"
+#include "migrate/run/runner.hpp"
+#include "migrate/source/checksum.hpp"
+#include "migrate/source/migration_set.hpp"
 #include "statehouse/connection.hpp"
 
 namespace statehouse {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
-#include "core/deadline.hpp"
-#include "core/fork.hpp"
+#include "base/deadline.hpp"
+#include "file/fork.hpp"
 #include "statehouse/sqlite_version.hpp"
 
 namespace statehouse::detail {

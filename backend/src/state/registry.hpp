@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "async/pool_core.hpp"
+#include "pool/pool_core.hpp"
 #include "state/open_pools.hpp"
 #include "statehouse/database_name.hpp"
 #include "statehouse/db_instances.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/deadline.hpp"
+#include "base/deadline.hpp"
 #include "state/registry.hpp"
 
 namespace statehouse::detail {

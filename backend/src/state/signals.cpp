@@ -15,7 +15,7 @@
 #include <csignal>
 #include <memory>
 
-#include "core/deadline.hpp"
+#include "base/deadline.hpp"
 #include "state/registry.hpp"
 
 namespace statehouse::detail {

@@ -1,0 +1,183 @@
+#include "file/file.hpp"
+
+#include <fcntl.h>
+#include <spdlog/logger.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "statehouse/error.hpp"
+
+namespace statehouse::detail {
+namespace fs = std::filesystem;
+namespace {
+
+const char* advice(int error) noexcept {
+  switch (error) {
+    case EACCES:
+    case EPERM: return "the process may not write there: check owner and mode of the directory and those above it";
+    case EROFS: return "the file system is read-only: choose another data directory or mount it writable";
+    case EEXIST:
+    case ENOTDIR: return "a part of the path is a file, not a directory";
+    case EISDIR: return "there is a directory of that name";
+    case ENAMETOOLONG: return "the path is too long for the file system";
+    case ENOENT: return "a directory on the path does not exist: create it first";
+    case ELOOP: return "symbolic links go in circles, or the file is one";
+    case ENOSPC: return "the file system is full";
+    case EMFILE:
+    case ENFILE: return "too many open files: raise the limit";
+    default: return "see the system error";
+  }
+}
+
+[[noreturn]] void fail(int error, const char* what, const fs::path& path) {
+  const boost::system::error_code code(error, boost::system::system_category());
+  throw Error(code, std::string(what) + " '" + path.string() + "': " + code.message() + ": " + advice(error));
+}
+
+bool directory_exists(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return false;
+    fail(errno, "cannot use the data directory", path);
+  }
+  if (!S_ISDIR(status.st_mode)) fail(ENOTDIR, "cannot use the data directory", path);
+  return true;
+}
+
+/// mkdir -p with a mode that does not depend on the umask, for the directories we create only.
+void make_directories(const fs::path& directory) {
+  if (directory_exists(directory)) return;
+  make_directories(directory.parent_path());
+  if (::mkdir(directory.c_str(), 0700) != 0) {
+    const int error = errno;
+    if (error == EEXIST && directory_exists(directory)) return;  // somebody else was faster
+    fail(error, "cannot create the data directory", directory);
+  }
+  if (::chmod(directory.c_str(), 0700) != 0) fail(errno, "cannot set the mode of", directory);
+}
+
+void create_private(const fs::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor < 0) {
+    if (errno == EEXIST) return;  // another process was faster; it creates it the same way
+    fail(errno, "cannot create the database file", file);
+  }
+  // O_EXCL made this file ours alone, so no SQLite lock can hang on closing the descriptor. The umask may have taken
+  // bits away, never added any.
+  const int result = ::fchmod(descriptor, 0600);
+  const int error = errno;
+  ::close(descriptor);
+  if (result != 0) fail(error, "cannot set the mode of", file);
+}
+
+void check_mode(const fs::path& file, bool tighten, spdlog::logger& logger) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & 077) == 0) return;
+  const auto mode = static_cast<unsigned>(status.st_mode & 0777);
+  if (!tighten) {
+    logger.warn(
+        "database file '{}' has mode {:o}: others may read or write it; 0600 is advised, or set tighten_permissions",
+        file.filename().string(), mode);
+    return;
+  }
+  if (::chmod(file.c_str(), 0600) != 0) fail(errno, "cannot set the mode of", file);
+  logger.info("database file '{}' had mode {:o}, now 0600", file.filename().string(), mode);
+}
+
+std::mutex claims_mutex;
+std::set<FileIdentity>& claims() {
+  static auto* const set = new std::set<FileIdentity>();  // never destroyed: claims may end after static destruction
+  return *set;
+}
+
+std::optional<FileIdentity> identify(const fs::path& file) noexcept {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0) return std::nullopt;
+  return FileIdentity(status.st_dev, status.st_ino);
+}
+
+}  // namespace
+
+fs::path prepare_directory(const fs::path& directory) {
+  if (directory.empty()) throw Error({EINVAL, boost::system::system_category()}, "the data directory is an empty path");
+  make_directories(fs::absolute(directory).lexically_normal());
+  std::error_code error;
+  fs::path canonical = fs::canonical(directory, error);
+  if (error) fail(error.value(), "cannot resolve the data directory", directory);
+  if (::access(canonical.c_str(), R_OK | W_OK | X_OK) != 0) fail(errno, "cannot use the data directory", canonical);
+  return canonical;
+}
+
+fs::path resolve_file(const fs::path& file) {
+  const fs::path name = file.filename();
+  if (name.empty() || file.native().find('\0') != std::string::npos)
+    throw Error({EINVAL, boost::system::system_category()}, "'" + file.string() + "' is not the path of a file");
+  std::error_code error;
+  const fs::path directory = fs::canonical(file.has_parent_path() ? file.parent_path() : ".", error);
+  if (error) fail(error.value(), "cannot open the database file", file);
+  return directory / name;
+}
+
+void prepare_file(const fs::path& file, bool tighten, spdlog::logger& logger) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0) {
+    if (errno != ENOENT) fail(errno, "cannot open the database file", file);
+    create_private(file);
+    if (::lstat(file.c_str(), &status) != 0) fail(errno, "cannot open the database file", file);
+  }
+  if (!S_ISREG(status.st_mode))
+    throw Error(errc::not_a_regular_file,
+                "'" + file.string() + "' is a " +
+                    (S_ISLNK(status.st_mode)   ? "symbolic link: give the real file, or its directory as data_dir"
+                     : S_ISDIR(status.st_mode) ? "directory: give the path of a file"
+                                               : "special file: give the path of a regular one"));
+  if (status.st_nlink > 1)
+    throw Error(errc::hard_linked, "'" + file.string() + "' has " + std::to_string(status.st_nlink) +
+                                       " hard links: SQLite cannot protect a file with two names; remove the other");
+  for (const char* suffix : {"", "-wal", "-shm"}) check_mode(file.string() + suffix, tighten, logger);
+}
+
+std::string explain_cannot_open(const fs::path& file) {
+  constexpr std::size_t longest = 504;  // what SQLite leaves of its 512 bytes for a name that -journal is added to
+  if (file.native().size() > longest)
+    return "the path is too long: SQLite takes up to " + std::to_string(longest) + " bytes";
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    const fs::path target = file.string() + suffix;
+    if (::access(target.c_str(), R_OK | W_OK) != 0 && errno != ENOENT)
+      return "'" + target.filename().string() + "': " + advice(errno);
+  }
+  if (::access(file.parent_path().c_str(), W_OK | X_OK) != 0)
+    return "the directory '" + file.parent_path().string() + "': " + advice(errno);
+  return {};
+}
+
+std::uintmax_t file_size_or_zero(const fs::path& file) noexcept {
+  std::error_code error;
+  const auto size = fs::file_size(file, error);
+  return error ? 0 : size;
+}
+
+FileClaim::FileClaim(fs::path file) : file_(std::move(file)) {
+  const auto identity = identify(file_);
+  if (!identity) fail(errno, "cannot open the database file", file_);
+  identity_ = *identity;
+  std::lock_guard lock(claims_mutex);
+  if (!claims().insert(identity_).second)
+    throw Error(errc::file_in_use, "'" + file_.string() + "' is already open in this process: share one AppState");
+}
+
+FileClaim::~FileClaim() {
+  std::lock_guard lock(claims_mutex);
+  claims().erase(identity_);
+}
+
+bool FileClaim::still_there() const noexcept {
+  return identify(file_) == identity_;
+}
+
+}  // namespace statehouse::detail

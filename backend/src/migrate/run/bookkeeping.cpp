@@ -1,0 +1,111 @@
+#include "migrate/run/bookkeeping.hpp"
+
+#include <sqlite3.h>
+#include <strings.h>
+
+#include <algorithm>
+#include <span>
+
+#include "statehouse/connection.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+// SQLite keeps this text from the name on, and tools compare it.
+constexpr std::string_view columns = R"( (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL,
+    checksum BLOB NOT NULL,
+    execution_time BIGINT NOT NULL
+))";
+
+bool is_identifier(std::string_view name) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto letter_or_digit = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
+  return !name.empty() && letter(name.front()) && std::ranges::all_of(name, letter_or_digit);
+}
+
+}  // namespace
+
+void check_table_name(const std::string& name) {
+  // Identifiers only: the name is kept unquoted in the schema, as sqlx keeps it.
+  const bool keyword = sqlite3_keyword_check(name.data(), static_cast<int>(name.size())) != 0;
+  const bool reserved = strncasecmp(name.c_str(), "sqlite_", 7) == 0;
+  if (is_identifier(name) && !keyword && !reserved) return;
+  throw Error(errc::invalid_name, "'" + name +
+                                      "' cannot be a bookkeeping table: use letters, digits and '_', no SQL keyword, "
+                                      "nothing that begins with sqlite_ or a digit");
+}
+
+std::string Bookkeeping::sql(std::string_view before, std::string_view after) const {
+  std::string text(before);
+  return text.append(" ").append(table_).append(after);
+}
+
+bool Bookkeeping::exists() const {
+  return connection_
+      .query_optional<int>(
+          "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ? "
+          "COLLATE NOCASE LIMIT 1",
+          table_)
+      .has_value();
+}
+
+void Bookkeeping::create() const {
+  connection_.execute(sql("CREATE TABLE IF NOT EXISTS", columns));
+}
+
+// Tables made by hand or by old versions lack the constraints: NULL and text are possible, and read as sqlx does.
+std::vector<AppliedMigration> Bookkeeping::read() const {
+  return read_rows<AppliedMigration>(
+      "SELECT CAST(version AS INTEGER), ifnull(CAST(description AS TEXT), ''), ifnull(success = FALSE, FALSE), "
+      "ifnull(CAST(checksum AS BLOB), x'') FROM");
+}
+
+std::vector<AppliedTime> Bookkeeping::read_times() const {
+  return read_rows<AppliedTime>(
+      "SELECT CAST(version AS INTEGER), ifnull(CAST(installed_on AS TEXT), ''), "
+      "ifnull(CAST(execution_time AS INTEGER), -1) FROM");
+}
+
+template <class Row>
+std::vector<Row> Bookkeeping::read_rows(std::string_view select) const {
+  if (!exists()) return {};
+  try {
+    return connection_.query_all<Row>(sql(select, " ORDER BY version"));
+  } catch (const Error& error) {
+    if (error.code() != make_sqlite_error(SQLITE_ERROR)) throw;
+    throw MigrationError(errc::migration_failed,
+                         "the table " + table_ + " of this database does not record migrations: " +
+                             sqlite3_errmsg(connection_.session().handle()) +
+                             ". Give MigratorOptions another table, or rename this one",
+                         {}, {connection_.session().config().database, {}}, error.code());
+  }
+}
+
+std::int64_t Bookkeeping::data_version() const {
+  return connection_.query_one<std::int64_t>("PRAGMA data_version");
+}
+
+void Bookkeeping::insert(const Migration& migration) const {
+  connection_.execute(
+      sql("INSERT INTO", " (version, description, success, checksum, execution_time) VALUES (?, ?, TRUE, ?, -1)"),
+      migration.version, migration.description, std::span(migration.checksum));
+}
+
+void Bookkeeping::set_execution_time(std::int64_t version, std::int64_t nanoseconds) const {
+  connection_.execute(sql("UPDATE", " SET execution_time = ? WHERE version = ?"), nanoseconds, version);
+}
+
+void Bookkeeping::update(const Migration& migration) const {
+  connection_.execute(sql("UPDATE", " SET description = ?, success = TRUE, checksum = ? WHERE version = ?"),
+                      migration.description, std::span(migration.checksum), migration.version);
+}
+
+void Bookkeeping::remove(std::int64_t version) const {
+  connection_.execute(sql("DELETE FROM", " WHERE version = ?"), version);
+}
+
+}  // namespace statehouse::detail

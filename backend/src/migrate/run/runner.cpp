@@ -1,0 +1,297 @@
+#include "migrate/run/runner.hpp"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+#include <ranges>
+#include <span>
+#include <string>
+
+#include "base/deadline.hpp"
+#include "migrate/run/heartbeat.hpp"
+#include "migrate/run/immediate_transaction.hpp"
+#include "migrate/run/script.hpp"
+#include "migrate/source/checksum.hpp"
+#include "statehouse/connection.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+/// Runs `action` and says of an error which migration it belongs to.
+template <class Action>
+void attempt(const Session& session, const Migration& migration, const char* what, Action&& action) {
+  try {
+    action();
+  } catch (const MigrationError&) {
+    throw;
+  } catch (const Error& error) {
+    fail_migration(session, migration, what, error);
+  }
+}
+
+[[noreturn]] void fail_mismatch(const Migration& migration, const AppliedMigration& applied,
+                                std::u32string_view ignored_characters, const Error::Context& context) {
+  std::string message = describe(migration) +
+                        " has been changed since it was applied to this database: recorded SHA-384 " +
+                        (applied.checksum.empty() ? "none" : to_hex(std::span(applied.checksum))) + ", the file's " +
+                        to_hex(migration.checksum) + ". ";
+  Checksum recorded{};
+  std::string difference;
+  if (applied.checksum.size() == recorded.size()) {
+    std::ranges::copy(applied.checksum, recorded.begin());
+    difference = explain_difference(migration.sql, recorded, ignored_characters);
+  }
+  if (difference.empty()) {
+    message += "The content differs. Restore the file as it was, and put the change into a new migration";
+  } else {
+    message += "Compared with what was applied, only this differs: " + difference +
+               ". Restore the file as it was (for line ends, '*.sql text eol=lf' in .gitattributes keeps it so), or "
+               "record it as it is with repair";
+  }
+  throw MigrationError(errc::migration_mismatch, message, {migration.version, migration.file}, context);
+}
+
+}  // namespace
+
+Runner::Runner(Connection& connection, const MigrationSet& set, const MigratorOptions& options)
+    : connection_(connection),
+      session_(connection.session()),
+      set_(set),
+      options_(options),
+      bookkeeping_(connection, options.table),
+      start_(session_.interrupter().clock().now()) {}
+
+MigrationReport Runner::apply(std::optional<std::int64_t> up_to) {
+  return execute(plan_apply(up_to));
+}
+
+MigrationReport Runner::revert(std::int64_t target) {
+  return execute(plan_revert(target));
+}
+
+std::vector<Runner::Step> Runner::plan_apply(std::optional<std::int64_t> up_to) {
+  target_ = up_to;
+  if (target_ && !set_.knows(*target_))
+    throw MigrationError(errc::migration_target,
+                         "there is no migration " + std::to_string(*target_) + " in this set: give the version of one",
+                         {.version = target_});
+  load();
+  check_target();
+  check_checksums();
+  check_order();
+  return plan();
+}
+
+std::vector<Runner::Step> Runner::plan_revert(std::int64_t target) {
+  reverting_ = true;
+  target_ = target;
+  load();
+  return plan();
+}
+
+void Runner::load() {
+  require_no_transaction(session_);
+  read_applied();
+}
+
+void Runner::read_applied() {
+  // The data version first: what is committed between the two readings is then seen as a change.
+  data_version_ = bookkeeping_.data_version();
+  applied_ = bookkeeping_.read();
+  check_dirty();
+  check_missing();
+}
+
+void Runner::reload_if_changed() {
+  if (bookkeeping_.data_version() == data_version_) return;
+  read_applied();
+  if (reverting_) return;
+  check_checksums();
+  check_order();
+}
+
+void Runner::check_dirty() const {
+  const auto dirty = std::ranges::find(applied_, true, &AppliedMigration::dirty);
+  if (dirty == applied_.end()) return;
+  throw MigrationError(
+      errc::migration_dirty,
+      "migration " + std::to_string(dirty->version) + " '" + dirty->description +
+          "' is recorded as not finished. Look at what it has done, complete or undo it by hand; then have it "
+          "recorded as finished with repair, or delete its row of " +
+          bookkeeping_.table() + " to have it run again",
+      {.version = dirty->version}, {session_.config().database, {}});
+}
+
+void Runner::check_missing() const {
+  if (options_.ignore_missing) return;
+  const auto unknown =
+      std::ranges::find_if(applied_, [&](const AppliedMigration& applied) { return !set_.knows(applied.version); });
+  if (unknown == applied_.end()) return;
+  throw MigrationError(
+      errc::migration_missing,
+      "migration " + std::to_string(unknown->version) + " '" + unknown->description +
+          "' is applied to this database, but not among the known ones. Restore its file, start the newer "
+          "program that has it, or set MigratorOptions::ignore_missing",
+      {.version = unknown->version}, {session_.config().database, {}});
+}
+
+void Runner::check_target() const {
+  if (!target_ || applied_.empty() || *target_ >= applied_.back().version) return;
+  const std::string latest = std::to_string(applied_.back().version);
+  throw MigrationError(errc::migration_target,
+                       "cannot run to migration " + std::to_string(*target_) + ": " + latest +
+                           " is applied already. Go back with undo ('statehouse migrate revert'), or give " + latest +
+                           " or a later one",
+                       {.version = target_}, {session_.config().database, {}});
+}
+
+void Runner::check_checksums() const {
+  for (const Migration& migration : set_.migrations) {
+    if (migration.kind == migration_kind::down) continue;
+    const AppliedMigration* const applied = find_applied(migration.version);
+    if (applied != nullptr && !std::ranges::equal(applied->checksum, migration.checksum))
+      fail_mismatch(migration, *applied, options_.ignored_characters, {session_.config().database, {}});
+  }
+}
+
+void Runner::check_order() const {
+  if (!options_.strict_order || applied_.empty()) return;
+  const std::int64_t latest = applied_.back().version;
+  const auto late = std::ranges::find_if(
+      set_.migrations, [&](const Migration& migration) { return is_due(migration) && migration.version < latest; });
+  if (late == set_.migrations.end()) return;
+  throw MigrationError(errc::migration_order,
+                       describe(*late) + " is pending, but the later " + std::to_string(latest) +
+                           " is applied to this database already, and order is strict. Give the file a version after " +
+                           std::to_string(latest) + ", or turn MigratorOptions::strict_order off",
+                       {late->version, late->file}, {session_.config().database, {}});
+}
+
+const AppliedMigration* Runner::find_applied(std::int64_t version) const {
+  const auto found = std::ranges::lower_bound(applied_, version, {}, &AppliedMigration::version);
+  return found != applied_.end() && found->version == version ? &*found : nullptr;
+}
+
+bool Runner::is_due(const Migration& migration) const {
+  const bool applied = find_applied(migration.version) != nullptr;
+  if (reverting_) return migration.kind == migration_kind::down && applied && migration.version > *target_;
+  return migration.kind != migration_kind::down && !applied && (!target_ || migration.version <= *target_);
+}
+
+std::vector<Runner::Step> Runner::plan() const {
+  std::vector<Step> steps;
+  for (const Migration& migration : set_.migrations) {
+    if (!is_due(migration)) continue;
+    Step step{&migration, false};
+    if (!migration.no_transaction)
+      step.foreign_keys_off = check_script(migration, session_.config().database).foreign_keys_off;
+    steps.push_back(step);
+  }
+  if (reverting_) std::ranges::reverse(steps);
+  return steps;
+}
+
+MigrationReport Runner::execute(const std::vector<Step>& steps) {
+  MigrationReport report;
+  try {
+    const Interrupter::Limit limit(session_.config().interrupter, deadline(start_, options_.timeout));
+    if (!bookkeeping_.exists()) bookkeeping_.create();
+    report = run_steps(steps);
+  } catch (...) {
+    record_last_time();
+    throw;
+  }
+  record_last_time();
+  report.elapsed = session_.interrupter().clock().now() - start_;
+  return report;
+}
+
+MigrationReport Runner::run_steps(const std::vector<Step>& steps) {
+  const Clock& clock = session_.interrupter().clock();
+  Heartbeat heartbeat(session_);  // if a step throws, it goes before what it points to
+  MigrationReport report;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const Migration& migration = *steps[i].migration;
+    const auto start = clock.now();
+    heartbeat.begin(migration, i + 1, steps.size());
+    const bool done = run_step(steps[i]);
+    heartbeat.end();
+    if (!done) continue;
+    const std::chrono::nanoseconds elapsed = clock.now() - start;
+    if (!reverting_) unrecorded_time_ = {migration.version, elapsed};
+    report.versions.push_back(migration.version);
+    session_.logger().info("database '{}': migration {} '{}' {} in {:.1f} ms ({}/{})", session_.config().database,
+                           migration.version, migration.description, reverting_ ? "reverted" : "applied",
+                           std::chrono::duration<double, std::milli>(elapsed).count(), i + 1, steps.size());
+    if (options_.on_progress) options_.on_progress({migration, elapsed, i + 1, steps.size()});
+  }
+  return report;
+}
+
+bool Runner::run_step(const Step& step) {
+  // Declared before the transaction: foreign keys can be switched only outside of one.
+  const ScriptSettings settings(session_, step.foreign_keys_off);
+  scripts_ran_ = true;
+  return step.migration->no_transaction ? run_alone(step) : run_in_transaction(step);
+}
+
+bool Runner::run_in_transaction(const Step& step) {
+  const Migration& migration = *step.migration;
+  const ImmediateTransaction transaction(session_);
+  reload_if_changed();
+  if (!is_due(migration)) return false;  // another process was faster
+  run_script(session_, migration);
+  if (step.foreign_keys_off)
+    attempt(session_, migration, "PRAGMA foreign_key_check", [&] { check_foreign_keys(connection_, migration); });
+  record(migration);
+  attempt(session_, migration, "COMMIT", [&] { session_.commit(); });
+  return true;
+}
+
+bool Runner::run_alone(const Step& step) {
+  const Migration& migration = *step.migration;
+  reload_if_changed();
+  if (!is_due(migration)) return false;
+  try {
+    run_script(session_, migration);
+  } catch (...) {
+    session_.rollback();  // of what the script itself had begun
+    throw;
+  }
+  if (session_.in_transaction()) {
+    session_.rollback();
+    throw MigrationError(errc::migration_failed,
+                         describe(migration) +
+                             " failed: it begins a transaction that it does not commit; that one is "
+                             "rolled back, and the migration is not recorded. Add the COMMIT",
+                         {migration.version, migration.file}, {session_.config().database, {}});
+  }
+  record(migration);
+  return true;
+}
+
+void Runner::record(const Migration& migration) {
+  attempt(session_, migration, "recording it", [&] {
+    if (reverting_) {
+      bookkeeping_.remove(migration.version);
+    } else {
+      bookkeeping_.insert(migration);
+      record_time();
+    }
+  });
+}
+
+void Runner::record_time() {
+  if (unrecorded_time_) bookkeeping_.set_execution_time(unrecorded_time_->version, unrecorded_time_->time.count());
+}
+
+void Runner::record_last_time() noexcept {
+  try {
+    record_time();
+  } catch (const std::exception& error) {  // the migration is applied all the same
+    session_.logger().debug("database '{}': the execution time of migration {} is not recorded: {}",
+                            session_.config().database, unrecorded_time_->version, error.what());
+  }
+}
+
+}  // namespace statehouse::detail

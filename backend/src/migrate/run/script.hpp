@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+
+#include "migrate/source/sql_scanner.hpp"
+#include "statehouse/migration.hpp"
+
+namespace statehouse {
+class Connection;
+}
+namespace statehouse::detail {
+
+class Session;
+
+/// "migration 3 'add users' (migrations/3_add_users.sql)"
+std::string describe(const Migration& migration, std::size_t line = 0);
+
+/// What has to be known of a transactional script before it runs. Throws MigrationError, `errc::migration_refused` with
+/// the line, when it controls the transaction it runs in. `database` is for the message.
+ScriptFacts check_script(const Migration& migration, const std::string& database = {});
+
+/// Runs the statements of a migration one by one, ignoring rows; parameters are NULL. A transactional one must begin
+/// and end inside a transaction. Throws MigrationError, with `errc::migration_failed` for a statement that failed.
+void run_script(Session& session, const Migration& migration);
+
+/// What connection settings a script needs while it runs; put back on destruction, outside any transaction.
+class ScriptSettings {
+ public:
+  ScriptSettings(Session& session, bool foreign_keys_off);
+  ~ScriptSettings();
+  ScriptSettings(const ScriptSettings&) = delete;
+  ScriptSettings& operator=(const ScriptSettings&) = delete;
+
+ private:
+  Session& session_;
+  int foreign_keys_ = 0;
+  int defensive_ = 0;
+  int trusted_schema_ = 0;
+};
+
+/// Throws MigrationError naming the rows when foreign keys are violated anywhere in the database.
+void check_foreign_keys(Connection& connection, const Migration& migration);
+
+/// Rethrows what `error`, thrown while doing `what` for a migration, means for its user.
+[[noreturn]] void fail_migration(const Session& session, const Migration& migration, const std::string& what,
+                                 const Error& error);
+
+}  // namespace statehouse::detail

@@ -1,0 +1,136 @@
+#include "statehouse/migration_folder.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "migrate/run/script.hpp"
+#include "migrate/source/migration_file.hpp"
+#include "text/unicode.hpp"
+
+namespace statehouse {
+namespace {
+
+/// The first line that does not end as the first one does.
+std::optional<std::size_t> first_odd_line(std::string_view text) {
+  std::optional<bool> crlf;
+  std::size_t line = 1;
+  for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n', end + 1), ++line) {
+    const bool this_crlf = end > 0 && text[end - 1] == '\r';
+    if (crlf && *crlf != this_crlf) return line;
+    crlf = this_crlf;
+  }
+  return std::nullopt;
+}
+
+class Verification {
+ public:
+  std::vector<MigrationProblem> run(const std::filesystem::path& directory) {
+    collecting(directory, [&] {
+      for (const auto& path : detail::sorted_entries(directory)) collecting(path, [&] { look_at(path); });
+    });
+    compare_versions();
+    std::ranges::stable_sort(problems_, {}, [](const auto& problem) { return std::tie(problem.file, problem.line); });
+    return std::move(problems_);
+  }
+
+ private:
+  template <class Rule>
+  void collecting(const std::filesystem::path& file, Rule&& rule) {
+    try {
+      rule();
+    } catch (const MigrationError& error) {
+      problems_.push_back({problem_severity::error, detail::shown(file), error.line(), error.version(), error.what()});
+    }
+  }
+
+  void warn(const Migration& migration, std::size_t line, const std::string& message) {
+    problems_.push_back({problem_severity::warning, migration.file, line, migration.version,
+                         "the migration file '" + migration.file + "' " + message});
+  }
+
+  void look_at(const std::filesystem::path& path) {
+    if (!detail::is_file(path)) return;
+    const std::string file = detail::shown(path);
+    const std::string name = detail::to_valid_utf8(path.filename().string());
+    auto parsed = detail::parse_file_name(name);
+    if (!parsed) {
+      if (detail::looks_like_sql(name))
+        problems_.push_back({problem_severity::warning,
+                             file,
+                             0,
+                             {},
+                             "'" + file +
+                                 "' is passed over: its name is not <version>_<description>.sql, all in lower case at "
+                                 "the end. Rename it, or move it elsewhere"});
+      return;
+    }
+    Migration& migration = migrations_.emplace_back(detail::make_migration(std::move(*parsed), file, {}));
+    if (name != path.filename().string())
+      warn(migration, 0, "has a name that is not UTF-8: rename it, or its description is not what it seems");
+    migration = detail::make_migration({migration.version, migration.description, migration.kind}, file,
+                                       detail::read_content(path));
+    look_into(migration);
+  }
+
+  void look_into(const Migration& migration) {
+    warn_of_line_ends(migration);
+    if (migration.sql.starts_with("\xEF\xBB\xBF"))
+      warn(migration, 1,
+           "begins with a byte order mark, which is part of its checksum: save it as UTF-8 without one, "
+           "unless it is applied somewhere already");
+    if (migration.no_transaction) return detail::check_content(migration);
+    const auto first_line = std::string_view(migration.sql).substr(0, migration.sql.find('\n'));
+    if (first_line.find("no-transaction") != std::string_view::npos)
+      warn(migration, 1,
+           "runs in a transaction, although its first line says no-transaction: its first bytes must be "
+           "'-- no-transaction', with one blank and nothing before");
+    detail::check_content(migration);
+    detail::check_script(migration);
+  }
+
+  void warn_of_line_ends(const Migration& migration) {
+    constexpr std::string_view advice =
+        "They are part of its checksum: have '*.sql text eol=lf' in .gitattributes, and convert the file unless it is "
+        "applied somewhere already";
+    if (const auto line = first_odd_line(migration.sql)) {
+      warn(migration, *line, "has line ends of both kinds, LF and CRLF. " + std::string(advice));
+    } else if (migration.sql.find("\r\n") != std::string::npos) {
+      warn(migration, 0, "has CRLF line ends. " + std::string(advice));
+    }
+  }
+
+  void compare_versions() {
+    detail::sort(migrations_);
+    for (std::size_t i = 0; i < migrations_.size(); ++i) {
+      const Migration& migration = migrations_[i];
+      if (i > 0 && detail::are_twins(migrations_[i - 1], migration))
+        collecting(migration.file, [&] { detail::fail_twins(migrations_[i - 1], migration); });
+      const bool up = migration.kind == migration_kind::up;
+      const bool down = migration.kind == migration_kind::down;
+      if (up && !has(migration.version, [](auto kind) { return kind == migration_kind::down; }))
+        warn(migration, 0,
+             "has no down file beside it: the version cannot be reverted, and is skipped when others are");
+      if (down && !has(migration.version, [](auto kind) { return kind != migration_kind::down; }))
+        warn(migration, 0, "has no up file beside it: nothing applies this version");
+    }
+  }
+
+  template <class Kind>
+  bool has(std::int64_t version, Kind&& wanted) const {
+    const auto same = std::ranges::equal_range(migrations_, version, {}, &Migration::version);
+    return std::ranges::any_of(same, wanted, &Migration::kind);
+  }
+
+  std::vector<Migration> migrations_;
+  std::vector<MigrationProblem> problems_;
+};
+
+}  // namespace
+
+std::vector<MigrationProblem> verify_folder(const std::filesystem::path& directory) {
+  return Verification().run(directory);
+}
+
+}  // namespace statehouse

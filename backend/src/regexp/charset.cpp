@@ -1,0 +1,315 @@
+#include "regexp/charset.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "text/unicode.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+constexpr char32_t last_character = 0x10FFFF;
+/// A set beyond this comes from nested set operations that multiply each other.
+constexpr std::size_t max_atoms = 10'000;
+constexpr std::size_t max_terms = 256;
+/// Below what any property costs that has more than a handful of ranges; \w compiles to 1,400 instructions.
+constexpr std::size_t property_cost = 50;
+
+using Range = std::pair<char32_t, char32_t>;
+
+/// Rust's \w is Alphabetic, M, Nd, Pc and Join_Control. RE2 knows only the categories: Alphabetic is L, Nl, some of M,
+/// and these circled and squared letters. The joiners come first.
+constexpr std::array<Range, 5> word_beyond_categories{
+    {{0x200C, 0x200D}, {0x24B6, 0x24E9}, {0x1F130, 0x1F149}, {0x1F150, 0x1F169}, {0x1F170, 0x1F189}}};
+
+constexpr std::array<std::string_view, 14> posix_names{"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
+                                                       "lower", "print", "punct", "space", "upper", "word",  "xdigit"};
+
+/// The long names of the general categories, without what Rust ignores in a name. `C` is not among them: RE2's leaves
+/// out the unassigned characters.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 38> long_names{{
+    {"letter", "L"},
+    {"uppercaseletter", "Lu"},
+    {"lowercaseletter", "Ll"},
+    {"titlecaseletter", "Lt"},
+    {"modifierletter", "Lm"},
+    {"otherletter", "Lo"},
+    {"mark", "M"},
+    {"combiningmark", "M"},
+    {"nonspacingmark", "Mn"},
+    {"spacingmark", "Mc"},
+    {"enclosingmark", "Me"},
+    {"number", "N"},
+    {"decimalnumber", "Nd"},
+    {"digit", "Nd"},
+    {"letternumber", "Nl"},
+    {"othernumber", "No"},
+    {"punctuation", "P"},
+    {"punct", "P"},
+    {"connectorpunctuation", "Pc"},
+    {"dashpunctuation", "Pd"},
+    {"openpunctuation", "Ps"},
+    {"closepunctuation", "Pe"},
+    {"initialpunctuation", "Pi"},
+    {"finalpunctuation", "Pf"},
+    {"otherpunctuation", "Po"},
+    {"symbol", "S"},
+    {"mathsymbol", "Sm"},
+    {"currencysymbol", "Sc"},
+    {"modifiersymbol", "Sk"},
+    {"othersymbol", "So"},
+    {"separator", "Z"},
+    {"spaceseparator", "Zs"},
+    {"lineseparator", "Zl"},
+    {"paragraphseparator", "Zp"},
+    {"control", "Cc"},
+    {"cntrl", "Cc"},
+    {"format", "Cf"},
+    {"privateuse", "Co"},
+}};
+constexpr std::array<std::string_view, 6> visible_categories{"L", "M", "N", "P", "S", "Z"};
+
+bool is_ascii_alnum(char32_t c) noexcept {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+char upper(char c) noexcept {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+/// Without case, blanks, hyphens and underscores, which Rust ignores.
+std::string loose(std::string_view name) {
+  std::string result;
+  for (const char c : name)
+    if (c != ' ' && c != '-' && c != '_') result += lower(c);
+  return result;
+}
+
+/// "old italic" as RE2 writes it: "Old_Italic".
+std::string script_name(std::string_view name) {
+  std::string result;
+  for (const char c : name) {
+    const bool starts_word = result.empty() || result.back() == '_';
+    result += c == ' ' || c == '-' ? '_' : starts_word ? upper(c) : c;
+  }
+  return result;
+}
+
+std::string range_item(char32_t low, char32_t high) {
+  std::string item;
+  append_literal(item, low);
+  if (low == high) return item;
+  item += '-';
+  append_literal(item, high);
+  return item;
+}
+
+}  // namespace
+
+CharSet::Atom CharSet::Atom::complement() const {
+  Atom other = *this;
+  other.negated = !negated;
+  return other;
+}
+
+std::string CharSet::Atom::item() const {
+  if (name.starts_with(':')) return negated ? "[:^" + name.substr(1) + "]" : "[" + name + "]";
+  if (!name.empty()) return (negated ? "\\P{" : "\\p{") + name + "}";
+  if (!negated) return range_item(low, high);
+  std::string around;
+  if (low > 0) around += range_item(0, low - 1);
+  if (high < last_character) around += range_item(high + 1, last_character);
+  return around;
+}
+
+CharSet CharSet::of(Atom atom) {
+  CharSet set;
+  set.terms_.insert({std::move(atom)});
+  return set;
+}
+
+CharSet CharSet::range(char32_t low, char32_t high) {
+  // U+00B5 is the first beyond ASCII that has another case.
+  const bool caseless = high < 'A' || (low > 'Z' && high < 'a') || (low > 'z' && high < 0xB5);
+  return of({low, high, {}, caseless});
+}
+
+CharSet CharSet::caseless_range(char32_t low, char32_t high) {
+  return of({low, high, {}, true});
+}
+
+CharSet CharSet::named(std::string name) {
+  return of({0, 0, std::move(name), true});
+}
+
+CharSet CharSet::everything() {
+  CharSet set;
+  set.terms_.emplace();
+  return set;
+}
+
+bool CharSet::is_posix(std::string_view name) noexcept {
+  return std::ranges::find(posix_names, name) != posix_names.end();
+}
+
+CharSet CharSet::posix(std::string_view name) {
+  return named(":" + std::string(name) + ":");
+}
+
+CharSet CharSet::digit() {
+  return named("Nd");
+}
+
+CharSet CharSet::space() {
+  CharSet set;
+  for (const auto& [low, high] : white_space) set.unite(caseless_range(low, high));
+  return set;
+}
+
+CharSet CharSet::word() {
+  CharSet set;
+  for (const char* category : {"L", "M", "Nd", "Nl", "Pc"}) set.unite(named(category));
+  for (const auto& [low, high] : word_beyond_categories) set.unite(caseless_range(low, high));
+  return set;
+}
+
+CharSet CharSet::property(std::string_view name) {
+  const std::size_t separator = name.find_first_of("=:");
+  const std::string kind = loose(name.substr(0, separator));
+  if (separator != name.npos && (kind == "gc" || kind == "generalcategory" || kind == "sc" || kind == "script"))
+    return property(name.substr(separator + 1));
+  const std::string key = loose(name);
+  if (key.empty()) throw RegexpError("empty Unicode class");
+  if (key == "any") return everything();
+  if (key == "ascii") return range(0, 0x7F);
+  if (key == "whitespace" || key == "space") return space();
+  if (key == "lc" || key == "casedletter") return named("Lu").unite(named("Ll")).unite(named("Lt"));
+  if (key == "c" || key == "other" || key == "cn" || key == "unassigned" || key == "assigned") {
+    CharSet set;
+    for (const std::string_view category : visible_categories) set.unite(named(std::string(category)));
+    if (key == "c" || key == "other") return set.negate();
+    for (const char* category : {"Cc", "Cf", "Co"}) set.unite(named(category));
+    return key == "assigned" ? set : set.negate();
+  }
+  const auto known = std::ranges::find(long_names, key, [](const auto& pair) { return pair.first; });
+  if (known != long_names.end()) return named(std::string(known->second));
+  if (!key.empty() && key.size() <= 2) return named(upper(key[0]) + key.substr(1));
+  return named(script_name(name));
+}
+
+CharSet& CharSet::unite(const CharSet& other) {
+  terms_.insert(other.terms_.begin(), other.terms_.end());
+  return *this;
+}
+
+CharSet& CharSet::intersect(const CharSet& other) {
+  const auto atoms = [](const std::set<Term>& terms) {
+    return std::accumulate(terms.begin(), terms.end(), std::size_t{0},
+                           [](std::size_t sum, const Term& term) { return sum + term.size(); });
+  };
+  const std::size_t products = terms_.size() * other.terms_.size();
+  if (products > max_terms || atoms(terms_) * other.terms_.size() + atoms(other.terms_) * terms_.size() > max_atoms)
+    throw RegexpError("a character class is too complex");
+  std::set<Term> result;
+  for (const Term& mine : terms_) {
+    for (const Term& theirs : other.terms_) {
+      Term both = mine;
+      both.insert(theirs.begin(), theirs.end());
+      const bool is_empty =
+          std::ranges::any_of(both, [&](const Atom& atom) { return both.contains(atom.complement()); });
+      if (!is_empty) result.insert(std::move(both));
+    }
+  }
+  // Without terms that others contain, which negation makes in plenty.
+  terms_.clear();
+  for (const Term& term : result) {
+    const bool is_redundant = std::ranges::any_of(
+        result, [&](const Term& wider) { return wider.size() < term.size() && std::ranges::includes(term, wider); });
+    if (!is_redundant) terms_.insert(term);
+  }
+  return *this;
+}
+
+CharSet& CharSet::negate() {
+  // De Morgan. Terms of one atom, the usual case, become one intersection; each longer one multiplies it.
+  Term common;
+  std::vector<CharSet> choices;
+  for (const Term& term : terms_) {
+    if (term.size() != 1) choices.emplace_back();
+    for (const Atom& atom : term) {
+      if (term.size() == 1)
+        common.insert(atom.complement());
+      else
+        choices.back().terms_.insert({atom.complement()});
+    }
+  }
+  terms_ = {std::move(common)};
+  for (const CharSet& choice : choices) intersect(choice);
+  return *this;
+}
+
+CharSet CharSet::symmetric_difference(const CharSet& other) const {
+  CharSet either = *this, both = *this;
+  either.unite(other);
+  both.intersect(other).negate();
+  return either.intersect(both);
+}
+
+std::size_t CharSet::cost() const noexcept {
+  std::size_t sum = 0;
+  for (const Term& term : terms_)
+    for (const Atom& atom : term) sum += atom.name.empty() ? 1 : property_cost;
+  return sum;
+}
+
+/// RE2 takes `[Kk]` for `(?i:k)`, and then `[Kk]|x` finds U+212A, the Kelvin sign, and `k|[Kk]` does not find "K".
+bool CharSet::is_ascii_case_pair() const noexcept {
+  if (terms_.size() != 2 || terms_.begin()->size() != 1 || terms_.rbegin()->size() != 1) return false;
+  const Atom &first = *terms_.begin()->begin(), &second = *terms_.rbegin()->begin();
+  return !first.negated && !second.negated && first.low == first.high && second.low == second.high &&
+         is_ascii_alnum(first.low) && (first.low | 0x20) == second.low;
+}
+
+std::string CharSet::to_re2(bool ignore_case) const {
+  if (is_ascii_case_pair())
+    return "(?:" + terms_.begin()->begin()->item() + "|" + terms_.rbegin()->begin()->item() + ")";
+  std::string plain, alternatives;
+  for (const Term& term : terms_) {
+    if (term.size() == 1 && !term.begin()->negated) {
+      plain += term.begin()->item();
+      continue;
+    }
+    std::string items;
+    for (const Atom& atom : term) {
+      // Folding the complement of a range adds what folding the range should have removed.
+      if (ignore_case && !atom.caseless && !atom.negated)
+        throw RegexpError("an intersection or difference of these character classes is not supported with (?i)");
+      items += atom.complement().item();
+    }
+    if (items.empty()) return "(?s:.)";
+    alternatives += (alternatives.empty() ? "[^" : "|[^") + items + "]";
+  }
+  if (plain.empty() && alternatives.empty()) return "[^\\x{0}-\\x{10ffff}]";
+  if (plain.empty()) return "(?:" + alternatives + ")";
+  plain = "[" + plain + "]";
+  return alternatives.empty() ? plain : "(?:" + plain + "|" + alternatives + ")";
+}
+
+void append_literal(std::string& re2, char32_t c) {
+  if (is_ascii_alnum(c)) {
+    re2 += static_cast<char>(c);
+    return;
+  }
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "\\x{%x}", static_cast<unsigned>(c));
+  re2 += text.data();
+}
+
+}  // namespace statehouse::detail

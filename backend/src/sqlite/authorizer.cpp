@@ -1,0 +1,62 @@
+#include "sqlite/authorizer.hpp"
+
+#include <strings.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string_view>
+
+namespace statehouse::detail {
+namespace {
+
+using Names = std::span<const std::string_view>;
+
+bool contains(Names names, const char* name) noexcept {
+  return std::ranges::any_of(names, [&](std::string_view other) {
+    return other.size() == std::string_view(name).size() && strncasecmp(other.data(), name, other.size()) == 0;
+  });
+}
+
+/// Their argument says what to look at, or belongs to the file or the transaction, not to the connection.
+constexpr std::array<std::string_view, 14> harmless_with_value{
+    "table_info",        "table_xinfo",      "table_list",     "index_list",        "index_info",
+    "index_xinfo",       "foreign_key_list", "quick_check",    "function_list",     "integrity_check",
+    "foreign_key_check", "user_version",     "application_id", "defer_foreign_keys"};
+/// They act even without an argument.
+constexpr std::array<std::string_view, 4> acting{"wal_checkpoint", "optimize", "incremental_vacuum", "shrink_memory"};
+/// The pool's promises rest on these: one writer, which alone checkpoints, in WAL mode; waits that end with the job.
+constexpr std::array<std::string_view, 7> guarded{"busy_timeout",   "journal_mode",   "locking_mode",
+                                                  "query_only",     "trusted_schema", "wal_autocheckpoint",
+                                                  "writable_schema"};
+constexpr std::array<std::string_view, 1> checkpoint{"wal_checkpoint"};
+
+const char* refuse_pragma(permission granted, connection_role role, const char* name, const char* value) noexcept {
+  if (role == connection_role::reader && contains(checkpoint, name)) return "only the writer checkpoints";
+  if (granted == permission::maintenance)
+    return value != nullptr && contains(guarded, name) ? "this PRAGMA is a setting of the pool: set it in the options"
+                                                       : nullptr;
+  if (value == nullptr && !contains(acting, name)) return nullptr;
+  if (value != nullptr && contains(harmless_with_value, name)) return nullptr;
+  return "a PRAGMA that changes a connection is refused here: use write_without_transaction or the options";
+}
+
+}  // namespace
+
+const char* refusal(permission granted, connection_role role, int action, const char* first,
+                    const char* second) noexcept {
+  if (granted == permission::unrestricted) return nullptr;
+  if (action == SQLITE_PRAGMA) return refuse_pragma(granted, role, first, second);
+  if (granted == permission::maintenance) return nullptr;
+  switch (action) {
+    case SQLITE_TRANSACTION:
+      return "BEGIN, COMMIT and ROLLBACK are refused here: use write(f), or begin() for a transaction that spans "
+             "awaits";
+    case SQLITE_SAVEPOINT: return "SAVEPOINT is refused here: use savepoint(f)";
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH: return "ATTACH and VACUUM are refused here: use write_without_transaction(f)";
+    default: return nullptr;
+  }
+}
+
+}  // namespace statehouse::detail
