@@ -12,7 +12,8 @@ class AppState;
 
 namespace statehouse::server {
 
-/// The HTTP interface of the example: which path and method does what. README.md describes it for its users.
+/// The HTTP interface of the example: which path and method does what. backend/docs/server.md describes it for its
+/// users.
 class Routes {
  public:
   explicit Routes(AppState& state) noexcept : state_(state), contexts_(state) {}

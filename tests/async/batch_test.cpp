@@ -415,8 +415,9 @@ TEST_CASE_METHOD(Batching, "group commit: write(f) without it, and execute_retur
   check_all_clean(app, pool);
 }
 
-TEST_CASE_METHOD(Batching, "cancel: what is claimed but not begun ends at once, with any type, and never runs") {
-  //   writer                         three callers, claimed with it
+TEST_CASE_METHOD(Batching,
+                 "cancel: what waits behind a running statement ends at once, with any type, and never runs") {
+  //   writer                         three callers, who wait behind it
   //   first statement, in a hook
   //                                  cancelled: resumed before the hook returns
   //   first statement ends
@@ -497,8 +498,8 @@ TEST_CASE_METHOD(Batching, "cancel: between being taken by a thread and beginnin
   CHECK(hook.calls < 10'000);
 }
 
-TEST_CASE_METHOD(Batching, "acquire timeout: strikes what is claimed but not begun, while another statement runs") {
-  //   writer                          two callers, claimed with it
+TEST_CASE_METHOD(Batching, "acquire timeout: strikes what waits while another statement runs") {
+  //   writer                          two callers, who wait behind it
   //   first statement, in a hook
   //                                   1 s: the first is told who holds the connection
   //   first statement ends

@@ -251,7 +251,7 @@ TEST_CASE_METHOD(Held, "transaction: assigned over, the old one is rolled back a
   auto second = app.spawn(pool.begin());
   app.settle();
   CHECK(!second.done());
-  transaction = Transaction(detail::LeaseHandle());
+  transaction = Transaction();
   transaction = app.finish(second);
   app.run(transaction.execute("INSERT INTO t(a) VALUES (2)"));
   app.run(std::move(transaction).commit());

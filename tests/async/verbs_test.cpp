@@ -192,6 +192,19 @@ TEST_CASE_METHOD(Verbs, "read: all statements of a closure see one snapshot, wha
   CHECK(count(app, pool) == 1);
 }
 
+TEST_CASE_METHOD(Verbs, "read: quick_check fits into the snapshot of a closure and leaves the reader as it was") {
+  app.run(pool.execute("CREATE TABLE checked(x CHECK(x > 0))"));
+  const auto look = [](Reader& db) {
+    const int before = db.query_one<int>("PRAGMA ignore_check_constraints");
+    const QuickCheck check = quick_check(db);
+    return std::tuple(before, check.findings.size(), check.finished,
+                      db.query_one<int>("PRAGMA ignore_check_constraints"));
+  };
+  for (std::size_t i = 0; i <= pool.stats().readers.connections; ++i)
+    CHECK(app.run(pool.read(look)) == std::tuple(0, std::size_t(0), true, 0));
+  check_all_clean(app, pool);
+}
+
 TEST_CASE_METHOD(Verbs, "write: commits when the closure returns, whatever it returns") {
   const auto nothing = [](Connection& db) { db.execute("INSERT INTO t(b) VALUES ('a')"); };
   app.run(pool.write(nothing));
@@ -376,38 +389,6 @@ TEST_CASE_METHOD(Verbs, "arguments: text, views and temporaries may die right af
   const auto row = app.run(pool.query_one<std::tuple<std::string, std::vector<std::byte>>>("SELECT b, c FROM t"));
   CHECK(std::get<0>(row) == "a text that is longer than the small string optimisation");
   CHECK(std::get<1>(row) == std::vector<std::byte>(100, std::byte{0x5a}));
-}
-
-TEST_CASE_METHOD(Verbs,
-                 "options: a designated initialiser fits in front of every statement verb and behind every closure") {
-  app.run([&]() -> asio::awaitable<void> {
-    co_await pool.execute({.timeout = 500ms}, "INSERT INTO t(a, b) VALUES (?, ?)", 1, "x");
-    co_await pool.execute_returning<int>({.run_timeout = 1s}, "INSERT INTO t(b) VALUES (?) RETURNING a", "y");
-    co_await pool.query_all<int>({.timeout = 500ms, .run_timeout = 1s}, "SELECT a FROM t WHERE a > ?", 0);
-    co_await pool.query_optional<int>({.timeout = 500ms}, "SELECT a FROM t WHERE a = ?", 1);
-    co_await pool.query_one<int>({.timeout = 500ms}, "SELECT a FROM t WHERE a = ?", 1);
-    co_await pool.read([](Reader&) {}, {.timeout = 500ms});
-    co_await pool.write([](Connection&) {}, {.timeout = 500ms});
-    co_await pool.write_without_transaction([](Connection&) {}, {.timeout = 500ms});
-    auto lease = co_await pool.acquire(reader, {.timeout = 500ms});
-    co_await lease.read([](Reader&) {}, {.run_timeout = 1s});
-    auto transaction = co_await pool.begin({.timeout = 500ms});
-    co_await transaction.savepoint([](Connection&) {}, {.run_timeout = 1s});
-    co_await std::move(transaction).commit();
-  });
-  CHECK(count(app, pool) == 2);
-}
-
-TEST_CASE_METHOD(Verbs, "options: the longest duration means no limit instead of overflowing") {
-  const CallOptions forever{.timeout = std::chrono::milliseconds::max(),
-                            .run_timeout = std::chrono::milliseconds::max()};
-  CHECK(app.run(pool.query_one<int>(forever, "SELECT 1")) == 1);
-  auto transaction = app.run(pool.begin());
-  auto waiting = app.spawn(pool.execute(forever, "INSERT INTO t(b) VALUES ('x')"));
-  app.clock->advance(std::chrono::hours(24));
-  CHECK(!waiting.done());
-  app.run(std::move(transaction).commit());
-  CHECK(app.finish(waiting).changes == 1);
 }
 
 TEST_CASE_METHOD(Verbs, "errors and logs: bound values never appear, SQL text is cut") {

@@ -250,14 +250,13 @@ TEST_CASE_METHOD(Log, "wal: while the log is cut no read begins, and none is for
 }
 
 TEST_CASE_METHOD(Log,
-                 "wal: a reader that becomes free while others are held back takes over what is behind a slow one") {
+                 "wal: who waits behind a slow reader gets away to one that became free while others were held back") {
   // reader 1                     reader 2                     writer
   //                              leased
-  // claims slow and behind
-  // slow begins                                               INSERT ... over the limit: waits for a gap
+  // takes slow; it begins                                     INSERT ... over the limit: waits for a gap
   //                              given back, held back
   //                                                           no gap within 10 ms: lets them begin
-  //                              claims behind; runs it
+  //                              takes behind; runs it
   // slow ends
   make_long();
   auto lease = app.run(pool.acquire(reader));

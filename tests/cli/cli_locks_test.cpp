@@ -1,3 +1,4 @@
+#include <SQLiteCpp/Database.h>
 #include <catch2/catch_test_macros.hpp>
 
 #include "../../tools/cli/arguments.hpp"
@@ -30,7 +31,7 @@ TEST_CASE(
   int writer = 0;
   {
     Connection connection = cli::open_to_write(arguments, cli::database_file(arguments));
-    writer = RecordingVfs::handle_of(connection.session().handle());
+    writer = RecordingVfs::handle_of(connection.native().getHandle());
     for (int i = 0; i < 2000; ++i) connection.execute("INSERT INTO t VALUES (randomblob(4000))");
   }
   {

@@ -263,7 +263,7 @@ TEST_CASE("scripts: triggers that feed an FTS5 table work on connections that tr
     Connection db(dir / "a.db");
     CHECK(Migrator::from_files(files).run(db).versions.size() == 1);
     int trusted = 1;
-    sqlite3_db_config(db.session().handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1, &trusted);
+    sqlite3_db_config(db.native().getHandle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1, &trusted);
     CHECK(trusted == 0);
   }
   ConnectionOptions options;

@@ -15,7 +15,8 @@ namespace json = boost::json;
 
 namespace {
 
-/// Where RE2 cannot answer as Rust's `regex` does; everything else agrees. The README's table lists the same.
+/// Where RE2 cannot answer as Rust's `regex` does; everything else agrees. The table of backend/docs/regexp.md lists
+/// the same.
 struct Difference {
   std::string_view pattern, text;
   std::string_view ours;  // "1", "0", "null" or "error"

@@ -1,5 +1,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -7,14 +9,16 @@
 #include <statehouse/statehouse.hpp>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace {
 
-boost::asio::awaitable<void> use(statehouse::AppState& state) {
-  co_await state.init();
-  auto pool = co_await state.db_instances.get_pool("notes");
+boost::asio::awaitable<void> use(statehouse::AppState& state, statehouse::Pool pool) {
   co_await pool.execute("INSERT INTO note (text) VALUES (?)", "kept");
   const auto text = co_await pool.query_one<std::string>("SELECT text FROM note");
+  auto transaction = co_await pool.begin();
+  co_await transaction.execute({.run_timeout = std::chrono::seconds(1)}, "UPDATE note SET text = ?", "changed");
+  co_await std::move(transaction).commit();
   const auto report = co_await state.shutdown();
   if (text != "kept" || !report.clean()) throw std::runtime_error("wrong result");
 }
@@ -27,8 +31,17 @@ int main() {
   statehouse::AppState state{io.get_executor(), {.data_dir = "data"}};
   state.db_instances.add_migrator("notes", statehouse::migrations::notes());
 
+  auto ready = boost::asio::co_spawn(io, state.init(), boost::asio::use_future);
+  io.run();
+  ready.get();
+  auto opened = boost::asio::co_spawn(io, state.db_instances.get_pool("notes"), boost::asio::use_future);
+  io.restart();
+  io.run();
+  const statehouse::Pool pool = opened.get();
+
   std::exception_ptr failure;
-  boost::asio::co_spawn(io, use(state), [&](std::exception_ptr error) { failure = error; });
+  boost::asio::co_spawn(io, use(state, pool), [&](std::exception_ptr error) { failure = error; });
+  io.restart();
   io.run();
   if (failure) std::rethrow_exception(failure);
   std::cout << "ok\n";

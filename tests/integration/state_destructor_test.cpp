@@ -247,7 +247,7 @@ TEST_CASE("destructor: a running closure holds it up for about two seconds, no l
   auto work = [&](Connection& db) {
     running.set_value();
     leave.get_future().wait();
-    db.session();  // still a connection
+    static_cast<void>(db.native());  // still a connection
     return 7;
   };
   auto writing = app.spawn(pool.write(work));

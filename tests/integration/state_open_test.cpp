@@ -4,6 +4,8 @@
 #include <latch>
 
 #include "child_process.hpp"
+#include "pool/pool_access.hpp"
+#include "state/database_threads.hpp"
 #include "state/registry.hpp"
 #include "state_support.hpp"
 
@@ -39,7 +41,8 @@ TEST_CASE("get_pool: a hundred concurrent first calls open and migrate once and 
   app.state->db_instances.add_migrator("context", counts.migrator());
   app.run(app.state->init());
   // callers (io)                                database thread (db)
-  // 100 x get_pool: one posts, 100 wait
+  // 100 x get_pool: all wait
+  //                                             the strand: posts the opening
   //                                             opens, migrates, publishes
   // 100 resume
   std::vector<Task<Pool>> callers;
@@ -47,6 +50,7 @@ TEST_CASE("get_pool: a hundred concurrent first calls open and migrate once and 
     callers.push_back(app.spawn(app.state->db_instances.get_pool(i % 2 == 0 ? "context" : "context.db")));
   for (auto& caller : callers) CHECK_FALSE(caller.done());
   CHECK(app.state->db_instances.stats().at(0).state == database_state::opening);
+  CHECK(app.step_db());
   CHECK(app.step_db());
   CHECK_FALSE(app.step_db());  // nobody has posted a second opening
   app.settle();
@@ -306,6 +310,7 @@ TEST_CASE("get_pool: a cancellation, a timeout or a shutdown during the opening 
   callers.push_back(app.spawn(app.state->db_instances.get_pool("x")));
   callers.push_back(app.spawn(app.state->db_instances.get_pool("x", {.timeout = 100ms})));
   callers.push_back(app.spawn(app.state->db_instances.get_pool("x")));
+  app.step_db();  // the strand
   app.step_db();
   CHECK(callers[0].code() == asio::error::operation_aborted);
   CHECK(callers[1].code() == errc::acquire_timeout);
@@ -360,28 +365,31 @@ TEST_CASE("get_pool: a failed database is refused to a caller that had not seen 
   //                                    (another caller has opened it;) its file is gone: failed
   // joins the waiters: refused
   SteppedApp app;
-  auto registry = std::make_shared<detail::Registry>(detail::RegistryConfig{.data_dir = app.dir.path(),
-                                                                            .prefix = {},
-                                                                            .pool = {},
-                                                                            .executor = app.db.get_executor(),
-                                                                            .clock = app.clock,
-                                                                            .logger = app.log.logger()});
-  const DbInstances databases(registry);
+  const detail::DatabaseThreads threads(app.db.get_executor(), 0);
+  const auto registry = std::make_shared<detail::Registry>(detail::RegistryConfig{.data_dir = app.dir.path(),
+                                                                                  .prefix = {},
+                                                                                  .pool = {},
+                                                                                  .executor = threads.executor(),
+                                                                                  .clock = app.clock,
+                                                                                  .logger = app.log.logger()});
   app.run(registry->init());
-  app.run(databases.get_pool("x"));
+  const auto database = registry->to_open(DatabaseName::parse_or_throw("x"));
+  const auto join = [&]() -> asio::awaitable<std::shared_ptr<detail::PoolCore>> {
+    detail::OpenWaiter waiter({});
+    auto start = [&] { database->wait_for_open(waiter); };
+    co_await detail::suspend(waiter, start);
+    co_return waiter.take();
+  };
+  CHECK(app.run(join) != nullptr);
   fs::remove(app.dir / "x.db");
   app.clock->advance(1s);
   app.settle();
-  const auto late_caller = [&]() -> asio::awaitable<Pool> {
-    detail::OpenWaiter waiter(*registry, DatabaseName::parse_or_throw("x"), {});
-    auto start = [&] { registry->wait_for_open(waiter); };
-    co_await detail::suspend(waiter, start);
-    co_return Pool(waiter.take());
-  };
-  auto late = app.spawn(late_caller);
+  auto late = app.spawn(join);
   app.settle();
   CHECK(late.code() == errc::file_replaced);
-  CHECK(app.run(databases.shutdown()).clean());
+  const auto shutdown = registry->shut_down({});
+  app.settle();
+  CHECK(shutdown->report().clean());
 }
 
 TEST_CASE("in memory: one connection serves everybody, for as long as the state lives, and leaves no file") {

@@ -1,8 +1,7 @@
-#include <boost/asio/execution.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "state/registry.hpp"
 #include "state_support.hpp"
+#include "telling_executor.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -108,13 +107,15 @@ TEST_CASE("shutdown: every database is closed, readers before the writer, and th
 
 TEST_CASE("shutdown: an opening that waits for a thread never begins") {
   // callers (io)                                database thread (db)
-  // get_pool("x")                               (busy elsewhere)
+  // get_pool("x")                               (the strand may post the opening; then busy elsewhere)
   // shutdown: both are done
   //                                             finds that it is not wanted
+  const bool posted = GENERATE(false, true);
   SteppedApp app;
   app.run(app.state->init());
   auto first = app.spawn(app.state->db_instances.get_pool("x"));
   auto second = app.spawn(app.state->db_instances.get_pool("x"));
+  if (posted) CHECK(app.step_db());
   auto shutdown = app.spawn(app.state->shutdown(limits));
   while (app.step_io()) {
   }
@@ -223,13 +224,14 @@ TEST_CASE("shutdown: an opening that cannot be stopped is reported at the deadli
 TEST_CASE("shutdown: callers whose opening is over but who have not resumed get a closed pool") {
   // database thread (db)      callers (io)            another thread (other)
   //                           get_pool("x")
-  // opened: resumption posted
+  // the strand; opened: resumption posted
   //                                                   shutdown begins
   //                           resumes with the pool
   //                           execute: closed
   SteppedApp app;
   app.run(app.state->init());
   auto caller = app.spawn(app.state->db_instances.get_pool("x"));
+  CHECK(app.step_db());
   CHECK(app.step_db());
   Spawner spawner;
   asio::io_context other;
@@ -516,58 +518,38 @@ TEST_CASE("shutdown: a statement that a closure has left alive does not keep the
   check_closed(pool.path());
 }
 
-/// Tells the test that something is being posted, before it is.
-struct TellingExecutor {
-  asio::io_context* context;
-  std::function<void()>* tell;
-
-  template <class F>
-  void execute(F&& f) const {
-    (*tell)();
-    asio::post(*context, std::forward<F>(f));
-  }
-  asio::execution_context& query(asio::execution::context_t) const noexcept { return *context; }
-  static constexpr asio::execution::blocking_t query(asio::execution::blocking_t) noexcept {
-    return asio::execution::blocking.never;
-  }
-  bool operator==(const TellingExecutor&) const noexcept = default;
-};
-
 TEST_CASE("shutdown: a second, impatient caller may come before the first has closed the pools") {
   // caller a                                    caller b (grace 0)
-  // begin_shutdown: refuses the waiter of "y"
-  //                                             begin_shutdown: the grace time is over
+  // shutdown: refuses the waiter of "a"
+  //                                             shutdown: the grace time is over
   // closes the pool of "x"
   // the statement posted on a lease of "x" is refused, not completed without having run
   SteppedApp app;
-  auto registry = std::make_shared<detail::Registry>(detail::RegistryConfig{.data_dir = app.dir.path(),
-                                                                            .prefix = {},
-                                                                            .pool = {},
-                                                                            .executor = app.db.get_executor(),
-                                                                            .clock = app.clock,
-                                                                            .logger = app.log.logger()});
-  const DbInstances databases(registry);
-  app.run(registry->init());
-  const Pool pool = app.run(databases.get_pool("x"));
+  const Pool pool = app.open("x");
   WriterLease lease = app.run(pool.acquire(writer));
   auto posted = app.spawn(lease.execute_returning<int>("SELECT 1"));
 
   std::function<void()> tell = [] {};
   Spawner spawner;
-  auto waiting = spawner(asio::any_io_executor(TellingExecutor{&app.io, &tell}), databases.get_pool("y"));
+  auto waiting = spawner(asio::any_io_executor(TellingExecutor{&app.io, &tell}), app.state->db_instances.get_pool("a"));
   while (app.step_io()) {
   }
-  bool told = false;
+  asio::io_context other;
+  std::optional<Task<ShutdownReport>> impatient;
   tell = [&] {
-    if (std::exchange(told, true)) return;
-    registry->begin_shutdown({.grace = 0ms, .deadline = 1s});
+    if (impatient) return;
+    impatient = spawner(other.get_executor(), app.state->shutdown({.grace = 0ms, .deadline = 1s}));
+    other.poll();
   };
-  registry->begin_shutdown(limits);
+  auto patient = app.spawn(app.state->shutdown(limits));
   app.settle();
-  CHECK(told);
   CHECK(waiting.code() == errc::closed);
   CHECK(posted.code() == errc::closed);
-  CHECK(app.run(databases.shutdown()).clean());
+  CHECK(patient.get().clean());
+  other.restart();
+  other.poll();
+  REQUIRE(impatient.has_value());
+  CHECK(impatient->get().clean());
   check_closed(pool.path());
 }
 

@@ -1,5 +1,6 @@
 #include <spdlog/spdlog.h>
 
+#include <SQLiteCpp/Database.h>
 #include <catch2/catch_test_macros.hpp>
 #include <functional>
 #include <string>
@@ -20,7 +21,7 @@ namespace {
 /// A log that is checkpointed and a cache that spills often, so that there is more than one kind of write to fail.
 ConnectionOptions busy_disk(durability synchronous) {
   ConnectionOptions options{.synchronous = synchronous, .cache_kib = 40};
-  options.on_connect = [](Connection& db, connection_role) { sqlite3_wal_autocheckpoint(db.session().handle(), 8); };
+  options.on_connect = [](Connection& db, connection_role) { sqlite3_wal_autocheckpoint(db.native().getHandle(), 8); };
   return options;
 }
 

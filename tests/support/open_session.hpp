@@ -9,11 +9,24 @@
 #include <system_error>
 #include <vector>
 
+#include "engine/connection_access.hpp"
+#include "engine/scopes.hpp"
 #include "log_capture.hpp"
 #include "manual_clock.hpp"
+#include "sqlite/local_session.hpp"
 #include "statehouse/connection.hpp"
 
 namespace statehouse::test {
+
+inline Connection open(detail::SessionConfig config) {
+  const ConnectionOptions options = config.options;
+  return detail::ConnectionAccess::open(std::make_unique<detail::LocalSession>(std::move(config)), options);
+}
+
+/// What is behind a connection.
+inline detail::LocalSession& session(Reader& connection) {
+  return detail::local_session_of(connection);
+}
 
 /// What a pool would open a connection with, on a clock that stands still.
 struct Fixture {
@@ -23,14 +36,16 @@ struct Fixture {
   ConnectionOptions options{};
 
   detail::SessionConfig config(connection_role role = connection_role::writer) const {
-    detail::SessionConfig result;
-    result.path = path;
-    result.database = "test";
-    result.role = role;
-    result.options = options;
-    result.interrupter = std::make_shared<detail::Interrupter>(clock);
-    result.logger = log.logger();
-    return result;
+    return {.path = path,
+            .context = {.database = "test",
+                        .role = role,
+                        .interrupter = std::make_shared<detail::Interrupter>(clock),
+                        .logger = log.logger()},
+            .options = options};
+  }
+  Connection open(connection_role role = connection_role::writer) const { return test::open(config(role)); }
+  std::unique_ptr<Connection> connect(connection_role role = connection_role::writer) const {
+    return detail::connect(std::make_unique<detail::LocalSession>(config(role)), options);
   }
 };
 

@@ -57,7 +57,7 @@ std::string journal_mode(const fs::path& file) {
 TEST_CASE(
     "backup: a private copy in WAL mode, with progress to the last page, and the locks of the process as they were") {
   Source source;
-  source.connection.session().begin(detail::transaction_kind::deferred);
+  session(source.connection).begin(detail::transaction_kind::deferred);
   REQUIRE(source.connection.query_one<int>("SELECT count(*) FROM t") == 1000);  // locks that would be missed
   const auto locks = locks_of_this_process();
   REQUIRE(locks.size() >= 3);
@@ -70,7 +70,7 @@ TEST_CASE(
   };
   const auto report = backup(source.connection, source.dir / "copy.db", options);
   CHECK(locks_of_this_process() == locks);
-  source.connection.session().rollback();
+  session(source.connection).rollback();
   CHECK(mode_of(source.dir / "copy.db") == 0600);
   CHECK(report.bytes == static_cast<std::int64_t>(fs::file_size(source.dir / "copy.db")));
   CHECK(done.size() > 2);
@@ -92,40 +92,40 @@ TEST_CASE("backup: the copy is what the reader's transaction sees, whatever is c
   REQUIRE(calls > 2);
   CHECK(rows_in(source.dir / "copy.db") == 1000);
   CHECK(source.connection.query_one<int>("SELECT count(*) FROM t") == 1000 - calls);
-  CHECK_FALSE(reader.session().in_transaction());
+  CHECK_FALSE(session(reader).in_transaction());
 
-  reader.session().begin(detail::transaction_kind::deferred);
+  session(reader).begin(detail::transaction_kind::deferred);
   CHECK(reader.query_one<int>("SELECT count(*) FROM t") == 1000 - calls);
   source.connection.execute("DELETE FROM t");
   backup(reader, source.dir / "older.db");
   CHECK(rows_in(source.dir / "older.db") == 1000 - calls);
-  CHECK(reader.session().in_transaction());
+  CHECK(session(reader).in_transaction());
 }
 
 TEST_CASE("backup: a stop request, an exception and a damaged database leave nothing behind") {
   Source source;
   BackupOptions stopping;
   stopping.on_progress = [&](std::int64_t, std::int64_t) {
-    source.connection.session().interrupter().request(detail::stop_reason::cancelled);
+    session(source.connection).interrupter().request(detail::stop_reason::cancelled);
   };
   CHECK(code_of([&] { backup(source.connection, source.dir / "copy.db", stopping); }) ==
         boost::system::errc::operation_canceled);
-  source.connection.session().interrupter().disarm();
+  session(source.connection).interrupter().disarm();
   BackupOptions throwing;
   throwing.on_progress = [](std::int64_t, std::int64_t) { throw std::runtime_error("enough"); };
   CHECK_THROWS_AS(backup(source.connection, source.dir / "copy.db", throwing), std::runtime_error);
   CHECK(source.files() == untouched);
   CHECK_NOTHROW(backup(source.connection, source.dir / "copy.db"));
 
-  source.connection.session().begin(detail::transaction_kind::immediate);
+  session(source.connection).begin(detail::transaction_kind::immediate);
   CHECK(code_of([&] { backup(source.connection, source.dir / "bad.db"); }) == errc::operation_in_progress);
   {
-    detail::Session::PermissionScope scope(source.connection.session(), detail::permission::unrestricted);
-    sqlite3_db_config(source.connection.session().handle(), SQLITE_DBCONFIG_DEFENSIVE, 0, nullptr);
+    detail::PermissionScope scope(session(source.connection), detail::permission::unrestricted);
+    sqlite3_db_config(session(source.connection).handle().get(), SQLITE_DBCONFIG_DEFENSIVE, 0, nullptr);
     source.connection.execute_script(
         "CREATE INDEX i ON t(x); PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage = 3 WHERE name = 'i'");
   }
-  source.connection.session().commit();
+  session(source.connection).commit();
   CHECK(code_of([&] { backup(source.connection, source.dir / "bad.db"); }) == make_sqlite_error(SQLITE_CORRUPT));
   CHECK_FALSE(fs::exists(source.dir / "bad.db"));
 }

@@ -17,6 +17,7 @@ using detail::permission;
 using test::code_of;
 using test::contains;
 using test::error_of;
+using test::session;
 
 namespace {
 
@@ -34,13 +35,13 @@ std::string setting(Connection& db, const std::string& name) {
     *static_cast<std::string*>(to) = values[0];
     return 0;
   };
-  REQUIRE(sqlite3_exec(db.session().handle(), ("PRAGMA " + name).c_str(), keep, &value, nullptr) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(session(db).handle().get(), ("PRAGMA " + name).c_str(), keep, &value, nullptr) == SQLITE_OK);
   return value;
 }
 
 int config_of(Connection& db, int option) {
   int value = -1;
-  sqlite3_db_config(db.session().handle(), option, -1, &value);
+  sqlite3_db_config(session(db).handle().get(), option, -1, &value);
   return value;
 }
 
@@ -48,8 +49,8 @@ int config_of(Connection& db, int option) {
 
 TEST_CASE("settings: a writer's and a reader's defaults") {
   File file;
-  Connection writer(file.fixture.config());
-  Connection reader(file.fixture.config(connection_role::reader));
+  Connection writer = file.fixture.open();
+  Connection reader = file.fixture.open(connection_role::reader);
   for (Connection* db : {&writer, &reader}) {
     CHECK(setting(*db, "journal_mode") == "wal");
     CHECK(setting(*db, "foreign_keys") == "1");
@@ -73,7 +74,7 @@ TEST_CASE("settings: each option arrives") {
   file.fixture.options.foreign_keys = false;
   file.fixture.options.cache_kib = 512;
   file.fixture.options.journal_size_limit = 4096;
-  Connection db(file.fixture.config());
+  Connection db = file.fixture.open();
   CHECK(setting(db, "synchronous") == "2");
   CHECK(setting(db, "foreign_keys") == "0");
   CHECK(setting(db, "cache_size") == "-512");
@@ -107,7 +108,7 @@ TEST_CASE("WAL: where SQLite silently keeps another mode, opening fails and says
   sqlite3_vfs_register(without_shared_memory, 1);
   std::optional<Error> error;
   try {
-    Connection db(file.fixture.config());
+    Connection db = file.fixture.open();
   } catch (const Error& thrown) {
     error = thrown;
   }
@@ -121,7 +122,7 @@ TEST_CASE("WAL: where SQLite silently keeps another mode, opening fails and says
 TEST_CASE("hardening: the schema table cannot be written") {
   Connection db(":memory:");
   db.execute("CREATE TABLE t(a)");
-  detail::Session::PermissionScope scope(db.session(), permission::unrestricted);
+  detail::PermissionScope scope(session(db), permission::unrestricted);
   db.execute("PRAGMA writable_schema = ON");
   const Error error = error_of([&] { db.execute("UPDATE sqlite_schema SET sql = 'garbage'"); });
   CHECK(contains(error.what(), "may not be modified"));
@@ -138,20 +139,19 @@ TEST_CASE("hardening: no extension can be loaded, in SQL or through a tokenizer"
 TEST_CASE(
     "hardening: a trigger may feed an FTS5 table only where the schema is trusted, and the error names the option") {
   File file;
-  Connection(file.fixture.config())
-      .execute_script(
-          "CREATE TABLE doc(body); CREATE VIRTUAL TABLE f USING fts5(body);"
-          "CREATE TRIGGER feed AFTER INSERT ON doc BEGIN INSERT INTO f VALUES (new.body); END");
+  file.fixture.open().execute_script(
+      "CREATE TABLE doc(body); CREATE VIRTUAL TABLE f USING fts5(body);"
+      "CREATE TRIGGER feed AFTER INSERT ON doc BEGIN INSERT INTO f VALUES (new.body); END");
   const auto insert = [](Connection& db) { db.execute("INSERT INTO doc VALUES ('one')"); };
   {
-    Connection db(file.fixture.config());
+    Connection db = file.fixture.open();
     const Error error = error_of([&] { insert(db); });
     CHECK(contains(error.what(), "unsafe use of virtual table"));
     CHECK(contains(error.what(), "ConnectionOptions::trusted_schema"));
   }
   file.fixture.options.trusted_schema = true;
-  Connection db(file.fixture.config());
-  Connection reader(file.fixture.config(connection_role::reader));
+  Connection db = file.fixture.open();
+  Connection reader = file.fixture.open(connection_role::reader);
   CHECK(setting(db, "trusted_schema") == "1");
   CHECK(setting(reader, "trusted_schema") == "1");
   insert(db);
@@ -162,7 +162,7 @@ TEST_CASE("hardening: the schema may not call functions with side effects, but m
   Connection db(":memory:");
   bool called = false;
   sqlite3_create_function(
-      db.session().handle(), "effect", 0, SQLITE_UTF8, &called,
+      session(db).handle().get(), "effect", 0, SQLITE_UTF8, &called,
       [](sqlite3_context* context, int, sqlite3_value**) { *static_cast<bool*>(sqlite3_user_data(context)) = true; },
       nullptr, nullptr);
   db.execute("CREATE VIEW v AS SELECT effect()");
@@ -193,8 +193,8 @@ TEST_CASE("on_connect: runs for each connection, after the settings, with its ro
         db.native().getHandle(), "seven", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, nullptr,
         [](sqlite3_context* context, int, sqlite3_value**) { sqlite3_result_int(context, 7); }, nullptr, nullptr);
   };
-  Connection writer(file.fixture.config());
-  Connection reader(file.fixture.config(connection_role::reader));
+  Connection writer = file.fixture.open();
+  Connection reader = file.fixture.open(connection_role::reader);
   CHECK(roles == std::vector{connection_role::writer, connection_role::reader});
   CHECK(reader.query_one<int>("SELECT seven()") == 7);
   CHECK(setting(reader, "cache_size") == "-4000");
@@ -203,17 +203,17 @@ TEST_CASE("on_connect: runs for each connection, after the settings, with its ro
 
 TEST_CASE("on_connect: what it throws comes through, and nothing stays open") {
   File file;
-  { Connection(file.fixture.config()).execute("CREATE TABLE t(a)"); }
+  { file.fixture.open().execute("CREATE TABLE t(a)"); }
   struct Odd {};
   for (const auto role : {connection_role::writer, connection_role::reader}) {
     file.fixture.options.on_connect = [](Connection& db, connection_role) {
       db.query_all<int>("SELECT count(*) FROM t");
       throw Odd();
     };
-    CHECK_THROWS_AS(Connection(file.fixture.config(role)), Odd);
+    CHECK_THROWS_AS(file.fixture.open(role), Odd);
     CHECK(test::open_descriptors(file.fixture.path) == 0);
     file.fixture.options.on_connect = [](Connection& db, connection_role) { db.execute("SELECT nothing"); };
-    CHECK_THROWS_AS(Connection(file.fixture.config(role)), Error);
+    CHECK_THROWS_AS(file.fixture.open(role), Error);
     CHECK(test::open_descriptors(file.fixture.path) == 0);
   }
 }
@@ -224,8 +224,8 @@ TEST_CASE("on_connect: a transaction it leaves open does not reach the first use
     db.execute("BEGIN IMMEDIATE");
     db.execute("CREATE TABLE half(a)");
   };
-  Connection db(file.fixture.config());
-  CHECK_FALSE(db.session().in_transaction());
+  Connection db = file.fixture.open();
+  CHECK_FALSE(session(db).in_transaction());
   CHECK(db.query_one<int>("SELECT count(*) FROM sqlite_schema") == 0);
 }
 
@@ -237,14 +237,14 @@ TEST_CASE("on_connect: may not loosen what the pool rests on") {
           "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA busy_timeout = 0"})
       CHECK(code_of([&] { db.execute(sql); }) == errc::statement_refused);
   };
-  Connection writer(file.fixture.config());
-  Connection reader(file.fixture.config(connection_role::reader));
+  Connection writer = file.fixture.open();
+  Connection reader = file.fixture.open(connection_role::reader);
   CHECK(setting(writer, "journal_mode") == "wal");
 }
 
 TEST_CASE("restore_settings: undoes what maintenance has changed and detaches what it has attached") {
   File file;
-  Connection db(file.fixture.config());
+  Connection db = file.fixture.open();
   const std::vector<std::string> names{"foreign_keys",       "synchronous",        "cache_size",
                                        "temp_store",         "cell_size_check",    "analysis_limit",
                                        "journal_size_limit", "recursive_triggers", "ignore_check_constraints",
@@ -254,7 +254,7 @@ TEST_CASE("restore_settings: undoes what maintenance has changed and detaches wh
   std::vector<std::string> before;
   for (const auto& name : names) before.push_back(setting(db, name));
   {
-    detail::Session::PermissionScope scope(db.session(), permission::maintenance);
+    detail::PermissionScope scope(session(db), permission::maintenance);
     for (const auto& name : names) {
       // Any value that is not the one before.
       for (const char* value : {"0", "1", "2", "65536"}) {
@@ -267,7 +267,7 @@ TEST_CASE("restore_settings: undoes what maintenance has changed and detaches wh
     db.execute("ATTACH ':memory:' AS first");
     db.execute("ATTACH ':memory:' AS \"sec\"\"ond\"");
   }
-  db.session().restore_settings();
+  session(db).restore_settings();
   for (std::size_t i = 0; i < names.size(); ++i) {
     CAPTURE(names[i]);
     CHECK(setting(db, names[i]) == before[i]);
@@ -284,15 +284,15 @@ TEST_CASE("restore_settings: goes back to what on_connect has set and attached, 
     db.execute("PRAGMA recursive_triggers = ON");
     db.execute("ATTACH ':memory:' AS mine");
   };
-  Connection db(file.fixture.config());
+  Connection db = file.fixture.open();
   {
-    detail::Session::PermissionScope scope(db.session(), permission::maintenance);
+    detail::PermissionScope scope(session(db), permission::maintenance);
     db.execute("PRAGMA cache_size = -100");
     db.execute("PRAGMA synchronous = OFF");
     db.execute("PRAGMA recursive_triggers = OFF");
     db.execute("ATTACH ':memory:' AS theirs");
   }
-  db.session().restore_settings();
+  session(db).restore_settings();
   CHECK(setting(db, "cache_size") == "-4000");
   CHECK(setting(db, "synchronous") == "2");
   CHECK(setting(db, "recursive_triggers") == "1");
@@ -302,17 +302,17 @@ TEST_CASE("restore_settings: goes back to what on_connect has set and attached, 
 
 TEST_CASE("restore_settings: puts back what only a migration may change") {
   File file;
-  Connection db(file.fixture.config());
+  Connection db = file.fixture.open();
   db.execute("CREATE TABLE t(a)");
   {
-    detail::Session::PermissionScope scope(db.session(), permission::unrestricted);
+    detail::PermissionScope scope(session(db), permission::unrestricted);
     db.execute("PRAGMA journal_mode = DELETE");
     db.execute("PRAGMA wal_autocheckpoint = 7");
     db.execute("PRAGMA writable_schema = ON");
     db.execute("PRAGMA trusted_schema = ON");
     db.execute("PRAGMA query_only = ON");
   }
-  db.session().restore_settings();
+  session(db).restore_settings();
   CHECK(setting(db, "journal_mode") == "wal");
   CHECK(setting(db, "wal_autocheckpoint") == "1000");
   CHECK(setting(db, "writable_schema") == "0");
@@ -322,19 +322,19 @@ TEST_CASE("restore_settings: puts back what only a migration may change") {
 
 TEST_CASE("restore_settings: after clean, works whatever the closure has left, and though it was cancelled") {
   File file;
-  Connection db(file.fixture.config());
+  Connection db = file.fixture.open();
   {
-    detail::Session::PermissionScope scope(db.session(), permission::maintenance);
+    detail::PermissionScope scope(session(db), permission::maintenance);
     db.execute("PRAGMA synchronous = OFF");
     db.execute("ATTACH ':memory:' AS other");
     db.execute("BEGIN IMMEDIATE");
     db.execute("CREATE TABLE half(a)");
   }
-  db.session().interrupter().request(detail::stop_reason::cancelled);
-  CHECK(db.session().clean() == detail::hygiene::rolled_back);
-  db.session().restore_settings();
-  db.session().interrupter().disarm();
-  CHECK_FALSE(db.session().in_transaction());
+  session(db).interrupter().request(detail::stop_reason::cancelled);
+  CHECK(session(db).clean() == detail::hygiene::rolled_back);
+  session(db).restore_settings();
+  session(db).interrupter().disarm();
+  CHECK_FALSE(session(db).in_transaction());
   CHECK(setting(db, "synchronous") == "1");
   CHECK(db.query_one<int>("SELECT count(*) FROM pragma_database_list WHERE name = 'other'") == 0);
   CHECK(db.query_one<int>("SELECT count(*) FROM sqlite_schema") == 0);

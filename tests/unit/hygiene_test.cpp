@@ -23,21 +23,22 @@ using detail::hygiene;
 using test::code_of;
 using test::contains;
 using test::error_of;
+using test::session;
 
 namespace {
 
 struct File {
   test::TempDir directory;
   test::Fixture fixture{.path = directory / "a.db"};
-  std::optional<Connection> connection;
+  std::unique_ptr<Connection> connection;
 
   File() {
     detail::prepare_file(fixture.path, false, *fixture.log.logger());
-    connection.emplace(fixture.config());
+    connection = fixture.connect();
     connection->execute("CREATE TABLE t(a)");
   }
   Connection& db() { return *connection; }
-  detail::Session& session() { return connection->session(); }
+  detail::LocalSession& session() { return detail::local_session_of(*connection); }
   bool exists(const char* suffix) const { return std::filesystem::exists(fixture.path.string() + suffix); }
 };
 
@@ -141,7 +142,7 @@ TEST_CASE("close: says nothing when all is in order") {
 
 TEST_CASE("close: afterwards a request to stop reaches nothing") {
   File file;
-  const auto interrupter = file.session().config().interrupter;
+  const auto interrupter = file.session().context().interrupter;
   file.connection.reset();
   interrupter->request(detail::stop_reason::shutdown);
   CHECK(interrupter->must_stop());
@@ -171,7 +172,7 @@ TEST_CASE("fork: the child does not hang when the parent was just requesting a s
   //                                          fork; the child has the mutex locked for ever
   //                                          child: closes
   File file;
-  auto interrupter = file.session().config().interrupter;
+  auto interrupter = file.session().context().interrupter;
   std::atomic<bool> over = false;
   std::thread other([&] {
     while (!over) interrupter->request(detail::stop_reason::cancelled);
@@ -198,7 +199,7 @@ TEST_CASE("checkpoint: moves the WAL into the database and truncates it") {
   File file;
   file.db().execute("INSERT INTO t VALUES (1)");
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") > 0);
-  file.session().checkpoint(true);
+  file.session().log().checkpoint(true);
   CHECK(file.exists("-wal"));
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") == 0);
   CHECK(file.db().query_one<int>("SELECT count(*) FROM t") == 1);
@@ -210,7 +211,7 @@ TEST_CASE("checkpoint: waits for nobody who is in the way, but the next statemen
   test::Stranger stranger(file.fixture.path);
   stranger.execute("BEGIN; SELECT * FROM t");
   file.db().execute("INSERT INTO t VALUES (2)");
-  file.session().checkpoint(true);  // the clock stands still: a wait would not end
+  file.session().log().checkpoint(true);  // the clock stands still: a wait would not end
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") > 0);
   stranger.execute("COMMIT; BEGIN IMMEDIATE");
   bool waited = false;
@@ -226,12 +227,12 @@ TEST_CASE("checkpoint: waits for nobody who is in the way, but the next statemen
 TEST_CASE("prepare_close: truncates the WAL while readers are open; the last close leaves no file but the database") {
   File file;
   file.db().execute("INSERT INTO t VALUES (1)");
-  std::optional<Connection> reader;
-  reader.emplace(file.fixture.config(connection_role::reader));
+  std::unique_ptr<Connection> reader;
+  reader = file.fixture.connect(connection_role::reader);
   CHECK(reader->query_one<int>("SELECT count(*) FROM t") == 1);
   file.session().prepare_close();
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") == 0);
-  CHECK(test::prepared_statements(file.session().handle()).empty());
+  CHECK(test::prepared_statements(file.session().handle().get()).empty());
   reader.reset();
   file.connection.reset();
   CHECK(std::distance(std::filesystem::directory_iterator(file.directory.path()), {}) == 1);
@@ -251,8 +252,8 @@ TEST_CASE("prepare_close: another program's lock delays nothing") {
 
 TEST_CASE("prepare_close: works for an in-memory database") {
   test::Fixture fixture;
-  Connection db(fixture.config());
-  db.session().prepare_close();
+  Connection db = fixture.open();
+  session(db).prepare_close();
   CHECK(db.query_one<int>("SELECT 1") == 1);
 }
 

@@ -49,7 +49,7 @@ void check_text(const MigrationError& error, std::initializer_list<std::string_v
 /// A database named "test" with version 2 'b' applied from "CREATE TABLE b(x);\n".
 struct Applied {
   test::Fixture fixture;
-  Connection db{fixture.config()};
+  Connection db = fixture.open();
   Applied() { set_of({{"2_b.sql", "CREATE TABLE b(x);\n"}}).run(db); }
 };
 

@@ -15,6 +15,7 @@ using namespace statehouse;
 using test::code_of;
 using test::contains;
 using test::error_of;
+using test::session;
 using Versions = std::vector<std::int64_t>;
 
 namespace {
@@ -108,9 +109,9 @@ TEST_CASE("plan: it fails as the run would, and changes nothing") {
     CHECK(code_of([&] { migrator.plan(db, 9); }) == errc::migration_target);
   }
   SECTION("inside a transaction") {
-    db.session().begin(detail::transaction_kind::deferred);
+    session(db).begin(detail::transaction_kind::deferred);
     CHECK(code_of([&] { set_of({first_file}).plan(db); }) == errc::operation_in_progress);
-    db.session().rollback();
+    session(db).rollback();
   }
 }
 

@@ -21,8 +21,8 @@ void add_pass(Connection& db, const Fixture& fixture) {
   const auto pass = [](sqlite3_context* context, int, sqlite3_value** values) {
     static_cast<ManualClock*>(sqlite3_user_data(context))->advance(std::chrono::seconds(sqlite3_value_int(values[0])));
   };
-  sqlite3_create_function_v2(db.session().handle(), "pass", 1, SQLITE_UTF8, fixture.clock.get(), pass, nullptr, nullptr,
-                             nullptr);
+  sqlite3_create_function_v2(session(db).handle().get(), "pass", 1, SQLITE_UTF8, fixture.clock.get(), pass, nullptr,
+                             nullptr, nullptr);
 }
 
 std::vector<std::string> texts(const LogCapture& log) {
@@ -41,7 +41,7 @@ Migrator three() {
 
 TEST_CASE("migrator: the log has a line per migration, and one every ten seconds while one runs") {
   const Fixture fixture;
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   add_pass(db, fixture);
   three().run(db);
   fixture.clock->advance(1h);  // nothing comes after the end
@@ -58,7 +58,7 @@ TEST_CASE("migrator: the log has a line per migration, and one every ten seconds
 
 TEST_CASE("migrator: a failed migration leaves no timer, and there is none where nobody reads the log") {
   const Fixture fixture;
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   add_pass(db, fixture);
   const std::vector<EmbeddedFile> files{{"1_a.sql", "SELECT pass(10); nonsense"}};
   CHECK(code_of([&] { Migrator::from_files(files).run(db); }) == errc::migration_failed);
@@ -69,7 +69,7 @@ TEST_CASE("migrator: a failed migration leaves no timer, and there is none where
   const auto armed = [](sqlite3_context* context, int, sqlite3_value**) {
     sqlite3_result_int64(context, sqlite3_int64(static_cast<ManualClock*>(sqlite3_user_data(context))->armed()));
   };
-  sqlite3_create_function_v2(db.session().handle(), "armed", 0, SQLITE_UTF8, fixture.clock.get(), armed, nullptr,
+  sqlite3_create_function_v2(session(db).handle().get(), "armed", 0, SQLITE_UTF8, fixture.clock.get(), armed, nullptr,
                              nullptr, nullptr);
   const std::vector<EmbeddedFile> silent{{"1_a.sql", "CREATE TABLE a AS SELECT armed() AS timers"}};
   Migrator::from_files(silent).run(db);
@@ -88,7 +88,7 @@ TEST_CASE("migrator: the log tells of a migration that waits for another process
   fixture.path = dir / "x.db";
   fixture.options.busy_timeout = 60s;
   Stranger other(fixture.path);
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   add_pass(db, fixture);
   const std::vector<EmbeddedFile> none;
   Migrator::from_files(none).run(db);
@@ -111,7 +111,7 @@ TEST_CASE("migrator: the log tells of a migration that waits for another process
 
 TEST_CASE("migrator: a run that takes longer than its timeout ends; what is applied stays, the rest can go on later") {
   const Fixture fixture;
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   add_pass(db, fixture);
   const std::vector<EmbeddedFile> files{{"1_a.sql", "CREATE TABLE a(x); SELECT pass(20)"},
                                         {"2_b.sql", "CREATE TABLE b(x);\nSELECT pass(9);\nSELECT pass(1)"}};
@@ -141,7 +141,7 @@ TEST_CASE("migrator: the timeout of a run ends the wait for another process, als
   fixture.path = dir / "x.db";
   fixture.options.busy_timeout = 60s;
   Stranger other(fixture.path);
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   add_pass(db, fixture);
   const std::vector<EmbeddedFile> none;
   if (!first) Migrator::from_files(none).run(db);
@@ -162,13 +162,13 @@ TEST_CASE("migrator: the timeout of a run ends the wait for another process, als
 
 TEST_CASE("migrator: a job's own deadline holds where it is earlier than the timeout of the run") {
   const Fixture fixture;
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   add_pass(db, fixture);
-  db.session().interrupter().arm(fixture.clock->now() + 5s);
+  session(db).interrupter().arm(fixture.clock->now() + 5s);
   CHECK(code_of([&] { three().with_options({.timeout = 30s}).run(db); }) == errc::deadline_exceeded);
   CHECK(fixture.log.count("migration 1 'make' applied") == 1);
   CHECK(fixture.log.count("still running") == 0);
-  db.session().interrupter().disarm();
+  session(db).interrupter().disarm();
 }
 
 }  // namespace

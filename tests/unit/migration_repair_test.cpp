@@ -13,6 +13,7 @@ using namespace statehouse;
 using test::code_of;
 using test::contains;
 using test::error_of;
+using test::session;
 using Versions = std::vector<std::int64_t>;
 
 namespace {
@@ -128,13 +129,13 @@ TEST_CASE("repair and baseline: an open transaction is refused, a lock held else
   const test::TempDir dir;
   Connection db(dir / "a.db", {.busy_timeout = std::chrono::milliseconds(20)});
   const auto migrator = set_of({{"1_a.sql", ""}});
-  db.session().begin(detail::transaction_kind::deferred);
+  session(db).begin(detail::transaction_kind::deferred);
   CHECK(code_of([&] { migrator.baseline(db, 1); }) == errc::operation_in_progress);
-  db.session().rollback();
+  session(db).rollback();
   test::Stranger stranger(dir / "a.db");
   stranger.execute("BEGIN IMMEDIATE");
   CHECK(code_of([&] { migrator.baseline(db, 1); }) == condition::busy);
   stranger.execute("ROLLBACK");
   CHECK(db.query_one<int>("SELECT count(*) FROM sqlite_master") == 0);
-  CHECK_FALSE(db.session().in_transaction());
+  CHECK_FALSE(session(db).in_transaction());
 }

@@ -12,6 +12,7 @@
 #include "temp_dir.hpp"
 
 using namespace statehouse;
+using test::session;
 using Versions = std::vector<std::int64_t>;
 
 namespace {
@@ -58,8 +59,8 @@ void add_stop_functions(Connection& db) {
   const auto after = [](sqlite3_context* context, int, sqlite3_value**) {
     sqlite3_set_auxdata(context, 0, sqlite3_user_data(context), request_stop);
   };
-  sqlite3* const handle = db.session().handle();
-  auto* const interrupter = &db.session().interrupter();
+  sqlite3* const handle = session(db).handle().get();
+  auto* const interrupter = &session(db).interrupter();
   sqlite3_create_function_v2(handle, "stop_now", 0, SQLITE_UTF8, interrupter, now, nullptr, nullptr, nullptr);
   sqlite3_create_function_v2(handle, "stop_after", 1, SQLITE_UTF8, interrupter, after, nullptr, nullptr, nullptr);
 }
@@ -113,7 +114,7 @@ TEST_CASE(
   CHECK(has(error, "no such table: nosuch (SQLite 1)"));
   CHECK(tables(db) == std::vector<std::string>{"_sqlx_migrations", "a"});
   CHECK(applied(db) == Versions{1});
-  CHECK_FALSE(db.session().in_transaction());
+  CHECK_FALSE(session(db).in_transaction());
 }
 
 TEST_CASE("migrator: the execution time of what is applied is recorded, also when a later migration fails") {
@@ -291,7 +292,7 @@ TEST_CASE("migrator: a run with nothing to do takes no write lock") {
   Connection db(dir / "a.db", options);
   migrator.run(db);
   Connection other(dir / "a.db", options);
-  other.session().begin(detail::transaction_kind::immediate);
+  session(other).begin(detail::transaction_kind::immediate);
   CHECK(migrator.run(db).versions.empty());
   CHECK(migrator.undo(db, 1).versions.empty());
   CHECK(migrator.status(db).size() == 1);
@@ -304,14 +305,14 @@ TEST_CASE("migrator: a write lock that stays with somebody else is a busy error,
   Connection db(dir / "a.db", options);
   Connection other(dir / "a.db", options);
   const auto migrator = set_of({{"1_a.sql", "CREATE TABLE a(x);"}});
-  other.session().begin(detail::transaction_kind::immediate);
+  session(other).begin(detail::transaction_kind::immediate);
   try {
     migrator.run(db);
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.code() == condition::busy);
   }
-  other.session().rollback();
+  session(other).rollback();
   CHECK(tables(db).empty());
   CHECK(migrator.run(db).versions == Versions{1});
 }
@@ -407,7 +408,7 @@ TEST_CASE("migrator: -- no-transaction that fails midway keeps what was done and
   CHECK(has(error, "the statements before stay done, nothing is recorded"));
   CHECK(tables(db) == std::vector<std::string>{"_sqlx_migrations", "a"});
   CHECK(applied(db).empty());
-  CHECK_FALSE(db.session().in_transaction());
+  CHECK_FALSE(session(db).in_transaction());
 }
 
 TEST_CASE("migrator: -- no-transaction that leaves a transaction open fails") {
@@ -415,12 +416,12 @@ TEST_CASE("migrator: -- no-transaction that leaves a transaction open fails") {
   const auto error = error_of([&] { set_of({{"1_a.sql", "-- no-transaction\nBEGIN; CREATE TABLE a(x);"}}).run(db); });
   CHECK(error.code() == errc::migration_failed);
   CHECK(tables(db) == std::vector<std::string>{"_sqlx_migrations"});
-  CHECK_FALSE(db.session().in_transaction());
+  CHECK_FALSE(session(db).in_transaction());
 }
 
 TEST_CASE("migrator: a transaction that ends in a way no reader of the script can see is noticed at that statement") {
   Connection db(":memory:");
-  sqlite3* const handle = db.session().handle();
+  sqlite3* const handle = session(db).handle().get();
   sqlite3_create_function_v2(
       handle, "commit_now", 0, SQLITE_UTF8, handle,
       [](sqlite3_context* context, int, sqlite3_value**) {
@@ -457,21 +458,21 @@ TEST_CASE("migrator: the connection has its own settings and no attached databas
           {"2_b.sql", "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = sql WHERE name = 'nosuch';"}})
       .run(db);
   int defensive = 0;
-  sqlite3_db_config(db.session().handle(), SQLITE_DBCONFIG_DEFENSIVE, -1, &defensive);
+  sqlite3_db_config(session(db).handle().get(), SQLITE_DBCONFIG_DEFENSIVE, -1, &defensive);
   CHECK(defensive == 1);
 }
 
 TEST_CASE("migrator: an open transaction is refused") {
   Connection db(":memory:");
-  db.session().begin(detail::transaction_kind::immediate);
+  session(db).begin(detail::transaction_kind::immediate);
   try {
     set_of({{"1_a.sql", "CREATE TABLE a(x);"}}).run(db);
     FAIL("not refused");
   } catch (const Error& error) {
     CHECK(error.code() == errc::operation_in_progress);
   }
-  CHECK(db.session().in_transaction());
-  db.session().rollback();
+  CHECK(session(db).in_transaction());
+  session(db).rollback();
 }
 
 TEST_CASE("migrator: a table of another shape is not taken for the bookkeeping") {
@@ -490,7 +491,7 @@ TEST_CASE("migrator: progress is told after each commit, and an exception from i
   const auto migrator =
       set_of({{"1_a.up.sql", ""}, {"1_a.down.sql", ""}, {"2_b_c.up.sql", ""}, {"2_b_c.down.sql", ""}, {"3_d.sql", ""}})
           .with_options({.on_progress = [&](const MigrationProgress& p) {
-            CHECK_FALSE(db.session().in_transaction());
+            CHECK_FALSE(session(db).in_transaction());
             seen.emplace_back(p.migration.version, p.migration.description, p.index, p.total);
             if (p.migration.version == 2 && p.migration.kind == migration_kind::up) throw std::runtime_error("enough");
           }});
@@ -508,7 +509,7 @@ TEST_CASE("migrator: progress is told after each commit, and an exception from i
 // throws, nothing of it is kept   |
 TEST_CASE("migrator: a stop request ends a long migration, which is rolled back as a whole") {
   Connection db(":memory:");
-  auto& interrupter = db.session().interrupter();
+  auto& interrupter = session(db).interrupter();
   add_stop_functions(db);
   const auto migrator =
       set_of({{"1_a.sql", "CREATE TABLE a(x);"},
@@ -527,7 +528,7 @@ TEST_CASE("migrator: a stop request ends a long migration, which is rolled back 
 
 TEST_CASE("migrator: a stop request ends a migration of many short statements before the next one") {
   Connection db(":memory:");
-  auto& interrupter = db.session().interrupter();
+  auto& interrupter = session(db).interrupter();
   add_stop_functions(db);
   const auto error = error_of([&] {
     set_of({{"1_a.sql", "CREATE TABLE a(x);\nSELECT stop_after(1);\nSELECT 1;\nSELECT 2;"}}).run(db);
@@ -540,7 +541,7 @@ TEST_CASE("migrator: a stop request ends a migration of many short statements be
 
 TEST_CASE("migrator: a passed deadline ends a long migration") {
   Connection db(":memory:");
-  auto& interrupter = db.session().interrupter();
+  auto& interrupter = session(db).interrupter();
   const auto migrator = set_of({{"1_a.sql",
                                  "CREATE TABLE b(x);\nWITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
                                  " INSERT INTO b SELECT i FROM n;"}});
@@ -582,7 +583,7 @@ TEST_CASE("migrator: what another process has applied meanwhile is skipped, and 
     CHECK(error.code() == errc::migration_mismatch);
     CHECK(error.version() == 2);
     CHECK(applied(db) == Versions{1, 2});
-    CHECK_FALSE(db.session().in_transaction());
+    CHECK_FALSE(session(db).in_transaction());
   }
 }
 
@@ -598,24 +599,24 @@ TEST_CASE("migrator: a reader keeps the schema of its snapshot, and its statemen
   const EmbeddedFile first{"1_a.sql", "CREATE TABLE a(x); INSERT INTO a VALUES (1);"};
   Connection db(dir / "a.db");
   set_of({first}).run(db);
-  Connection reader(fixture.config(connection_role::reader));
+  Connection reader = fixture.open(connection_role::reader);
   const auto columns = [&] { return reader.query_one<int>("SELECT count(*) FROM pragma_table_info('a')"); };
   const auto rows = [&] { return reader.query_one<int>("SELECT count(*) FROM a"); };
   CHECK(columns() == 1);
   CHECK(rows() == 1);
-  reader.session().begin(detail::transaction_kind::deferred);
+  session(reader).begin(detail::transaction_kind::deferred);
   CHECK(rows() == 1);
   set_of({first, {"2_b.sql", "ALTER TABLE a ADD COLUMN y; INSERT INTO a VALUES (2, 2);"}}).run(db);
   CHECK(columns() == 1);
   CHECK(rows() == 1);
-  reader.session().commit();
+  session(reader).commit();
   CHECK(columns() == 2);
   CHECK(rows() == 2);
 }
 
 TEST_CASE("migrator: one line is logged for each migration, at info") {
   const test::Fixture fixture;
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   const auto migrator = set_of({{"1_create_{}.up.sql", ""}, {"1_create_{}.down.sql", ""}, {"2_b.sql", ""}});
   migrator.run(db);
   migrator.undo(db, 0);

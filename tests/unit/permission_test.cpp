@@ -15,6 +15,7 @@ using detail::permission;
 using test::code_of;
 using test::contains;
 using test::error_of;
+using test::session;
 
 namespace {
 
@@ -121,7 +122,7 @@ void check(const Case& test_case, permission granted, bool allowed) {
   Connection db(directory / "a.db");
   db.execute("CREATE TABLE t(a)");
   db.execute("INSERT INTO t VALUES (1)");
-  detail::Session::PermissionScope scope(db.session(), granted);
+  detail::PermissionScope scope(session(db), granted);
   // Twice, so that the second comes from the cache if anything does.
   for (int round = 0; round < 2; ++round) {
     try {
@@ -134,7 +135,7 @@ void check(const Case& test_case, permission granted, bool allowed) {
         CHECK_FALSE(allowed);
       }
     }
-    if (!allowed) CHECK_FALSE(db.session().in_transaction());
+    if (!allowed) CHECK_FALSE(session(db).in_transaction());
   }
   if (!allowed) {
     CHECK(db.query_one<std::string>("PRAGMA journal_mode") == "wal");
@@ -158,11 +159,11 @@ TEST_CASE("permission: COMMIT, ROLLBACK, RELEASE and DETACH are refused while th
   Connection db(":memory:");
   db.execute("CREATE TABLE t(a)");
   {
-    detail::Session::PermissionScope scope(db.session(), permission::maintenance);
+    detail::PermissionScope scope(session(db), permission::maintenance);
     db.execute("ATTACH ':memory:' AS other");
   }
   CHECK(code_of([&] { db.execute("DETACH other"); }) == errc::statement_refused);
-  db.session().begin(detail::transaction_kind::immediate);
+  session(db).begin(detail::transaction_kind::immediate);
   db.savepoint([&] {
     db.execute("INSERT INTO t VALUES (1)");
     for (const std::string sql :
@@ -171,10 +172,10 @@ TEST_CASE("permission: COMMIT, ROLLBACK, RELEASE and DETACH are refused while th
       CAPTURE(sql);
       CHECK(code_of([&] { db.execute(sql); }) == errc::statement_refused);
       CHECK(code_of([&] { db.execute_script(sql); }) == errc::statement_refused);
-      CHECK(db.session().in_transaction());
+      CHECK(session(db).in_transaction());
     }
   });
-  db.session().commit();
+  session(db).commit();
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 1);
 }
 
@@ -186,7 +187,7 @@ TEST_CASE("permission: a refusal says what to do instead") {
   CHECK(contains(message("ATTACH ':memory:' AS b"), "write_without_transaction"));
   CHECK(contains(message("VACUUM"), "write_without_transaction"));
   CHECK(contains(message("PRAGMA synchronous = OFF"), "write_without_transaction or the options"));
-  detail::Session::PermissionScope scope(db.session(), permission::maintenance);
+  detail::PermissionScope scope(session(db), permission::maintenance);
   CHECK(contains(message("PRAGMA journal_mode = DELETE"), "set it in the options"));
 }
 
@@ -197,16 +198,16 @@ TEST_CASE("permission: a statement compiled with more rights is not kept for tho
        {"BEGIN", "PRAGMA synchronous = 2", "PRAGMA wal_checkpoint", "SAVEPOINT a", "ATTACH ':memory:' AS other"}) {
     CAPTURE(sql);
     {
-      detail::Session::PermissionScope scope(db.session(), permission::unrestricted);
+      detail::PermissionScope scope(session(db), permission::unrestricted);
       db.execute(sql);
-      db.session().rollback();
+      session(db).rollback();
     }
     CHECK(code_of([&] { db.execute(sql); }) == errc::statement_refused);
   }
   // VACUUM is compiled without a question, and asks only when it runs: its place in the cache gives it no right.
   CHECK(code_of([&] { db.execute("VACUUM"); }) == errc::statement_refused);
   {
-    detail::Session::PermissionScope scope(db.session(), permission::maintenance);
+    detail::PermissionScope scope(session(db), permission::maintenance);
     db.execute("DETACH other");
     CHECK_NOTHROW(db.execute("VACUUM"));
   }
@@ -216,9 +217,9 @@ TEST_CASE("permission: a statement compiled with more rights is not kept for tho
 TEST_CASE("permission: a scope gives back what was before, on the way of an exception too") {
   Connection db(":memory:");
   try {
-    detail::Session::PermissionScope outer(db.session(), permission::maintenance);
+    detail::PermissionScope outer(session(db), permission::maintenance);
     {
-      detail::Session::PermissionScope inner(db.session(), permission::unrestricted);
+      detail::PermissionScope inner(session(db), permission::unrestricted);
       db.execute("PRAGMA writable_schema");
     }
     CHECK(code_of([&] { db.execute("PRAGMA query_only = ON"); }) == errc::statement_refused);
@@ -240,15 +241,15 @@ namespace {
 struct Both {
   test::TempDir directory;
   test::Fixture fixture{.path = directory / "a.db"};
-  std::optional<Connection> writer;
-  std::optional<Connection> reader;
+  std::unique_ptr<Connection> writer;
+  std::unique_ptr<Connection> reader;
 
   Both() {
     detail::prepare_file(fixture.path, false, *fixture.log.logger());
-    writer.emplace(fixture.config());
+    writer = fixture.connect();
     writer->execute_script("CREATE TABLE t(a); CREATE INDEX i ON t(a)");
     writer->execute("INSERT INTO t VALUES (1)");
-    reader.emplace(fixture.config(connection_role::reader));
+    reader = fixture.connect(connection_role::reader);
   }
 };
 
@@ -276,7 +277,7 @@ TEST_CASE("reader: a statement that writes is write_on_reader and names the verb
 TEST_CASE("reader: neither checkpoints nor takes off its own restraint") {
   Both both;
   for (const auto granted : {permission::statements, permission::maintenance}) {
-    detail::Session::PermissionScope scope(both.reader->session(), granted);
+    detail::PermissionScope scope(session(*both.reader), granted);
     for (const std::string sql :
          {"PRAGMA query_only = OFF", "PRAGMA query_only(0)", "PRAGMA wal_autocheckpoint = 1000",
           "PRAGMA journal_mode = DELETE", "PRAGMA wal_checkpoint", "PRAGMA wal_checkpoint(TRUNCATE)"}) {
@@ -290,7 +291,7 @@ TEST_CASE("reader: neither checkpoints nor takes off its own restraint") {
 
 TEST_CASE("reader: even what goes past the verbs cannot write") {
   Both both;
-  sqlite3* const db = both.reader->session().handle();
+  sqlite3* const db = session(*both.reader).handle().get();
   CHECK(sqlite3_exec(db, "INSERT INTO t VALUES (2)", nullptr, nullptr, nullptr) == SQLITE_READONLY);
   CHECK(sqlite3_exec(db, "PRAGMA query_only = OFF", nullptr, nullptr, nullptr) == SQLITE_AUTH);
   CHECK(sqlite3_exec(db, "PRAGMA wal_checkpoint", nullptr, nullptr, nullptr) == SQLITE_AUTH);
@@ -310,9 +311,9 @@ TEST_CASE("reader: sees what the writer has committed before it asks") {
 TEST_CASE("set_read_only: refuses writes on the one connection of an in-memory database, and only while it is on") {
   Connection db(":memory:");
   db.execute("CREATE TABLE t(a)");
-  db.session().set_read_only(true);
+  session(db).rules().read_only = true;
   CHECK(code_of([&] { db.execute("INSERT INTO t VALUES (1)"); }) == errc::write_on_reader);
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 0);
-  db.session().set_read_only(false);
+  session(db).rules().read_only = false;
   CHECK(db.execute("INSERT INTO t VALUES (1)").changes == 1);
 }

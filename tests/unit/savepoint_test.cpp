@@ -12,12 +12,13 @@
 using namespace statehouse;
 using test::code_of;
 using test::contains;
+using test::session;
 
 namespace {
 
 struct Savepoints {
   test::Fixture fixture;
-  Connection db{fixture.config()};
+  Connection db = fixture.open();
 
   Savepoints() { db.execute("CREATE TABLE t(a UNIQUE)"); }
   void insert(int value) { db.execute("INSERT INTO t VALUES (?)", value); }
@@ -38,7 +39,7 @@ TEST_CASE("savepoint: kept when the closure returns, and its result comes back")
   auto pointer = test.db.savepoint([&] { return std::make_unique<int>(3); });
   CHECK(*pointer == 3);
   CHECK(test.values() == std::vector{1, 2});
-  CHECK_FALSE(test.db.session().in_transaction());
+  CHECK_FALSE(session(test.db).in_transaction());
 }
 
 TEST_CASE("savepoint: rolled back when the closure throws anything, and that comes through") {
@@ -65,7 +66,7 @@ TEST_CASE("savepoint: rolled back when the closure throws anything, and that com
           });
         }) == condition::unique);
   CHECK(test.values().empty());
-  CHECK_FALSE(test.db.session().in_transaction());
+  CHECK_FALSE(session(test.db).in_transaction());
 }
 
 TEST_CASE("savepoint: nested ones fail alone") {
@@ -89,7 +90,7 @@ TEST_CASE("savepoint: nested ones fail alone") {
 
 TEST_CASE("savepoint: inside a transaction it decides nothing about the transaction") {
   Savepoints test;
-  test.db.session().begin(detail::transaction_kind::immediate);
+  session(test.db).begin(detail::transaction_kind::immediate);
   test.insert(1);
   test.db.savepoint([&] { test.insert(2); });
   CHECK_THROWS_AS(test.db.savepoint([&] {
@@ -97,9 +98,9 @@ TEST_CASE("savepoint: inside a transaction it decides nothing about the transact
     throw Odd();
   }),
                   Odd);
-  CHECK(test.db.session().in_transaction());
+  CHECK(session(test.db).in_transaction());
   test.insert(4);
-  test.db.session().commit();
+  session(test.db).commit();
   CHECK(test.values() == std::vector{1, 2, 4});
 }
 
@@ -112,7 +113,7 @@ TEST_CASE("savepoint: survives SQLite's own rollback of everything, and nothing 
             test.db.savepoint([&] { test.db.execute("INSERT OR ROLLBACK INTO t VALUES (1)"); });
           });
         }) == condition::unique);
-  CHECK_FALSE(test.db.session().in_transaction());
+  CHECK_FALSE(session(test.db).in_transaction());
   CHECK(test.values() == std::vector{1});
 
   // A closure that catches the error and goes on is not half kept.
@@ -145,19 +146,19 @@ TEST_CASE("savepoint: the outer one too refuses to go on after SQLite's own roll
 
 TEST_CASE("savepoint: a cancelled one undoes itself and leaves the rest of the transaction to its owner") {
   Savepoints test;
-  test.db.session().begin(detail::transaction_kind::immediate);
+  session(test.db).begin(detail::transaction_kind::immediate);
   test.insert(1);
   CHECK(code_of([&] {
           test.db.savepoint([&] {
             test.insert(2);
-            test.db.session().interrupter().request(detail::stop_reason::cancelled);
+            session(test.db).interrupter().request(detail::stop_reason::cancelled);
             test.insert(3);
           });
         }) == boost::asio::error::operation_aborted);
-  CHECK(test.db.session().in_transaction());
-  test.db.session().interrupter().disarm();
+  CHECK(session(test.db).in_transaction());
+  session(test.db).interrupter().disarm();
   CHECK(test.values() == std::vector{1});
-  test.db.session().commit();
+  session(test.db).commit();
   CHECK(test.values() == std::vector{1});
 }
 
@@ -167,14 +168,14 @@ TEST_CASE("savepoint: a failed release undoes it") {
       "CREATE TABLE p(a PRIMARY KEY); CREATE TABLE c(a REFERENCES p(a) DEFERRABLE INITIALLY DEFERRED)");
   // The outermost savepoint is a transaction: releasing it commits, and the commit finds the violation.
   CHECK_THROWS_AS(test.db.savepoint([&] { test.db.execute("INSERT INTO c VALUES (1)"); }), Error);
-  CHECK_FALSE(test.db.session().in_transaction());
+  CHECK_FALSE(session(test.db).in_transaction());
   CHECK(test.db.query_one<int>("SELECT count(*) FROM c") == 0);
 }
 
 TEST_CASE("savepoint: gives no rights to the closure, and takes none") {
   Savepoints test;
   test.db.savepoint([&] { CHECK(code_of([&] { test.db.execute("RELEASE statehouse"); }) == errc::statement_refused); });
-  detail::Session::PermissionScope scope(test.db.session(), detail::permission::maintenance);
+  detail::PermissionScope scope(session(test.db), detail::permission::maintenance);
   test.db.savepoint([&] { CHECK_NOTHROW(test.db.execute("SAVEPOINT mine")); });
-  CHECK_FALSE(test.db.session().in_transaction());
+  CHECK_FALSE(session(test.db).in_transaction());
 }

@@ -19,6 +19,7 @@ using test::code_of;
 using test::contains;
 using test::error_of;
 using test::prepared_statements;
+using test::session;
 
 TEST_CASE("one statement: semicolons, blanks and comments around it do no harm") {
   Connection db(":memory:");
@@ -128,7 +129,7 @@ TEST_CASE("execute_returning: a write whose rows cannot be read is not kept") {
   CHECK(code_of([&] { db.query_one<int>("INSERT INTO t(a) VALUES (1), (2) RETURNING id"); }) == errc::too_many_rows);
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 0);
   // The connection is as good as before.
-  CHECK_FALSE(db.session().in_transaction());
+  CHECK_FALSE(session(db).in_transaction());
   CHECK(db.execute_returning<int>("INSERT INTO t(a) VALUES (1) RETURNING id") == std::vector{1});
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 1);
 }
@@ -136,12 +137,12 @@ TEST_CASE("execute_returning: a write whose rows cannot be read is not kept") {
 TEST_CASE("execute_returning: inside a transaction a failure leaves the transaction to its owner") {
   Connection db(":memory:");
   db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, a)");
-  db.session().begin(detail::transaction_kind::immediate);
+  session(db).begin(detail::transaction_kind::immediate);
   db.execute("INSERT INTO t(a) VALUES (0)");
   CHECK(code_of([&] { db.execute_returning<std::string>("INSERT INTO t(a) VALUES (1) RETURNING id"); }) ==
         errc::column_type);
-  CHECK(db.session().in_transaction());
-  CHECK(db.session().rollback());
+  CHECK(session(db).in_transaction());
+  CHECK(session(db).rollback());
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 0);
 }
 
@@ -162,9 +163,9 @@ TEST_CASE("execute_script: runs each statement in order and stops at the first t
 TEST_CASE("statement cache: a text is compiled once, and the least recently used goes first") {
   test::Fixture fixture;
   fixture.options.statement_cache = 2;
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   const auto cached = [&] {
-    auto texts = prepared_statements(db.session().handle());
+    auto texts = prepared_statements(session(db).handle().get());
     std::ranges::sort(texts);
     return texts;
   };
@@ -176,53 +177,53 @@ TEST_CASE("statement cache: a text is compiled once, and the least recently used
   db.query_one<int>("SELECT 3");
   CHECK(cached() == std::vector{"SELECT 1"s, "SELECT 3"s});
   for (int i = 0; i < 3; ++i) db.query_one<int>("SELECT 1");
-  for (sqlite3_stmt* s = sqlite3_next_stmt(db.session().handle(), nullptr); s;
-       s = sqlite3_next_stmt(db.session().handle(), s))
+  for (sqlite3_stmt* s = sqlite3_next_stmt(session(db).handle().get(), nullptr); s;
+       s = sqlite3_next_stmt(session(db).handle().get(), s))
     if (sqlite3_sql(s) == "SELECT 1"s) CHECK(sqlite3_stmt_status(s, SQLITE_STMTSTATUS_RUN, 0) == 5);
 }
 
 TEST_CASE("statement cache: none when its size is 0") {
   test::Fixture fixture;
   fixture.options.statement_cache = 0;
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   CHECK(db.query_one<int>("SELECT 1") == 1);
-  CHECK(prepared_statements(db.session().handle()).empty());
+  CHECK(prepared_statements(session(db).handle().get()).empty());
 }
 
 TEST_CASE("statement cache: the same text can be in use twice at once, and more texts than the cache holds") {
   test::Fixture fixture;
   fixture.options.statement_cache = 1;
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   {
     constexpr auto sql = "VALUES (1), (2), (3)";
-    detail::Statement outer = db.session().prepare(sql);
-    REQUIRE(outer.step());
+    const auto outer = session(db).prepare(sql);
+    REQUIRE(outer->step());
     {
-      detail::Statement inner = db.session().prepare(sql);
-      CHECK(inner.handle() != outer.handle());
-      CHECK(inner.step());
-      CHECK(inner.step());
-      CHECK(detail::read_row<int>(inner) == 2);
-      detail::Statement other = db.session().prepare("SELECT 7");
-      CHECK(other.step());
-      CHECK(detail::read_row<int>(other) == 7);
+      const auto inner = session(db).prepare(sql);
+      CHECK(inner.get() != outer.get());
+      CHECK(inner->step());
+      CHECK(inner->step());
+      CHECK(detail::read_row<int>(*inner) == 2);
+      const auto other = session(db).prepare("SELECT 7");
+      CHECK(other->step());
+      CHECK(detail::read_row<int>(*other) == 7);
     }
-    CHECK(detail::read_row<int>(outer) == 1);
-    CHECK(outer.step());
-    CHECK(detail::read_row<int>(outer) == 2);
+    CHECK(detail::read_row<int>(*outer) == 1);
+    CHECK(outer->step());
+    CHECK(detail::read_row<int>(*outer) == 2);
   }
   for (int i = 0; i < 3; ++i) db.query_one<int>("SELECT 8");
-  CHECK(prepared_statements(db.session().handle()) == std::vector{"SELECT 8"s});
+  CHECK(prepared_statements(session(db).handle().get()) == std::vector{"SELECT 8"s});
 }
 
 TEST_CASE("statement cache: a statement comes back reset, with none of its last values") {
   Connection db(":memory:");
   constexpr auto sql = "SELECT ?1 UNION ALL SELECT ?1";
   CHECK(code_of([&] { db.query_optional<std::string>(sql, "left over"); }) == errc::too_many_rows);
-  detail::Statement again = db.session().prepare(sql);
-  CHECK_FALSE(sqlite3_stmt_busy(again.handle()));
-  REQUIRE(again.step());
-  CHECK(sqlite3_column_type(again.handle(), 0) == SQLITE_NULL);
+  const auto again = session(db).prepare(sql);
+  CHECK_FALSE(sqlite3_stmt_busy(sqlite3_next_stmt(session(db).handle().get(), nullptr)));
+  REQUIRE(again->step());
+  CHECK(again->column_class(0) == detail::storage_class::null);
 }
 
 TEST_CASE("statement cache: new values do not meet old ones") {
@@ -257,7 +258,7 @@ TEST_CASE("statement cache: memory stays bounded over 100,000 distinct statement
   run(0, 1000);
   const auto before = sqlite3_memory_used();
   run(1000, 100'000);
-  CHECK(prepared_statements(db.session().handle()).size() == 100);
+  CHECK(prepared_statements(session(db).handle().get()).size() == 100);
   CHECK(sqlite3_memory_used() < before + 100'000);
 }
 
@@ -267,8 +268,8 @@ TEST_CASE("statement cache: its statements are few when they are large") {
     const std::string sql = "SELECT " + std::to_string(i) + " /* " + std::string(200'000, 'x') + " */";
     CHECK(db.query_one<int>(sql) == i);
   }
-  CHECK(prepared_statements(db.session().handle()).size() < 21);  // 4 MiB / 200 kB
+  CHECK(prepared_statements(session(db).handle().get()).size() < 21);  // 4 MiB / 200 kB
   const std::string huge = "SELECT 1 /* " + std::string(5'000'000, 'x') + " */";
   db.query_one<int>(huge);
-  for (const auto& text : prepared_statements(db.session().handle())) CHECK(text.size() < 1'000'000);
+  for (const auto& text : prepared_statements(session(db).handle().get())) CHECK(text.size() < 1'000'000);
 }

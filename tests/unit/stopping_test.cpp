@@ -25,6 +25,7 @@ using detail::stop_reason;
 using test::code_of;
 using test::contains;
 using test::error_of;
+using test::session;
 
 namespace {
 
@@ -34,22 +35,22 @@ constexpr auto endless =
 struct Stopping {
   test::TempDir directory;
   test::Fixture fixture{.path = directory / "a.db"};
-  std::optional<Connection> connection;
+  std::unique_ptr<Connection> connection;
 
   Stopping() {
     detail::prepare_file(fixture.path, false, *fixture.log.logger());
-    connection.emplace(fixture.config());
+    connection = fixture.connect();
     connection->execute("CREATE TABLE t(a)");
   }
   Connection& db() { return *connection; }
-  Interrupter& interrupter() { return db().session().interrupter(); }
+  Interrupter& interrupter() { return session(db()).interrupter(); }
   test::ManualClock& clock() { return *fixture.clock; }
 
   /// Lets SQL call `f` as started(), which is true.
   template <class F>
   void on_start(F& f) {
     sqlite3_create_function(
-        db().session().handle(), "started", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, &f,
+        session(db()).handle().get(), "started", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, &f,
         [](sqlite3_context* context, int, sqlite3_value**) {
           (*static_cast<F*>(sqlite3_user_data(context)))();
           sqlite3_result_int(context, 1);
@@ -69,7 +70,7 @@ TEST_CASE("busy: waits as long as busy_timeout for another program's lock, then 
     test.clock().on_read([&](int) { test.clock().advance(100ms); });
     const Error error = error_of([&] {
       if (immediate) {
-        test.db().session().begin(detail::transaction_kind::immediate);
+        session(test.db()).begin(detail::transaction_kind::immediate);
       } else {
         test.db().execute("INSERT INTO t VALUES (1)");
       }
@@ -79,7 +80,7 @@ TEST_CASE("busy: waits as long as busy_timeout for another program's lock, then 
     CHECK(contains(error.what(), "another process holds the lock"));
     CHECK(test.clock().now() - start >= 3000ms);
     CHECK(test.clock().now() - start < 3500ms);
-    CHECK_FALSE(test.db().session().in_transaction());
+    CHECK_FALSE(session(test.db()).in_transaction());
   }
 }
 
@@ -111,7 +112,7 @@ TEST_CASE("busy: a busy_timeout of zero does not wait") {
   test::Fixture fixture{.path = directory / "a.db"};
   fixture.options.busy_timeout = 0ms;
   detail::prepare_file(fixture.path, false, *fixture.log.logger());
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   db.execute("CREATE TABLE t(a)");
   test::Stranger stranger(fixture.path);
   stranger.execute("BEGIN IMMEDIATE");
@@ -137,7 +138,7 @@ TEST_CASE("busy: a stop ends the wait at once, with the reason of the stop") {
     test.clock().on_read([&](int reading) {
       if (reading == 5) test.interrupter().request(reason);
     });
-    CHECK(code_of([&] { test.db().session().begin(detail::transaction_kind::immediate); }) == code);
+    CHECK(code_of([&] { session(test.db()).begin(detail::transaction_kind::immediate); }) == code);
   }
 }
 
@@ -164,7 +165,7 @@ TEST_CASE("busy: opening waits for another program that writes to a file without
   fixture.clock->on_read([&](int reading) {
     if (reading == 20) stranger.execute("COMMIT");
   });
-  Connection db(fixture.config());
+  Connection db = fixture.open();
   CHECK(db.query_one<std::string>("PRAGMA journal_mode") == "wal");
 }
 
@@ -176,16 +177,16 @@ TEST_CASE("busy: opening gives up after busy_timeout, stops when told to, and le
   stranger->execute(GENERATE("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"));
   const auto start = fixture.clock->now();
   fixture.clock->on_read([&](int) { fixture.clock->advance(100ms); });
-  CHECK(code_of([&] { Connection db(fixture.config()); }) == condition::busy);
+  CHECK(code_of([&] { Connection db = fixture.open(); }) == condition::busy);
   fixture.clock->on_read({});
   CHECK(fixture.clock->now() - start >= 3000ms);
   CHECK(fixture.clock->now() - start < 10'000ms);
 
   auto config = fixture.config();
   fixture.clock->on_read([&](int reading) {
-    if (reading == 20) config.interrupter->request(stop_reason::shutdown);
+    if (reading == 20) config.context.interrupter->request(stop_reason::shutdown);
   });
-  CHECK(code_of([&] { Connection db(config); }) == errc::closed);
+  CHECK(code_of([&] { Connection db = test::open(config); }) == errc::closed);
   stranger.reset();  // SQLite keeps a closed connection's descriptor for as long as another one has a lock
   CHECK(test::open_descriptors(fixture.path) == 0);
 }
@@ -232,13 +233,13 @@ TEST_CASE("interrupt: a request before the first step is not lost, at whichever 
   CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (1)"); }) == aborted);
   CHECK(code_of([&] { test.db().execute("INSERT INTO t VALUES (1)"); }) == aborted);
   CHECK(code_of([&] { test.db().execute_script("INSERT INTO t VALUES (1)"); }) == aborted);
-  CHECK(code_of([&] { test.db().session().begin(detail::transaction_kind::immediate); }) == aborted);
-  CHECK(code_of([&] { test.db().session().begin(detail::transaction_kind::deferred); }) == aborted);
+  CHECK(code_of([&] { session(test.db()).begin(detail::transaction_kind::immediate); }) == aborted);
+  CHECK(code_of([&] { session(test.db()).begin(detail::transaction_kind::deferred); }) == aborted);
 
   test.interrupter().disarm();
-  detail::Statement statement = test.db().session().prepare("INSERT INTO t VALUES (1)");
+  const auto statement = session(test.db()).prepare("INSERT INTO t VALUES (1)");
   test.interrupter().request(stop_reason::cancelled);
-  CHECK(code_of([&] { statement.step(); }) == aborted);
+  CHECK(code_of([&] { statement->step(); }) == aborted);
   test.interrupter().disarm();
   CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 0);
 }
@@ -246,12 +247,12 @@ TEST_CASE("interrupt: a request before the first step is not lost, at whichever 
 TEST_CASE("interrupt: a request between two rows stops the statement within a thousand steps") {
   Stopping test;
   test.interrupter().disarm();
-  detail::Statement statement =
-      test.db().session().prepare("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n");
-  REQUIRE(statement.step());
+  const auto statement =
+      session(test.db()).prepare("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n");
+  REQUIRE(statement->step());
   test.interrupter().request(stop_reason::cancelled);
   CHECK(code_of([&] {
-          for (int i = 0; i < 1000; ++i) statement.step();
+          for (int i = 0; i < 1000; ++i) statement->step();
         }) == boost::asio::error::operation_aborted);
 }
 
@@ -263,8 +264,8 @@ TEST_CASE("interrupt: a late request does not hit the next job") {
   test.interrupter().arm(Clock::time_point::max());
   CHECK(test.db().execute("INSERT INTO t VALUES (2)").changes == 1);
   CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 2);
-  CHECK_NOTHROW(test.db().session().begin(detail::transaction_kind::immediate));
-  CHECK(test.db().session().rollback());
+  CHECK_NOTHROW(session(test.db()).begin(detail::transaction_kind::immediate));
+  CHECK(session(test.db()).rollback());
 }
 
 TEST_CASE("interrupt: a deadline of one job does not hit the next") {
@@ -315,7 +316,7 @@ TEST_CASE("interrupt: a request for one job does not reach the next, one for shu
   test.interrupter().request(stop_reason::shutdown);
   test.interrupter().arm(Clock::time_point::max(), &second);
   CHECK(test.interrupter().reason() == stop_reason::shutdown);
-  test.db().session().optimize(1s);
+  session(test.db()).optimize(1s);
   CHECK(test.interrupter().reason() == stop_reason::shutdown);
   test.interrupter().disarm();
   test.interrupter().arm(Clock::time_point::max(), &second);
@@ -352,7 +353,7 @@ TEST_CASE("interrupt: a stopped write leaves nothing behind, and the connection 
   const std::string insert = std::string("INSERT INTO t ") + endless;
   CHECK(code_of([&] { test.db().execute(insert); }) == boost::asio::error::operation_aborted);
   test.interrupter().disarm();
-  CHECK_FALSE(test.db().session().in_transaction());
+  CHECK_FALSE(session(test.db()).in_transaction());
   CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 0);
 }
 
@@ -361,7 +362,7 @@ TEST_CASE("interrupt: what has committed is reported as done, however close the 
   // executions therefore right after their commit.
   Stopping test;
   sqlite3_commit_hook(
-      test.db().session().handle(),
+      session(test.db()).handle().get(),
       [](void* interrupter) {
         static_cast<Interrupter*>(interrupter)->request(stop_reason::cancelled);
         return 0;
@@ -372,7 +373,7 @@ TEST_CASE("interrupt: what has committed is reported as done, however close the 
     REQUIRE_NOTHROW(test.db().execute("INSERT INTO t VALUES (?)", i));
   }
   test.interrupter().disarm();
-  sqlite3_commit_hook(test.db().session().handle(), nullptr, nullptr);
+  sqlite3_commit_hook(session(test.db()).handle().get(), nullptr, nullptr);
   CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 1000);
 }
 
@@ -435,25 +436,25 @@ TEST_CASE("shield: a running statement is not interrupted either") {
 TEST_CASE("commit: a request before or during it does not undo what was asked to be kept") {
   Stopping test;
   SECTION("before") {
-    test.db().session().begin(detail::transaction_kind::immediate);
+    session(test.db()).begin(detail::transaction_kind::immediate);
     test.db().execute("INSERT INTO t VALUES (1)");
     test.interrupter().request(stop_reason::cancelled);
-    CHECK_NOTHROW(test.db().session().commit());
+    CHECK_NOTHROW(session(test.db()).commit());
   }
   SECTION("within") {
     sqlite3_commit_hook(
-        test.db().session().handle(),
+        session(test.db()).handle().get(),
         [](void* interrupter) {
           static_cast<Interrupter*>(interrupter)->request(stop_reason::cancelled);
           return 0;
         },
         &test.interrupter());
-    test.db().session().begin(detail::transaction_kind::immediate);
+    session(test.db()).begin(detail::transaction_kind::immediate);
     test.db().execute("INSERT INTO t VALUES (1)");
-    CHECK_NOTHROW(test.db().session().commit());
-    sqlite3_commit_hook(test.db().session().handle(), nullptr, nullptr);
+    CHECK_NOTHROW(session(test.db()).commit());
+    sqlite3_commit_hook(session(test.db()).handle().get(), nullptr, nullptr);
   }
-  CHECK_FALSE(test.db().session().in_transaction());
+  CHECK_FALSE(session(test.db()).in_transaction());
   test.interrupter().disarm();
   CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 1);
 }
@@ -465,17 +466,17 @@ TEST_CASE("commit: waits for a lock to its end, whatever is requested meanwhile"
   test::Stranger stranger(other);
   stranger.execute("CREATE TABLE u(a)");
   {
-    detail::Session::PermissionScope scope(test.db().session(), detail::permission::maintenance);
+    detail::PermissionScope scope(session(test.db()), detail::permission::maintenance);
     test.db().execute("ATTACH ? AS other", other.string());
   }
   stranger.execute("BEGIN; SELECT * FROM u");  // a SHARED lock
-  test.db().session().begin(detail::transaction_kind::deferred);
+  session(test.db()).begin(detail::transaction_kind::deferred);
   test.db().execute("INSERT INTO u VALUES (1)");
   test.clock().on_read([&](int reading) {
     if (reading == 3) test.interrupter().request(stop_reason::cancelled);
     if (reading == 6) stranger.execute("COMMIT");
   });
-  CHECK_NOTHROW(test.db().session().commit());
+  CHECK_NOTHROW(session(test.db()).commit());
   test.clock().on_read({});
   test.interrupter().disarm();
   CHECK(test.db().query_one<int>("SELECT count(*) FROM u") == 1);
@@ -485,21 +486,21 @@ TEST_CASE("commit: when it fails, the transaction is rolled back and the error i
   Stopping test;
   test.db().execute_script(
       "CREATE TABLE p(a PRIMARY KEY); CREATE TABLE c(a REFERENCES p(a) DEFERRABLE INITIALLY DEFERRED)");
-  test.db().session().begin(detail::transaction_kind::immediate);
+  session(test.db()).begin(detail::transaction_kind::immediate);
   test.db().execute("INSERT INTO c VALUES (1)");
-  CHECK(code_of([&] { test.db().session().commit(); }) == make_sqlite_error(SQLITE_CONSTRAINT_FOREIGNKEY));
-  CHECK_FALSE(test.db().session().in_transaction());
+  CHECK(code_of([&] { session(test.db()).commit(); }) == make_sqlite_error(SQLITE_CONSTRAINT_FOREIGNKEY));
+  CHECK_FALSE(session(test.db()).in_transaction());
   CHECK(test.db().query_one<int>("SELECT count(*) FROM c") == 0);
 }
 
 TEST_CASE("rollback: is done whatever is requested") {
   Stopping test;
-  test.db().session().begin(detail::transaction_kind::immediate);
+  session(test.db()).begin(detail::transaction_kind::immediate);
   test.db().execute("INSERT INTO t VALUES (1)");
   test.interrupter().request(stop_reason::shutdown);
-  CHECK(test.db().session().rollback());
-  CHECK_FALSE(test.db().session().in_transaction());
-  CHECK(test.db().session().rollback());  // nothing to do
+  CHECK(session(test.db()).rollback());
+  CHECK_FALSE(session(test.db()).in_transaction());
+  CHECK(session(test.db()).rollback());  // nothing to do
   test.interrupter().disarm();
   CHECK(test.db().query_one<int>("SELECT count(*) FROM t") == 0);
 }
@@ -510,7 +511,7 @@ TEST_CASE(
   Stopping test;
   test.db().execute("CREATE TABLE u(a UNIQUE)");
   test.db().execute("INSERT INTO u VALUES (1)");
-  detail::Session& session = test.db().session();
+  detail::Session& session = test::session(test.db());
   session.begin(detail::transaction_kind::immediate);
   test.db().execute("INSERT INTO t VALUES (1)");
   // The closure catches what it was told and goes on.
@@ -533,7 +534,7 @@ TEST_CASE(
 
 TEST_CASE("transactions: after commit and rollback single statements are their own transactions again") {
   Stopping test;
-  detail::Session& session = test.db().session();
+  detail::Session& session = test::session(test.db());
   session.begin(detail::transaction_kind::immediate);
   test.db().execute("INSERT INTO t VALUES (1)");
   session.commit();
@@ -549,7 +550,7 @@ TEST_CASE("native: a busy timeout set behind our back does not outlive the job")
   Stopping test;
   sqlite3_busy_timeout(test.db().native().getHandle(), 60'000);
   sqlite3_progress_handler(test.db().native().getHandle(), 0, nullptr, nullptr);
-  test.db().session().clean();
+  session(test.db()).clean();
   test::Stranger stranger(test.fixture.path);
   stranger.execute("BEGIN IMMEDIATE");
   test.clock().on_read([&](int reading) {

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <thread>
 
+#include "pool/pool_access.hpp"
 #include "pool/pool_core.hpp"
 
 namespace statehouse::bench {
 namespace {
 
 std::shared_ptr<detail::PoolCore> open(const std::filesystem::path& file, const PoolOptions& options,
-                                       boost::asio::thread_pool& threads) {
+                                       const detail::DatabaseThreads& threads) {
   // PoolCore::open would make a file that is not there.
   if (!std::filesystem::is_regular_file(file))
     throw std::runtime_error(file.string() + " is not there or no file: give the path of an existing database");
@@ -19,7 +20,7 @@ std::shared_ptr<detail::PoolCore> open(const std::filesystem::path& file, const 
   return detail::PoolCore::open({.name = file.stem().string(),
                                  .path = std::filesystem::canonical(file),
                                  .options = options,
-                                 .executor = threads.get_executor(),
+                                 .executor = threads.executor(),
                                  .clock = clock,
                                  .logger = spdlog::default_logger()},
                                 nullptr, std::make_shared<detail::Interrupter>(clock));
@@ -28,13 +29,12 @@ std::shared_ptr<detail::PoolCore> open(const std::filesystem::path& file, const 
 }  // namespace
 
 PoolOnFile::PoolOnFile(const std::filesystem::path& file, const PoolOptions& options)
-    : threads_(std::max(4U, std::thread::hardware_concurrency())),  // as an AppState has
+    : threads_({}, std::max(4U, std::thread::hardware_concurrency())),  // as an AppState has
       core_(open(file, options, threads_)),
-      pool_(core_) {}
+      pool_(detail::PoolAccess::make<Pool>(core_)) {}
 
 PoolOnFile::~PoolOnFile() {
   core_->close(std::make_exception_ptr(Error(errc::closed, "the benchmark is over")), {});
-  threads_.join();
 }
 
 boost::asio::awaitable<std::optional<std::string>> PoolOnFile::read(const Key& key) {

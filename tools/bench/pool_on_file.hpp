@@ -1,10 +1,10 @@
 #pragma once
 
-#include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 #include <memory>
 
 #include "closed_loop.hpp"
+#include "state/database_threads.hpp"
 #include "statehouse/pool.hpp"
 
 namespace statehouse::bench {
@@ -25,7 +25,7 @@ class PoolOnFile final : public AsyncStore {
   Pool& pool() noexcept { return pool_; }
 
  private:
-  boost::asio::thread_pool threads_;
+  detail::DatabaseThreads threads_;
   std::shared_ptr<detail::PoolCore> core_;
   Pool pool_;
 };

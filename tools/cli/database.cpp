@@ -1,13 +1,12 @@
 #include "database.hpp"
 
-#include <spdlog/spdlog.h>
+#include <sqlite3.h>
 #include <SQLiteCpp/Database.h>
+#include <sys/stat.h>
 
-#include <memory>
-#include <utility>
+#include <cerrno>
 
 #include "arguments.hpp"
-#include "file/file.hpp"
 #include "output.hpp"
 #include "statehouse/database_name.hpp"
 
@@ -21,6 +20,17 @@ ConnectionOptions options(const Arguments& arguments) {
     sqlite3_wal_autocheckpoint(connection.native().getHandle(), 0);
   };
   return options;
+}
+
+/// Makes `directory` and what is missing above it, for nobody else to look into.
+void make_directories(const std::filesystem::path& directory) {
+  std::error_code error;
+  if (directory.empty() || std::filesystem::exists(directory, error)) return;
+  make_directories(directory.parent_path());
+  if (::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return;
+  const boost::system::error_code code(errno, boost::system::system_category());
+  throw Error(code, "cannot create the directory '" + directory.string() + "': " + code.message() +
+                        ": check owner and mode of the directories above it");
 }
 
 }  // namespace
@@ -62,18 +72,19 @@ void require_file(const std::filesystem::path& file) {
   if (!is_there(file)) throw Finding("not_found", "there is no database file '" + file.string() + "'");
 }
 
+std::uintmax_t size_of(const std::filesystem::path& file) noexcept {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(file, error);
+  return error ? 0 : size;
+}
+
 Connection open_to_write(const Arguments& arguments, const std::filesystem::path& file) {
-  detail::prepare_directory(file.parent_path());
+  make_directories(file.parent_path());
   return Connection(file, options(arguments));
 }
 
 Connection open_nothing(const std::filesystem::path& file) {
-  detail::SessionConfig config;
-  config.path = ":memory:";
-  config.database = file.stem().string();
-  config.interrupter = std::make_shared<detail::Interrupter>(make_steady_clock());
-  config.logger = spdlog::default_logger();
-  return Connection(std::move(config));
+  return Connection::in_memory(file.stem().string());
 }
 
 Connection open_to_read(const Arguments& arguments, const std::filesystem::path& file) {

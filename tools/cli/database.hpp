@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 
 #include "statehouse/connection.hpp"
@@ -20,6 +21,9 @@ bool is_there(const std::filesystem::path& file);
 
 /// Throws Finding when it is not there.
 void require_file(const std::filesystem::path& file);
+
+/// In bytes; 0 when there is no such file.
+std::uintmax_t size_of(const std::filesystem::path& file) noexcept;
 
 /// For commands that change something. Creates what is missing, directories included.
 ///

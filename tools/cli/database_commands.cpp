@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "database.hpp"
-#include "file/file.hpp"
 #include "migrations.hpp"
 #include "output.hpp"
 #include "statehouse/sqlite_version.hpp"
@@ -21,6 +21,16 @@ namespace {
 namespace fs = std::filesystem;
 
 // --- drop ---
+
+/// What file permissions say to "unable to open database file"; nothing when they are no hindrance.
+std::string explanation(const fs::path& file) {
+  for (const char* const suffix : {"", "-wal", "-shm"}) {
+    const fs::path path = file.string() + suffix;
+    if (::access(path.c_str(), R_OK | W_OK) != 0 && errno != ENOENT)
+      return "; '" + path.filename().string() + "': " + std::generic_category().message(errno);
+  }
+  return {};
+}
 
 /// A lock on the whole database that nobody gets while another process has it open: in WAL mode, every connection keeps
 /// a shared lock on the file until it is closed, so that SQLite refuses to leave the mode.
@@ -36,9 +46,8 @@ class SoleUse {
     const auto code = make_sqlite_error(error.getExtendedErrorCode());
     const std::string what = '\'' + file.string() + '\'';
     if (code == condition::busy) throw Finding("busy", "another process has " + what + " open: stop it first");
-    const std::string why = detail::explain_cannot_open(file);
-    throw Error(code, "SQLite cannot tell whether somebody uses " + what + " (" + error.what() +
-                          (why.empty() ? "" : "; " + why) + "). Make sure that nobody does, then give --force");
+    throw Error(code, "SQLite cannot tell whether somebody uses " + what + " (" + error.what() + explanation(file) +
+                          "). Make sure that nobody does, then give --force");
   }
 
  private:
@@ -64,8 +73,7 @@ void drop(const Arguments& arguments, Output& output) {
   if (!fs::is_regular_file(fs::symlink_status(file)))
     throw Error(errc::not_a_regular_file, "'" + file.string() + "' is not a regular file, so it is left alone");
   output.document()["dropped"] = false;
-  output.confirm("Delete the database " + file.string() + " (" + size_text(detail::file_size_or_zero(file)) + ')' + "?",
-                 arguments.yes);
+  output.confirm("Delete the database " + file.string() + " (" + size_text(size_of(file)) + ')' + "?", arguments.yes);
   {
     std::optional<SoleUse> lock;
     if (!arguments.force) lock.emplace(arguments, file);

@@ -11,10 +11,9 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "database.hpp"
-#include "file/file.hpp"
 #include "output.hpp"
 #include "progress.hpp"
-#include "sqlite/check.hpp"
+#include "statehouse/check.hpp"
 #include "statehouse/sqlite_version.hpp"
 
 namespace statehouse::cli {
@@ -45,8 +44,8 @@ Health examine(Connection& connection, const fs::path& file) {
   const Progress progress("checking", "");
   Health health;
   health.mode = static_cast<unsigned>(fs::status(file).permissions() & fs::perms::all);
-  health.file_bytes = detail::file_size_or_zero(file);
-  health.wal_bytes = detail::file_size_or_zero(file.string() + "-wal");
+  health.file_bytes = size_of(file);
+  health.wal_bytes = size_of(file.string() + "-wal");
   // As this PRAGMA can also change something, the reading verbs do not take it.
   health.journal_mode = connection.native().execAndGet("PRAGMA journal_mode").getString();
   health.page_size = connection.query_one<std::int64_t>("PRAGMA page_size");
@@ -57,7 +56,7 @@ Health examine(Connection& connection, const fs::path& file) {
     if (health.damage == std::vector<std::string>{"ok"}) health.damage.clear();
     health.orphans = connection.query_all<ForeignKeyViolation>("PRAGMA foreign_key_check");
   } catch (const Error& error) {
-    if (!detail::is_damage(error.code())) throw;
+    if (!is_damage(error.code())) throw;
     health.damage.emplace_back(error.what());  // too damaged to be looked through
   }
   return health;

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "sqlite/check.hpp"
+#include "statehouse/check.hpp"
 #include "statehouse/error.hpp"
 #include "statehouse/migration.hpp"
 
@@ -34,7 +34,7 @@ const char* kind_of(errc code) {
 std::string kind_of(const boost::system::error_code& code) {
   if (code == condition::busy) return "busy";
   if (code.category() == statehouse_category()) return kind_of(static_cast<errc>(code.value()));
-  if (code.category() == sqlite_category()) return detail::is_damage(code) ? "corrupt" : "sqlite";
+  if (code.category() == sqlite_category()) return is_damage(code) ? "corrupt" : "sqlite";
   return code == boost::system::errc::file_exists                 ? "file_exists"
          : code == boost::system::errc::no_such_file_or_directory ? "not_found"
                                                                   : "system";
@@ -44,7 +44,7 @@ std::string kind_of(const boost::system::error_code& code) {
 std::string advice(const boost::system::error_code& code, const std::string& version) {
   if (code == condition::busy)
     return ". Wait until that process has ended its transaction and try again, or wait longer with --busy-timeout";
-  if (detail::is_damage(code))
+  if (is_damage(code))
     return (code.value() & 0xff) == SQLITE_NOTADB
                ? ". Check the path: this file is of another program, or encrypted"
                : ". Restore a backup, or save what is left with .recover of the sqlite3 shell";

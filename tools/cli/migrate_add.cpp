@@ -16,7 +16,7 @@
 #include "output.hpp"
 #include "statehouse/database_name.hpp"
 #include "statehouse/migrator.hpp"
-#include "text/unicode.hpp"
+#include "utf8.hpp"
 
 namespace statehouse::cli {
 namespace {
@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 /// What follows the version in the file name.
 std::string file_text(const std::string& description) {
   const auto unfit = [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '/' || c == '\\'; };
-  if (description.empty() || std::ranges::any_of(description, unfit) || detail::find_invalid_utf8(description))
+  if (description.empty() || std::ranges::any_of(description, unfit) || !characters_of(description))
     throw UsageError("NAME becomes a part of a file name: give some words, without '/' and control characters");
   if (description.ends_with(".sql") || description.ends_with(".up") || description.ends_with(".down"))
     throw UsageError("NAME is what the migration does, not a file name: leave .sql, .up and .down to this command");

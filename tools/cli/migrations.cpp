@@ -7,32 +7,25 @@
 #include "database.hpp"
 #include "output.hpp"
 #include "progress.hpp"
-#include "text/unicode.hpp"
+#include "utf8.hpp"
 
 namespace statehouse::cli {
 namespace {
 
-/// The character at the beginning of `text`, which loses it. `text` is UTF-8.
-char32_t take_character(std::string_view& text) {
-  const detail::Character character = detail::first_character(text);
-  text.remove_prefix(character.length);
-  return character.value;
-}
-
 /// What follows a backslash.
-char32_t take_escaped(std::string_view& text) {
-  const char letter = text.empty() ? '\0' : text.front();
+char32_t take_escaped(std::u32string_view& text) {
+  const char32_t letter = text.empty() ? U'\0' : text.front();
   if (!text.empty()) text.remove_prefix(1);
   switch (letter) {
-    case 'r': return U'\r';
-    case 'n': return U'\n';
-    case 't': return U'\t';
-    case '\\': return U'\\';
-    case 'u': {
-      const std::string digits(text.substr(0, 4));
-      if (digits.size() != 4 || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) break;
+    case U'r': return U'\r';
+    case U'n': return U'\n';
+    case U't': return U'\t';
+    case U'\\': return U'\\';
+    case U'u': {
+      const std::u32string_view digits = text.substr(0, 4);
+      if (digits.size() != 4 || digits.find_first_not_of(U"0123456789abcdefABCDEF") != digits.npos) break;
       text.remove_prefix(4);
-      return static_cast<char32_t>(std::stoul(digits, nullptr, 16));
+      return static_cast<char32_t>(std::stoul(std::string(digits.begin(), digits.end()), nullptr, 16));
     }
     default: break;
   }
@@ -41,11 +34,13 @@ char32_t take_escaped(std::string_view& text) {
 }
 
 std::u32string parse_characters(std::string_view text) {
-  if (detail::find_invalid_utf8(text)) throw UsageError("--ignored-chars: this is not UTF-8");
+  const auto typed = characters_of(text);
+  if (!typed) throw UsageError("--ignored-chars: this is not UTF-8");
   std::u32string characters;
-  while (!text.empty()) {
-    const char32_t character = take_character(text);
-    characters += character == U'\\' ? take_escaped(text) : character;
+  for (std::u32string_view rest = *typed; !rest.empty();) {
+    const char32_t character = rest.front();
+    rest.remove_prefix(1);
+    characters += character == U'\\' ? take_escaped(rest) : character;
   }
   return characters;
 }

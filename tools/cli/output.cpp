@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "errors.hpp"
-#include "text/unicode.hpp"
+#include "utf8.hpp"
 
 namespace statehouse::cli {
 namespace {
@@ -38,7 +38,7 @@ std::size_t width(std::string_view text) {
 }  // namespace
 
 std::string printable(std::string_view text) {
-  std::string shown = detail::to_valid_utf8(text);
+  std::string shown = to_valid_utf8(text);
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const auto byte = static_cast<unsigned char>(shown[i]);
     if ((byte < 0x20 && byte != '\n') || byte == 0x7f) shown[i] = '?';
@@ -119,7 +119,7 @@ void Output::fail(const std::exception_ptr& error) {
 }
 
 exit_code Output::finish() {
-  if (as_json_) std::cout << detail::to_valid_utf8(json::serialize(document_)) << std::endl;
+  if (as_json_) std::cout << to_valid_utf8(json::serialize(document_)) << std::endl;
   if (!std::cout && exit_code_ == exit_done) {
     std::cerr << "statehouse: standard output cannot be written" << std::endl;
     return exit_failed;

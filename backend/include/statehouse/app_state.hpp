@@ -15,6 +15,11 @@ class logger;
 
 namespace statehouse {
 
+namespace detail {
+class DatabaseThreads;
+}
+
+/// What an AppState is built with.
 struct AppStateOptions {
   std::filesystem::path data_dir = "data";    ///< Created by `init()`, mode 0700.
   std::string dev_prefix{};                   ///< "dev" makes `get_pool("x")` use `dev_x.db`; empty for production.
@@ -51,17 +56,17 @@ class AppState {
 
   /// The executor given to the constructor.
   asio::any_io_executor get_executor() const noexcept { return executor_; }
+  /// Where everything is logged: the one of the options, or spdlog's default.
   spdlog::logger& logger() const noexcept { return *logger_; }
 
  private:
-  struct Threads;
-
   asio::any_io_executor executor_;
-  std::unique_ptr<Threads> threads_;
+  std::unique_ptr<detail::DatabaseThreads> threads_;
   std::shared_ptr<spdlog::logger> logger_;
   std::shared_ptr<detail::Registry> registry_;
 
  public:
+  /// The databases, by name.
   DbInstances db_instances;
 };
 

@@ -9,15 +9,17 @@ namespace statehouse {
 
 class Reader;
 
+/// How a backup is made.
 struct BackupOptions {
   bool overwrite = false;  ///< Replace an existing file, in one step at the end.
   /// Called on the copying thread now and then. If it throws, the backup ends with that exception.
   std::function<void(std::int64_t pages, std::int64_t total)> on_progress{};
 };
 
+/// What a backup has come to.
 struct BackupReport {
-  std::int64_t bytes = 0;
-  std::chrono::nanoseconds elapsed{0};
+  std::int64_t bytes = 0;               ///< Size of the copy.
+  std::chrono::nanoseconds elapsed{0};  ///< Checking and syncing included.
 };
 
 /// Copies the whole database of `source` into the new file `target`: one committed state, that of the transaction

@@ -54,13 +54,7 @@ struct is_bindable : std::bool_constant<BindableScalar<T>> {};
 template <class T>
 struct is_bindable<std::optional<T>> : is_bindable<T> {};
 
-void bind_null(Statement& statement, int index);
-void bind_integer(Statement& statement, int index, std::int64_t value);
 void bind_unsigned(Statement& statement, int index, std::uint64_t value);
-void bind_real(Statement& statement, int index, double value);
-/// `value` must stay alive until the statement is destroyed.
-void bind_text(Statement& statement, int index, std::string_view value);
-void bind_blob(Statement& statement, int index, std::span<const std::byte> value);
 /// `ticks` of `numerator / denominator` seconds since 1970.
 void bind_time(Statement& statement, int index, std::int64_t ticks, std::int64_t numerator, std::int64_t denominator);
 void check_parameter_count(Statement& statement, int given);
@@ -68,25 +62,25 @@ void check_parameter_count(Statement& statement, int given);
 template <class T>
 void bind_value(Statement& statement, int index, const T& value) {
   if constexpr (NullLike<T>) {
-    bind_null(statement, index);
+    statement.bind_null(index);
   } else if constexpr (is_optional<T>) {
-    value ? bind_value(statement, index, *value) : bind_null(statement, index);
+    value ? bind_value(statement, index, *value) : statement.bind_null(index);
   } else if constexpr (std::is_enum_v<T>) {
     bind_value(statement, index, static_cast<std::underlying_type_t<T>>(value));
   } else if constexpr (std::unsigned_integral<T>) {
     bind_unsigned(statement, index, value);
   } else if constexpr (std::integral<T>) {
-    bind_integer(statement, index, value);
+    statement.bind_integer(index, value);
   } else if constexpr (std::floating_point<T>) {
-    bind_real(statement, index, static_cast<double>(value));
+    statement.bind_real(index, static_cast<double>(value));
   } else if constexpr (is_sys_time<T>) {
     bind_time(statement, index, value.time_since_epoch().count(), T::period::num, T::period::den);
   } else if constexpr (std::is_pointer_v<T>) {
-    value != nullptr ? bind_text(statement, index, value) : bind_null(statement, index);
+    value != nullptr ? statement.bind_text(index, value, bound_text::lent) : statement.bind_null(index);
   } else if constexpr (TextLike<T>) {
-    bind_text(statement, index, value);
+    statement.bind_text(index, value, bound_text::lent);
   } else {
-    bind_blob(statement, index, value);
+    statement.bind_blob(index, value);
   }
 }
 

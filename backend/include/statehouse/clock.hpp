@@ -13,7 +13,9 @@ namespace statehouse {
 /// timers.
 class Clock {
  public:
+  /// A moment; comparable within one clock.
   using time_point = std::chrono::steady_clock::time_point;
+  /// A span of time.
   using duration = std::chrono::steady_clock::duration;
 
   /// One callback that can be armed again and again. Destroying or disarming does not wait for a callback that already
@@ -23,11 +25,14 @@ class Clock {
     virtual ~Timer() = default;
     /// Calls back once at `when` or soon after, on the clock's thread; replaces an earlier `arm`.
     virtual void arm(time_point when) = 0;
+    /// It does not call back, unless it already does.
     virtual void disarm() noexcept = 0;
   };
 
   virtual ~Clock() = default;
+  /// The present moment; never goes back.
   virtual time_point now() const noexcept = 0;
+  /// A timer that is not armed. `callback` runs on the clock's thread and must be short.
   virtual std::unique_ptr<Timer> make_timer(std::function<void()> callback) = 0;
 };
 

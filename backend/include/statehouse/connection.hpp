@@ -1,141 +1,34 @@
 #pragma once
 
+#include <chrono>
 #include <concepts>
-#include <exception>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
-#include "statehouse/bind.hpp"
-#include "statehouse/detail/session.hpp"
-#include "statehouse/row.hpp"
+#include "statehouse/options.hpp"
+#include "statehouse/verbs.hpp"
+
+namespace SQLite {
+class Database;
+}
 
 namespace statehouse {
 
-/// What a statement that writes reports.
-struct ExecuteResult {
-  std::int64_t changes = 0;            ///< Rows inserted, updated or deleted by the statement itself, not by triggers.
-  std::int64_t last_insert_rowid = 0;  ///< Of the most recent INSERT on the connection.
-};
-
-/// The synchronous view of a connection that reads. What a closure given to `Pool::read` works with.
-///
-/// Thread-safety: none; use it only inside the closure it was given to. Statements run on the calling thread.
-/// Cancellation: every statement ends early with `operation_aborted`, `errc::deadline_exceeded` or `errc::closed` when
-/// the job it belongs to is stopped. Errors: Error, with SQLite's extended code where SQLite refused.
-///
-/// `T` in a query is a scalar, a `std::optional` of one, a `std::tuple`, or an aggregate whose fields are read in
-/// order; the number of columns and their types are checked (see row.hpp). Values bind as described in bind.hpp.
-class Reader {
- public:
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
-
-  template <Row T, class... Args>
-  std::vector<T> query_all(std::string_view sql, const Args&... args);
-
-  /// The first row if there is one; two rows are `errc::too_many_rows`.
-  template <Row T, class... Args>
-  std::optional<T> query_optional(std::string_view sql, const Args&... args);
-
-  /// Exactly one row, else `errc::no_row` or `errc::too_many_rows`.
-  template <Row T, class... Args>
-  T query_one(std::string_view sql, const Args&... args);
-
-  /// The SQLiteCpp object behind this connection, for what the verbs do not offer. Local databases only. Statements and
-  /// columns made from it must be gone when the closure returns.
-  SQLite::Database& native() noexcept { return session_->native(); }
-
-  /// The library's own door to the connection.
-  detail::Session& session() noexcept { return *session_; }
-
- protected:
-  explicit Reader(detail::SessionConfig config) : session_(std::make_unique<detail::Session>(std::move(config))) {}
-  ~Reader() = default;
-
- private:
-  std::unique_ptr<detail::Session> session_;
-};
-
-/// The synchronous view of a connection that writes, and the owner of the connection.
-class Connection : public Reader {
- public:
-  /// Also calls `ConnectionOptions::on_connect`.
-  explicit Connection(detail::SessionConfig config);
-  /// Opens `path` (":memory:" for a private in-memory database) on its own, outside any pool: for tools and tests.
-  /// Creates the file if missing, mode 0600. One process should have one writer per file.
-  explicit Connection(const std::filesystem::path& path, ConnectionOptions options = {});
-  ~Connection() = default;
-
-  /// Opens an existing file on its own for queries only, whatever its journal mode; creates nothing. A statement that
-  /// writes is `errc::write_on_reader`. Where a log was left by somebody else, it is left again. A file that may only
-  /// be read is refused in WAL mode, with SQLITE_READONLY, unless its -wal and -shm are there, as while a server has it
-  /// open.
-  static Connection for_reading(const std::filesystem::path& path, ConnectionOptions options = {});
-
-  /// One statement; rows it gives are ignored.
-  template <class... Args>
-  ExecuteResult execute(std::string_view sql, const Args&... args);
-
-  /// One statement with RETURNING; it has run to completion when this returns.
-  template <Row T, class... Args>
-  std::vector<T> execute_returning(std::string_view sql, const Args&... args) {
-    return this->query_all<T>(sql, args...);
-  }
-
-  /// Several statements without parameters, in order; stops at the first that fails.
-  void execute_script(std::string_view sql) { session().execute_script(sql); }
-
-  /// Runs `f()` inside a savepoint: released when it returns, rolled back to when it throws. Nests.
-  /// Returns what `f` returns.
-  template <std::invocable F>
-  std::invoke_result_t<F> savepoint(F&& f);
-};
-
-template <Row T, class... Args>
-std::vector<T> Reader::query_all(std::string_view sql, const Args&... args) {
-  detail::Statement statement = session_->prepare(sql);
-  detail::bind_all(statement, args...);
-  std::vector<T> rows;
-  while (statement.step()) rows.push_back(detail::read_row<T>(statement));
-  return rows;
-}
-
-template <Row T, class... Args>
-std::optional<T> Reader::query_optional(std::string_view sql, const Args&... args) {
-  detail::Statement statement = session_->prepare(sql);
-  detail::bind_all(statement, args...);
-  if (!statement.step()) return std::nullopt;
-  std::optional<T> row(std::in_place, detail::read_row<T>(statement));
-  if (statement.step()) session_->fail(errc::too_many_rows, "the query found more than one row: use query_all", sql);
-  return row;
-}
-
-template <Row T, class... Args>
-T Reader::query_one(std::string_view sql, const Args&... args) {
-  auto row = query_optional<T>(sql, args...);
-  if (!row) session_->fail(errc::no_row, "the query found no row: use query_optional if that can happen", sql);
-  return std::move(*row);
-}
-
-template <class... Args>
-ExecuteResult Connection::execute(std::string_view sql, const Args&... args) {
-  detail::Statement statement = session().prepare(sql);
-  detail::bind_all(statement, args...);
-  sqlite3* const db = session().handle();
-  const auto before = sqlite3_total_changes64(db);
-  statement.run_to_completion();
-  // sqlite3_changes64 keeps the number of an earlier statement when this one was not an INSERT, UPDATE or DELETE.
-  const bool changed = sqlite3_total_changes64(db) != before;
-  return {changed ? sqlite3_changes64(db) : 0, sqlite3_last_insert_rowid(db)};
-}
-
 namespace detail {
+
+struct ConnectionAccess;
+
+/// What a verb gives that does not wait.
+template <class T>
+using Immediate = T;
+
+/// While what is returned lives, the statements of the session end after `limit` at the latest.
+std::shared_ptr<void> limit_run(Session& session, std::chrono::milliseconds limit);
+
 /// A savepoint that is rolled back unless released.
 class SavepointScope {
  public:
@@ -150,11 +43,85 @@ class SavepointScope {
   bool outer_;  // whether a transaction was expected before
   bool released_ = false;
 };
+
 }  // namespace detail
+
+/// The synchronous view of a connection that reads. What a closure given to `Pool::read` works with.
+///
+/// Effect: the verbs of QueryVerbs, on the calling thread, which they block. Of their `CallOptions` only `run_timeout`
+/// applies, beside the limits of the operation whose closure this is: it ends the statement with
+/// `errc::deadline_exceeded`, and the closure may go on.
+/// Thread-safety: none; use it only inside the closure it was given to.
+/// Cancellation: every statement ends early with `operation_aborted`, `errc::deadline_exceeded` or `errc::closed` when
+/// the operation it belongs to is stopped.
+/// Errors: Error, with SQLite's extended code where SQLite refused.
+/// Lifetime: results are values; arguments need only live until the verb returns.
+class Reader : public QueryVerbs<Reader, detail::Immediate> {
+ public:
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  /// The SQLiteCpp object behind this connection, for what the verbs do not offer. Of the local engine only: any other
+  /// throws Error with `errc::not_supported`. Statements and columns made from it must be gone when the closure
+  /// returns.
+  SQLite::Database& native();
+
+ protected:
+  ~Reader();
+
+ private:
+  friend class Connection;
+  friend detail::ConnectionAccess;
+  friend detail::VerbAccess;
+
+  explicit Reader(std::unique_ptr<detail::Session> session) noexcept;
+
+  template <class Verb, class... Args>
+  auto statement(Verb, const CallOptions& options, Sql sql, const Args&... args) const {
+    std::shared_ptr<void> limit;
+    if (options.run_timeout) limit = detail::limit_run(*session_, *options.run_timeout);
+    return Verb::run(*session_, sql.text, args...);
+  }
+
+  std::unique_ptr<detail::Session> session_;
+};
+
+/// The synchronous view of a connection that writes, and the owner of the connection: as Reader, with the verbs of
+/// ExecuteVerbs.
+class Connection : public Reader, public ExecuteVerbs<Connection, detail::Immediate> {
+ public:
+  /// Opens `path` (":memory:" for a private in-memory database) on its own, outside any pool: for tools and tests.
+  /// Creates the file if missing, mode 0600. One process should have one writer per file. Throws Error.
+  explicit Connection(const std::filesystem::path& path, const ConnectionOptions& options = {});
+  /// Closes the connection if it is one outside any pool.
+  ~Connection() = default;
+
+  /// Opens an existing file on its own for queries only, whatever its journal mode; creates nothing. A statement that
+  /// writes is `errc::write_on_reader`. Where a log was left by somebody else, it is left again. A file that may only
+  /// be read is refused in WAL mode, with SQLITE_READONLY, unless its -wal and -shm are there, as while a server has it
+  /// open. Throws Error.
+  static Connection for_reading(const std::filesystem::path& path, const ConnectionOptions& options = {});
+
+  /// An empty database in memory, which errors call `name`. Throws Error.
+  static Connection in_memory(std::string name, const ConnectionOptions& options = {});
+
+  /// Several statements without parameters, in order; stops at the first that fails.
+  void execute_script(std::string_view sql);
+
+  /// Runs `f()` inside a savepoint: released when it returns, rolled back to when it throws. Nests.
+  /// Returns what `f` returns.
+  template <std::invocable F>
+  std::invoke_result_t<F> savepoint(F&& f);
+
+ private:
+  friend detail::ConnectionAccess;
+  explicit Connection(std::unique_ptr<detail::Session> session) noexcept;
+  Connection(std::unique_ptr<detail::Session> session, const ConnectionOptions& options);
+};
 
 template <std::invocable F>
 std::invoke_result_t<F> Connection::savepoint(F&& f) {
-  detail::SavepointScope scope(session());
+  detail::SavepointScope scope(*session_);
   if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
     std::forward<F>(f)();
     scope.release();

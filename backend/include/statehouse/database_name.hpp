@@ -13,10 +13,12 @@ namespace statehouse {
 /// files (`mydb.db-wal`) are not names. No memory of its own: a lookup by name does not allocate.
 class DatabaseName {
  public:
+  /// Nothing when `text` is no name.
   static std::optional<DatabaseName> parse(std::string_view text) noexcept;
   /// Throws Error with `errc::invalid_name`; the message quotes the name, made printable.
   static DatabaseName parse_or_throw(std::string_view text);
 
+  /// The name without `.db`; lives as long as this.
   std::string_view view() const noexcept { return {text_.data(), size_}; }
   /// `<name>.db`, or `<prefix>_<name>.db`.
   std::string file_name(std::string_view prefix) const;

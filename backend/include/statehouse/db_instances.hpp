@@ -13,24 +13,29 @@
 
 namespace statehouse {
 
+class AppState;
+
 namespace detail {
 class Registry;
 }
 
+/// How long a shutdown may take.
 struct ShutdownOptions {
   std::chrono::milliseconds grace{5000};     ///< How long running work and held transactions may finish by themselves.
   std::chrono::milliseconds deadline{8000};  ///< When shutdown returns at the latest; counted from the same moment.
 };
 
+/// How a shutdown went.
 struct ShutdownReport {
+  /// How it went for one database.
   struct Database {
-    std::string name;
+    std::string name;             ///< Logical name.
     bool closed = false;          ///< Every connection is closed; no -wal, -shm or descriptor of ours is left.
     bool interrupted = false;     ///< Work had to be stopped, or a held connection taken back, after the grace time.
     std::vector<Holder> holders;  ///< Who still held a connection when the deadline passed.
-    std::chrono::milliseconds took{0};
+    std::chrono::milliseconds took{0};  ///< From the beginning of the shutdown to its end, or to the report.
   };
-  std::vector<Database> databases;
+  std::vector<Database> databases;  ///< Those that were open.
   /// True when every database is closed.
   bool clean() const noexcept;
 };
@@ -41,9 +46,6 @@ struct ShutdownReport {
 /// child after fork() every call is `errc::forked_process`.
 class DbInstances {
  public:
-  /// Made by AppState.
-  explicit DbInstances(std::shared_ptr<detail::Registry> registry) noexcept : registry_(std::move(registry)) {}
-
   /// The migrations that run when `name` is opened. Before the first `get_pool(name)`, else `errc::already_open`; a
   /// second call for the same name replaces the first. Throws Error with `errc::invalid_name`.
   void add_migrator(std::string_view name, Migrator migrator);
@@ -84,6 +86,9 @@ class DbInstances {
   asio::awaitable<ShutdownReport> shutdown(ShutdownOptions options = {}) const;
 
  private:
+  friend class AppState;
+  explicit DbInstances(std::shared_ptr<detail::Registry> registry) noexcept;
+
   std::shared_ptr<detail::Registry> registry_;
 };
 

@@ -39,6 +39,8 @@ enum class errc {
   file_replaced,            ///< The database file was moved, deleted or replaced while open.
   file_damaged,             ///< The check at startup has found damage in the file, which is left as it is.
   wal_unavailable,          ///< SQLite did not switch the database to write-ahead logging.
+  not_supported,            ///< The engine behind this database cannot do this, as `native()` on a database that is no file.
+  invalid_handle,           ///< The handle is empty: default-constructed, or moved from.
   migration_source,         ///< The migrations cannot be read: bad name, bad content, duplicate version.
   migration_refused,        ///< A transactional migration contains transaction control.
   migration_dirty,          ///< A migration is recorded as started but not finished.
@@ -59,13 +61,18 @@ enum class condition {
   closed,      ///< closed or forked_process.
 };
 
+/// Category of errc.
 const boost::system::error_category& statehouse_category() noexcept;
 /// Category of SQLite's extended result codes (https://www.sqlite.org/rescode.html).
 const boost::system::error_category& sqlite_category() noexcept;
+/// Category of condition.
 const boost::system::error_category& condition_category() noexcept;
 
+/// An errc as an error code, which Boost.System also makes by itself: `error.code() == errc::closed`.
 boost::system::error_code make_error_code(errc code) noexcept;
+/// A condition to compare error codes with, which Boost.System also makes by itself.
 boost::system::error_condition make_error_condition(condition value) noexcept;
+/// One of SQLite's codes as an error code: `error.code() == make_sqlite_error(SQLITE_FULL)`.
 boost::system::error_code make_sqlite_error(int extended_code) noexcept;
 
 /// The one exception of this library. `what()` is one sentence for a log line, with the database and the statement
@@ -73,16 +80,22 @@ boost::system::error_code make_sqlite_error(int extended_code) noexcept;
 /// and of a faulty JSON path, MATCH expression or REGEXP pattern it says the text.
 class Error : public boost::system::system_error {
  public:
+  /// Where it happened.
   struct Context {
     std::string database;  ///< Logical name, empty where none applies.
     std::string sql;       ///< The statement, shortened.
   };
 
+  /// Without a database or a statement.
   Error(boost::system::error_code code, const std::string& message);
+  /// `context` is taken as it is: what makes it shortens the statement.
   Error(boost::system::error_code code, const std::string& message, Context context);
 
+  /// Database, message and statement, in one line.
   const char* what() const noexcept override { return text_.c_str(); }
+  /// Logical name of the database, empty where none applies.
   const std::string& database() const noexcept { return context_.database; }
+  /// The statement, shortened; empty where none applies.
   const std::string& sql() const noexcept { return context_.sql; }
 
  private:
@@ -96,7 +109,9 @@ std::string shorten(std::string_view sql);
 }  // namespace detail
 }  // namespace statehouse
 
+/// @cond  How Boost.System finds the functions above.
 template <>
 struct boost::system::is_error_code_enum<statehouse::errc> : std::true_type {};
 template <>
 struct boost::system::is_error_condition_enum<statehouse::condition> : std::true_type {};
+/// @endcond

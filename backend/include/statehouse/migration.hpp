@@ -10,6 +10,7 @@
 
 namespace statehouse {
 
+/// Which of the files of a version one is.
 enum class migration_kind {
   simple,  ///< `<version>_<description>.sql`: applied, never reverted.
   up,      ///< `<version>_<description>.up.sql`
@@ -24,13 +25,13 @@ std::string to_hex(const Checksum& checksum);
 
 /// One migration file.
 struct Migration {
-  std::int64_t version = 0;
-  std::string description;  ///< The rest of the file name, with '_' as blanks.
-  migration_kind kind = migration_kind::simple;
-  bool no_transaction = false;  ///< The file's first bytes are `-- no-transaction`.
-  std::string file;             ///< Where it was read from, for messages.
-  std::string sql;              ///< The raw bytes.
-  Checksum checksum{};
+  std::int64_t version = 0;                      ///< The number that the file name begins with.
+  std::string description;                       ///< The rest of the file name, with '_' as blanks.
+  migration_kind kind = migration_kind::simple;  ///< By the end of the file name.
+  bool no_transaction = false;                   ///< The file's first bytes are `-- no-transaction`.
+  std::string file;                              ///< Where it was read from, for messages.
+  std::string sql;                               ///< The raw bytes.
+  Checksum checksum{};                           ///< What the database records and compares.
 };
 
 /// What reading, applying and reverting migrations throws for everything that has to do with a migration. `code()` is
@@ -40,16 +41,20 @@ class MigrationError : public Error {
  public:
   /// What is known of the place; empty, 0 or nullopt where it does not apply.
   struct Where {
-    std::optional<std::int64_t> version{};
-    std::string file{};
-    std::size_t line = 0;  ///< Counted from 1.
+    std::optional<std::int64_t> version{};  ///< The migration's version.
+    std::string file{};                     ///< Path of its file.
+    std::size_t line = 0;                   ///< Counted from 1.
   };
 
+  /// `cause` is for `cause()`, the rest as in Error.
   MigrationError(boost::system::error_code code, const std::string& message, Where where, Context context = {},
                  boost::system::error_code cause = {});
 
+  /// The migration's version.
   std::optional<std::int64_t> version() const noexcept { return where_.version; }
+  /// Path of its file.
   const std::string& file() const noexcept { return where_.file; }
+  /// The line in the file, counted from 1; 0 where it is no single line.
   std::size_t line() const noexcept { return where_.line; }
   /// What SQLite or the operating system said, where that is the reason.
   const boost::system::error_code& cause() const noexcept { return cause_; }

@@ -9,6 +9,7 @@
 
 namespace statehouse {
 
+/// How bad a MigrationProblem is.
 enum class problem_severity {
   error,   ///< The folder cannot be read, or a migration in it would be refused.
   warning  ///< It works, but probably not as meant, or not on every machine.
@@ -16,11 +17,11 @@ enum class problem_severity {
 
 /// One thing about a folder of migrations that should be put right.
 struct MigrationProblem {
-  problem_severity severity = problem_severity::error;
-  std::string file;                       ///< Its path; the folder's where it is no single file's.
-  std::size_t line = 0;                   ///< From 1; 0 when it is not about a line.
-  std::optional<std::int64_t> version{};  ///< Where the file has one.
-  std::string message;                    ///< Says where, what and what to do.
+  problem_severity severity = problem_severity::error;  ///< Whether it can wait.
+  std::string file;                                     ///< Its path; the folder's where it is no single file's.
+  std::size_t line = 0;                                 ///< From 1; 0 when it is not about a line.
+  std::optional<std::int64_t> version{};                ///< Where the file has one.
+  std::string message;                                  ///< Says where, what and what to do.
 };
 
 /// Everything that is wrong with a folder of migrations, by file name and line; for a check before a commit.

@@ -23,18 +23,19 @@ struct MigrationSet;
 
 /// A migration file that is not on disk: built into the program, or made up by a test.
 struct EmbeddedFile {
-  std::string_view name;  ///< The bare file name, `20250101120000_create_context.up.sql`.
-  std::string_view content;
+  std::string_view name;     ///< The bare file name, `20250101120000_create_context.up.sql`.
+  std::string_view content;  ///< The bytes of the file.
 };
 
 /// Told after each migration that was applied or reverted, when that is committed.
 struct MigrationProgress {
-  const Migration& migration;
+  const Migration& migration;        ///< The file that ran.
   std::chrono::nanoseconds elapsed;  ///< Of this migration.
   std::size_t index;                 ///< 1 to `total`.
   std::size_t total;                 ///< How many this run set out to do; others may do some of them meanwhile.
 };
 
+/// How migrations are read, checked and run.
 struct MigratorOptions {
   /// The bookkeeping table, an identifier. Several sets in one file need a table each.
   std::string table = "_sqlx_migrations";
@@ -57,8 +58,8 @@ struct MigratorOptions {
 
 /// What a run has done itself.
 struct MigrationReport {
-  std::vector<std::int64_t> versions;  ///< Applied or reverted, in that order.
-  std::chrono::nanoseconds elapsed{0};
+  std::vector<std::int64_t> versions;   ///< Applied or reverted, in that order.
+  std::chrono::nanoseconds elapsed{0};  ///< Of the whole run, waits for other processes included.
 };
 
 /// What `run`, `run_to` or `undo` would do next.
@@ -67,6 +68,7 @@ struct PlannedMigration {
   bool foreign_keys_off = false;               ///< Off while it runs, checked before it is committed.
 };
 
+/// What has become of one version.
 enum class migration_state {
   pending,
   applied,
@@ -74,13 +76,14 @@ enum class migration_state {
   missing   ///< Applied, but not in this set.
 };
 
+/// One version, as the set and the database know it.
 struct MigrationStatus {
-  std::int64_t version = 0;
-  std::string description;  ///< As in the set, else as recorded.
-  migration_state state = migration_state::pending;
-  bool dirty = false;             ///< Recorded as not finished.
-  std::string recorded_checksum;  ///< Hexadecimal; empty when pending.
-  std::string installed_on;       ///< As recorded, by sqlx and us `YYYY-MM-DD HH:MM:SS` in UTC; empty when pending.
+  std::int64_t version = 0;                          ///< Of the file name, or as recorded.
+  std::string description;                           ///< As in the set, else as recorded.
+  migration_state state = migration_state::pending;  ///< Compared with its file.
+  bool dirty = false;                                ///< Recorded as not finished.
+  std::string recorded_checksum;                     ///< Hexadecimal; empty when pending.
+  std::string installed_on;  ///< As recorded, by sqlx and us `YYYY-MM-DD HH:MM:SS` in UTC; empty when pending.
   std::optional<std::chrono::nanoseconds> execution_time;  ///< None when pending, unfinished or never run (baseline).
   bool revertible = false;                                 ///< The set has a down file for it.
   std::shared_ptr<const Migration> source;  ///< The file that is applied for this version, if the set has one.
@@ -88,18 +91,19 @@ struct MigrationStatus {
 
 /// What a database says of one version.
 struct RecordedMigration {
-  std::string description;
-  std::string checksum;  ///< Hexadecimal.
-  bool success = false;
+  std::string description;  ///< As recorded.
+  std::string checksum;     ///< Hexadecimal.
+  bool success = false;     ///< False while it is not finished.
 
+  /// Whether the rows say the same.
   bool operator==(const RecordedMigration&) const = default;
 };
 
 /// One row of the bookkeeping table that `repair` or `baseline` has changed.
 struct BookkeepingChange {
-  std::int64_t version = 0;
+  std::int64_t version = 0;                 ///< The row's.
   std::optional<RecordedMigration> before;  ///< None where there was no row.
-  RecordedMigration after;
+  RecordedMigration after;                  ///< What the row says now, or would.
 };
 
 /// A set of migrations and how to bring a database to it, compatible with sqlx: same file names, same checksums, same
@@ -125,6 +129,7 @@ class Migrator {
 
   /// The same set with other options. Throws Error with `errc::invalid_name` when the table is no identifier.
   Migrator with_options(MigratorOptions options) const;
+  /// As given to `with_options`, else the defaults.
   const MigratorOptions& options() const noexcept;
 
   /// By version; the down file of a version comes after its other file.

@@ -37,8 +37,8 @@ enum class durability { normal, full };
 /// What is set on every connection when it is opened. The defaults are sqlx's where it has one.
 struct ConnectionOptions {
   std::chrono::milliseconds busy_timeout{3000};  ///< Longest wait for a lock held by another process.
-  durability synchronous = durability::normal;
-  bool foreign_keys = true;
+  durability synchronous = durability::normal;   ///< What a power loss may take.
+  bool foreign_keys = true;                      ///< Enforced, as sqlx does.
   /// Lets triggers, views, CHECK constraints and the like use virtual tables and functions that SQLite does not call
   /// innocuous: a trigger that keeps an FTS5 table up to date needs it. Leave it off where strangers may hand you a
   /// database file: its schema could then call whatever `on_connect` registers
@@ -60,9 +60,9 @@ struct ConnectionOptions {
 
 /// How a pool behaves. Durations of zero mean "no limit".
 struct PoolOptions {
-  pool_mode mode = pool_mode::wal;
-  bool in_memory = false;  ///< No file: the data lives until shutdown. Implies `pool_mode::single`.
-  unsigned readers = 0;    ///< Reader connections; 0 means one per core, at least 2 and at most 4.
+  pool_mode mode = pool_mode::wal;  ///< One writer and N readers, or one connection for everything.
+  bool in_memory = false;           ///< No file: the data lives until shutdown. Implies `pool_mode::single`.
+  unsigned readers = 0;             ///< Reader connections; 0 means one per core, at least 2 and at most 4.
   std::chrono::milliseconds acquire_timeout{3000};  ///< Longest wait for a free connection.
   std::chrono::milliseconds run_timeout{0};         ///< Longest run once a connection is there.
   /// Run a query on the calling thread when a reader is idle and has its statement prepared. What takes more than 1000
@@ -87,10 +87,12 @@ struct PoolOptions {
   integrity_check startup_check = integrity_check::never;
   std::uint64_t startup_check_max_bytes = 1 << 30;  ///< A larger file with its log is not checked, with a warning.
   std::chrono::milliseconds startup_check_timeout{10'000};  ///< Then the check is given up, with a warning.
-  ConnectionOptions connection{};
+  ConnectionOptions connection{};                           ///< Of each connection.
 };
 
-/// Limits of one call; what is not given comes from the pool's options.
+/// Limits of one call; what is not given comes from the pool's options. `run_timeout` applies to every verb. The others
+/// apply to those of a Pool, and are ignored elsewhere: in a Transaction, on a lease and in a closure the connection is
+/// there already, and nothing is shared with others.
 struct CallOptions {
   std::optional<std::chrono::milliseconds> timeout{};      ///< Longest wait for a free connection.
   std::optional<std::chrono::milliseconds> run_timeout{};  ///< Longest run once it is there, lock waits included.

@@ -1,12 +1,29 @@
 #pragma once
 
+#include <concepts>
 #include <filesystem>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <type_traits>
+#include <utility>
 
 #include "statehouse/lease.hpp"
 #include "statehouse/stats.hpp"
 #include "statehouse/transaction.hpp"
 
 namespace statehouse {
+
+namespace detail {
+
+class PoolCore;
+
+/// Runs the operation on the calling thread if that is asked for and possible at once; true when it is done.
+bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation);
+/// Hands the operation to its lane; it is resumed when done, from within this call at the earliest.
+void submit(const std::shared_ptr<PoolCore>& core, Operation& operation);
+
+}  // namespace detail
 
 /// Handle to the open connections of one database: one writer, and N readers that are handed out in turn. Cheap to
 /// copy; all copies mean the same pool.
@@ -33,111 +50,68 @@ namespace statehouse {
 /// Cancellation: while an operation waits, any type takes it out of the queue; while it runs, `terminal` stops the
 /// statement and rolls back; COMMIT is never interrupted, and what has committed is reported as success, however late.
 /// Errors: Error. `errc::acquire_timeout` (with who holds the connections), `errc::deadline_exceeded`,
-/// `errc::queue_full`, `errc::closed`, SQLite's codes, `operation_aborted`, or what a closure threw.
+/// `errc::queue_full`, `errc::closed`, SQLite's codes, `operation_aborted`, or what a closure threw; of any member,
+/// `errc::invalid_handle` on a handle that was default-constructed or moved from.
 /// Lifetime: arguments are copied into the operation, results are values; captures by reference are safe as long as the
 /// awaiting coroutine lives. A handle keeps the pool's memory, not its files: after shutdown it answers `errc::closed`.
 /// Defaults: waiting at most `PoolOptions::acquire_timeout` (3 s), running without limit; `CallOptions` change both for
 /// one call: `pool.execute({.timeout = 500ms}, "DELETE FROM t WHERE id = ?", id)`.
-class Pool {
+class Pool : public QueryVerbs<Pool, detail::Awaited>,
+             public ExecuteVerbs<Pool, detail::Awaited>,
+             public ReadVerb<Pool, detail::Awaited>,
+             public WriteVerb<Pool, detail::Awaited> {
  public:
-  explicit Pool(std::shared_ptr<detail::PoolCore> core) noexcept : core_(std::move(core)) {}
+  /// An empty handle, to be assigned to.
+  Pool() = default;
 
-  template <Bindable... Args>
-  asio::awaitable<ExecuteResult> execute(Sql sql, Args&&... args) const {
-    return execute(CallOptions{}, sql, std::forward<Args>(args)...);
-  }
-  template <Bindable... Args>
-  asio::awaitable<ExecuteResult> execute(CallOptions options, Sql sql, Args&&... args) const {
-    return statement<detail::Execute>(connection_role::writer, "execute", options, sql, std::forward<Args>(args)...);
-  }
-
-  template <Row T, Bindable... Args>
-  asio::awaitable<std::vector<T>> execute_returning(Sql sql, Args&&... args) const {
-    return execute_returning<T>(CallOptions{}, sql, std::forward<Args>(args)...);
-  }
-  template <Row T, Bindable... Args>
-  asio::awaitable<std::vector<T>> execute_returning(CallOptions options, Sql sql, Args&&... args) const {
-    return detail::perform(core_,
-                           detail::Request{connection_role::writer, detail::run_mode::lone_statement,
-                                           "execute_returning", sql.where, options},
-                           detail::make_statement<detail::QueryAll<T>>(sql.text, std::forward<Args>(args)...));
-  }
-
-  template <Row T, Bindable... Args>
-  asio::awaitable<std::vector<T>> query_all(Sql sql, Args&&... args) const {
-    return query_all<T>(CallOptions{}, sql, std::forward<Args>(args)...);
-  }
-  template <Row T, Bindable... Args>
-  asio::awaitable<std::vector<T>> query_all(CallOptions options, Sql sql, Args&&... args) const {
-    return statement<detail::QueryAll<T>>(connection_role::reader, "query_all", options, sql,
-                                          std::forward<Args>(args)...);
-  }
-
-  template <Row T, Bindable... Args>
-  asio::awaitable<std::optional<T>> query_optional(Sql sql, Args&&... args) const {
-    return query_optional<T>(CallOptions{}, sql, std::forward<Args>(args)...);
-  }
-  template <Row T, Bindable... Args>
-  asio::awaitable<std::optional<T>> query_optional(CallOptions options, Sql sql, Args&&... args) const {
-    return statement<detail::QueryOptional<T>>(connection_role::reader, "query_optional", options, sql,
-                                               std::forward<Args>(args)...);
-  }
-
-  template <Row T, Bindable... Args>
-  asio::awaitable<T> query_one(Sql sql, Args&&... args) const {
-    return query_one<T>(CallOptions{}, sql, std::forward<Args>(args)...);
-  }
-  template <Row T, Bindable... Args>
-  asio::awaitable<T> query_one(CallOptions options, Sql sql, Args&&... args) const {
-    return statement<detail::QueryOne<T>>(connection_role::reader, "query_one", options, sql,
-                                          std::forward<Args>(args)...);
-  }
-
-  /// All statements of `f` see the same snapshot.
-  template <std::invocable<Reader&> F>
-  auto read(F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) const {
-    return closure(std::forward<F>(f),
-                   {connection_role::reader, detail::run_mode::transaction, "read", where, options});
-  }
-
+  /// `f(Connection&)` in no transaction, and gives what it returns. PRAGMAs that `f` changes are set back and what it
+  /// attached is detached when it ends.
   template <std::invocable<Connection&> F>
-  auto write(F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) const {
-    return closure(std::forward<F>(f),
-                   {connection_role::writer, detail::run_mode::transaction, "write", where, options});
+  asio::awaitable<detail::closure_result_t<F, Connection>> write_without_transaction(
+      F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) const {
+    return perform(std::forward<F>(f),
+                   {connection_role::writer, detail::kinds::maintenance, "write_without_transaction", where, options});
   }
 
-  /// PRAGMAs that `f` changes are set back and what it attached is detached when it returns.
-  template <std::invocable<Connection&> F>
-  auto write_without_transaction(F&& f, CallOptions options = {},
-                                 std::source_location where = std::source_location::current()) const {
-    return closure(std::forward<F>(f), {connection_role::writer, detail::run_mode::without_transaction,
-                                        "write_without_transaction", where, options});
-  }
-
+  /// A write transaction, begun with BEGIN IMMEDIATE. `options` limit the wait and the BEGIN, not what follows.
   asio::awaitable<Transaction> begin(CallOptions options = {},
                                      std::source_location where = std::source_location::current()) const;
+  /// A connection that reads, in no transaction. `options` limit the wait.
   asio::awaitable<ReaderLease> acquire(reader_t, CallOptions options = {},
                                        std::source_location where = std::source_location::current()) const;
+  /// The connection that writes, in no transaction. `options` limit the wait.
   asio::awaitable<WriterLease> acquire(writer_t, CallOptions options = {},
                                        std::source_location where = std::source_location::current()) const;
 
-  /// A snapshot; no I/O on the database.
+  /// A snapshot; no I/O on the database. Throws Error with `errc::invalid_handle` on an empty handle.
   DatabaseStats stats() const;
-  /// The logical name, without prefix and suffix.
-  const std::string& name() const noexcept;
-  /// The file; ":memory:" for an in-memory database.
-  const std::filesystem::path& path() const noexcept;
+  /// The logical name, without prefix and suffix. Valid while a handle to the pool is. Throws as `stats`.
+  const std::string& name() const;
+  /// The file; ":memory:" for an in-memory database. Valid while a handle to the pool is. Throws as `stats`.
+  const std::filesystem::path& path() const;
 
  private:
+  friend detail::PoolAccess;
+  friend detail::VerbAccess;
+
+  explicit Pool(std::shared_ptr<detail::PoolCore> core) noexcept : core_(std::move(core)) {}
+
+  detail::PoolCore& core() const;
+
   template <class F>
-  auto closure(F&& f, const detail::Request& request) const {
+  auto perform(F&& f, const detail::Request& request) const {
     detail::check_closure<F>();
     return detail::perform(core_, request, std::decay_t<F>(std::forward<F>(f)));
   }
-
+  template <class F>
+  auto closure(connection_role role, const char* verb, F&& f, const CallOptions& options,
+               std::source_location where) const {
+    return perform(std::forward<F>(f), {role, detail::kinds::transaction, verb, where, options});
+  }
   template <class Verb, class... Args>
-  auto statement(connection_role role, const char* verb, CallOptions options, Sql sql, Args&&... args) const {
-    return detail::perform(core_, detail::Request{role, detail::run_mode::statement, verb, sql.where, options},
+  auto statement(Verb, const CallOptions& options, Sql sql, Args&&... args) const {
+    constexpr auto kind = Verb::may_share ? detail::kinds::statement : detail::kinds::lone_statement;
+    return detail::perform(core_, detail::Request{Verb::role, kind, Verb::name, sql.where, options},
                            detail::make_statement<Verb>(sql.text, std::forward<Args>(args)...));
   }
 

@@ -18,12 +18,13 @@ constexpr bool has_wal_reset_bug(int version) noexcept {
 
 /// The SQLite library this process runs with (not the header it was compiled with).
 struct SqliteVersion {
-  int number;
-  std::string text;
-  std::string source_id;
-  bool wal_reset_bug;
+  int number;             ///< 3040001 for 3.40.1.
+  std::string text;       ///< "3.40.1"
+  std::string source_id;  ///< Date and hash of its source.
+  bool wal_reset_bug;     ///< See has_wal_reset_bug.
 };
 
+/// What is loaded now. From any thread.
 SqliteVersion sqlite_version();
 
 }  // namespace statehouse

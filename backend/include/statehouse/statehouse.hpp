@@ -3,6 +3,7 @@
 /// Everything: `#include <statehouse/statehouse.hpp>`.
 #include "statehouse/app_state.hpp"
 #include "statehouse/backup.hpp"
+#include "statehouse/check.hpp"
 #include "statehouse/clock.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/database_name.hpp"
@@ -13,3 +14,4 @@
 #include "statehouse/pool.hpp"
 #include "statehouse/signals.hpp"
 #include "statehouse/sqlite_version.hpp"
+#include "statehouse/verbs.hpp"

@@ -37,6 +37,8 @@ const char* sentence(errc code) noexcept {
     case errc::file_replaced: return "the database file was moved, deleted or replaced while open";
     case errc::file_damaged: return "the database file is damaged";
     case errc::wal_unavailable: return "write-ahead logging could not be enabled";
+    case errc::not_supported: return "the engine behind this database does not support this";
+    case errc::invalid_handle: return "the handle is empty: take one from get_pool, begin or acquire";
     case errc::migration_source: return "the migrations cannot be read";
     case errc::migration_refused: return "the migration contains transaction control";
     case errc::migration_dirty: return "a migration is only partially applied";

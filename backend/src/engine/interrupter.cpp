@@ -1,25 +1,23 @@
-#include "statehouse/detail/interrupter.hpp"
-
-#include <sqlite3.h>
+#include "engine/interrupter.hpp"
 
 #include <utility>
 
 namespace statehouse::detail {
 
-void Interrupter::attach(sqlite3* db) noexcept {
+void Interrupter::attach(std::function<void()> interrupt) noexcept {
   std::lock_guard lock(mutex_);
-  db_ = db;
+  interrupt_.swap(interrupt);
 }
 
-void Interrupter::set(stop_reason requested, Clock::time_point deadline, const void* job) noexcept {
+void Interrupter::set(stop_reason requested, Clock::time_point deadline, const void* operation) noexcept {
   requested_.store(requested, std::memory_order_relaxed);
   deadline_.store(deadline.time_since_epoch().count(), std::memory_order_relaxed);
-  job_ = job;
+  operation_ = operation;
 }
 
-void Interrupter::arm(Clock::time_point deadline, const void* job) noexcept {
+void Interrupter::arm(Clock::time_point deadline, const void* operation) noexcept {
   std::lock_guard lock(mutex_);
-  set(closing_ ? stop_reason::shutdown : stop_reason::none, deadline, job);
+  set(closing_ ? stop_reason::shutdown : stop_reason::none, deadline, operation);
 }
 
 void Interrupter::disarm() noexcept {
@@ -32,7 +30,7 @@ void Interrupter::request_locked(stop_reason reason) noexcept {
   closing_ = closing_ || reason == stop_reason::shutdown;
   if (requested_.load(std::memory_order_relaxed) == stop_reason::none)
     requested_.store(reason, std::memory_order_relaxed);
-  if (db_ != nullptr && !shielded_.load(std::memory_order_relaxed)) sqlite3_interrupt(db_);
+  if (interrupt_ && !shielded_.load(std::memory_order_relaxed)) interrupt_();
 }
 
 void Interrupter::request(stop_reason reason) noexcept {
@@ -40,9 +38,9 @@ void Interrupter::request(stop_reason reason) noexcept {
   request_locked(reason);
 }
 
-void Interrupter::request(stop_reason reason, const void* job) noexcept {
+void Interrupter::request(stop_reason reason, const void* operation) noexcept {
   std::lock_guard lock(mutex_);
-  if (job_ == job) request_locked(reason);
+  if (operation_ == operation) request_locked(reason);
 }
 
 stop_reason Interrupter::reason() const noexcept {
@@ -54,11 +52,11 @@ stop_reason Interrupter::reason() const noexcept {
   return clock_->now().time_since_epoch().count() >= deadline ? stop_reason::deadline : stop_reason::none;
 }
 
-/// `deadline` has passed: hits only a job that it is meant for.
+/// `deadline` has passed: hits only an operation that it is meant for.
 void Interrupter::interrupt_after(Clock::time_point::rep deadline) noexcept {
   std::lock_guard lock(mutex_);
-  if (db_ == nullptr || shielded_.load(std::memory_order_relaxed)) return;
-  if (deadline_.load(std::memory_order_relaxed) <= deadline) sqlite3_interrupt(db_);
+  if (!interrupt_ || shielded_.load(std::memory_order_relaxed)) return;
+  if (deadline_.load(std::memory_order_relaxed) <= deadline) interrupt_();
 }
 
 Interrupter::Limit::Limit(std::shared_ptr<Interrupter> interrupter, Clock::time_point deadline)

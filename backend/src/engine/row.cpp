@@ -1,94 +1,84 @@
 #include "statehouse/row.hpp"
 
-#include "statehouse/detail/session.hpp"
+#include "statehouse/error.hpp"
 #include "text/time_text.hpp"
 
 namespace statehouse::detail {
 namespace {
 
-const char* type_name(int type) noexcept {
-  switch (type) {
-    case SQLITE_INTEGER: return "INTEGER";
-    case SQLITE_FLOAT: return "REAL";
-    case SQLITE_TEXT: return "TEXT";
-    case SQLITE_BLOB: return "BLOB";
+const char* name_of(storage_class value) noexcept {
+  switch (value) {
+    case storage_class::integer: return "INTEGER";
+    case storage_class::real: return "REAL";
+    case storage_class::text: return "TEXT";
+    case storage_class::blob: return "BLOB";
     default: return "NULL";
   }
 }
 
 std::string describe(Statement& statement, int index) {
-  const char* const name = sqlite3_column_name(statement.handle(), index);
-  return "column " + std::to_string(index + 1) + " ('" + (name != nullptr ? name : "") + "')";
+  return "column " + std::to_string(index + 1) + " ('" + statement.column_name(index) + "')";
 }
 
-[[noreturn]] void fail_type(Statement& statement, int index, int actual, const char* wanted) {
-  if (actual == SQLITE_NULL)
-    statement.session().fail(errc::unexpected_null,
-                             describe(statement, index) + " is NULL: read it into a std::optional", statement.sql());
-  statement.session().fail(errc::column_type,
-                           describe(statement, index) + " holds " + type_name(actual) + ", the field needs " + wanted,
-                           statement.sql());
+[[noreturn]] void fail_type(Statement& statement, int index, storage_class actual, const char* wanted) {
+  if (actual == storage_class::null)
+    statement.fail(errc::unexpected_null, describe(statement, index) + " is NULL: read it into a std::optional");
+  statement.fail(errc::column_type,
+                 describe(statement, index) + " holds " + name_of(actual) + ", the field needs " + wanted);
 }
 
 }  // namespace
 
 std::int64_t column_integer(Statement& statement, int index) {
-  const int type = sqlite3_column_type(statement.handle(), index);
-  if (type != SQLITE_INTEGER) fail_type(statement, index, type, "INTEGER");
-  return sqlite3_column_int64(statement.handle(), index);
+  const storage_class actual = statement.column_class(index);
+  if (actual != storage_class::integer) fail_type(statement, index, actual, "INTEGER");
+  return statement.column_integer(index);
 }
 
 double column_real(Statement& statement, int index) {
-  const int type = sqlite3_column_type(statement.handle(), index);
-  if (type != SQLITE_FLOAT && type != SQLITE_INTEGER) fail_type(statement, index, type, "REAL");
-  return sqlite3_column_double(statement.handle(), index);
+  const storage_class actual = statement.column_class(index);
+  if (actual != storage_class::real && actual != storage_class::integer) fail_type(statement, index, actual, "REAL");
+  return statement.column_real(index);
 }
 
 std::string column_text(Statement& statement, int index) {
-  const int type = sqlite3_column_type(statement.handle(), index);
-  if (type != SQLITE_TEXT) fail_type(statement, index, type, "TEXT");
-  const auto* const text = reinterpret_cast<const char*>(sqlite3_column_text(statement.handle(), index));
-  if (text == nullptr) statement.session().fail(SQLITE_NOMEM, statement.sql());
-  return {text, static_cast<std::size_t>(sqlite3_column_bytes(statement.handle(), index))};
+  const storage_class actual = statement.column_class(index);
+  if (actual != storage_class::text) fail_type(statement, index, actual, "TEXT");
+  return std::string(statement.column_text(index));
 }
 
 std::vector<std::byte> column_blob(Statement& statement, int index) {
-  const int type = sqlite3_column_type(statement.handle(), index);
-  if (type != SQLITE_BLOB) fail_type(statement, index, type, "BLOB");
-  const auto* const data = static_cast<const std::byte*>(sqlite3_column_blob(statement.handle(), index));
-  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement.handle(), index));
-  return size == 0 ? std::vector<std::byte>() : std::vector<std::byte>(data, data + size);
+  const storage_class actual = statement.column_class(index);
+  if (actual != storage_class::blob) fail_type(statement, index, actual, "BLOB");
+  const auto bytes = statement.column_blob(index);
+  return {bytes.begin(), bytes.end()};
 }
 
 std::int64_t column_time(Statement& statement, int index, std::int64_t numerator, std::int64_t denominator) {
-  const int type = sqlite3_column_type(statement.handle(), index);
-  if (type != SQLITE_INTEGER && type != SQLITE_TEXT) fail_type(statement, index, type, "TEXT or INTEGER (a time)");
-  const auto parts = type == SQLITE_TEXT ? parse_time(column_text(statement, index))
-                                         : TimeParts(std::chrono::seconds(column_integer(statement, index)), 0);
-  if (!parts)
-    statement.session().fail(errc::column_type, describe(statement, index) + " is not an ISO 8601 date and time",
-                             statement.sql());
+  const storage_class actual = statement.column_class(index);
+  const bool text = actual == storage_class::text;
+  if (!text && actual != storage_class::integer) fail_type(statement, index, actual, "TEXT or INTEGER (a time)");
+  const auto parts = text ? parse_time(statement.column_text(index))
+                          : TimeParts(std::chrono::seconds(statement.column_integer(index)), 0);
+  if (!parts) statement.fail(errc::column_type, describe(statement, index) + " is not an ISO 8601 date and time");
   const auto ticks = count_ticks(*parts, numerator, denominator);
   if (!ticks) fail_range(statement, index);
   return *ticks;
 }
 
 bool column_is_null(Statement& statement, int index) noexcept {
-  return sqlite3_column_type(statement.handle(), index) == SQLITE_NULL;
+  return statement.column_class(index) == storage_class::null;
 }
 
 void fail_range(Statement& statement, int index) {
-  statement.session().fail(errc::value_out_of_range, describe(statement, index) + " does not fit the type of the field",
-                           statement.sql());
+  statement.fail(errc::value_out_of_range, describe(statement, index) + " does not fit the type of the field");
 }
 
 void check_column_count(Statement& statement, std::size_t fields) {
-  const auto columns = static_cast<std::size_t>(sqlite3_column_count(statement.handle()));
+  const auto columns = static_cast<std::size_t>(statement.column_count());
   if (columns != fields)
-    statement.session().fail(
-        errc::column_count,
-        "the row has " + std::to_string(columns) + " columns, the type has " + std::to_string(fields) + " fields",
-        statement.sql());
+    statement.fail(errc::column_count, "the row has " + std::to_string(columns) + " columns, the type has " +
+                                           std::to_string(fields) + " fields");
 }
 
 }  // namespace statehouse::detail

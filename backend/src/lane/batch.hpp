@@ -1,49 +1,84 @@
 #pragma once
 
-#include <boost/intrusive/list.hpp>
-
+#include "lane/lane_context.hpp"
+#include "lane/operation_queue.hpp"
 #include "lane/slot.hpp"
 
 namespace statehouse::detail {
 
-class PoolCore;
+/// An operation out of the queue, and whether the next one in there may join it.
+struct Taken {
+  Operation* operation = nullptr;
+  bool more = false;
+};
 
-using OperationList = boost::intrusive::list<Operation>;
+/// What may join a batch. A read that came after the transaction began does not: who has asked for it may have heard of
+/// a commit that the transaction's snapshot is older than.
+struct BatchTerms {
+  connection_role role = connection_role::writer;
+  std::uint64_t last_number = 0;  ///< Of what was in the queue when it began.
+  std::size_t limit = 1;          ///< Of operations.
 
-/// Runs what a slot has claimed, on the calling database thread: one operation as it is, several in one transaction.
+  bool admit(const Operation& operation) const noexcept {
+    const Request& request = operation.request();
+    return request.may_share() && request.role == role && operation.number <= last_number;
+  }
+};
+
+/// Runs operations on the calling database thread: one as it is, several in one transaction.
 ///
 /// Invariants: each operation has the outcome it would have had alone, in its order; what writes is done only after the
 /// commit. An operation that fails undoes itself alone. What ran in a transaction that is lost is run again, one by
 /// one, also what failed: it may have failed for something that is now undone, or kept half its work (OR FAIL).
 class Batch {
  public:
-  Batch(Slot& slot, const PoolCore& pool);
+  Batch(Slot& slot, const LaneContext& context);
 
-  /// Stops early when its time is over; what is left in the claims is the lane's again.
-  void run();
+  /// `first`, then what `next()` gives: up to `limit`, and while there is time.
+  template <class Next>
+  void run(Taken first, std::size_t limit, Next next);
+  /// One operation by itself, where that transaction is open already.
+  void run_alone(Operation& operation, open_transaction around = open_transaction::none);
+
+  /// One on a calling thread; false when it gave up for taking long.
+  bool run_briefly(Operation& operation);
   /// What has run, in its order.
   OperationList& done() noexcept { return done_; }
 
-  /// One operation by itself, such as on a lease.
-  void run_alone(Operation& operation);
-
  private:
-  void run(Operation& operation, bool others_follow);
-  void settle(Operation& operation);
+  /// After that long it takes no further operation, so that one slow statement does not hold up what comes later.
+  static constexpr auto time_limit = std::chrono::milliseconds(2);
+
+  void run_one(Operation& operation, bool others_follow);
+  void decide(Operation& operation);
   void commit();
   void repeat_open();
   void keep_open();
-  void enter(Operation& operation);
-  void leave(Operation& operation);
-  Session& session() const noexcept { return slot_.connection->session(); }
+  void begin(Operation& operation);
+  void end(Operation& operation);
+  Session& session() const noexcept { return *slot_.session(); }
 
   Slot& slot_;
-  const PoolCore& pool_;
+  const LaneContext& context_;
+  const void* const pool_;
   Clock::time_point now_;
   bool sharing_ = false;  // a transaction is open for several
   bool lost_ = false;     // one was; the rest of this batch does without
   OperationList open_;    // ran in the open transaction
   OperationList done_;
 };
+
+template <class Next>
+void Batch::run(Taken first, std::size_t limit, Next next) {
+  const auto end = now_ + time_limit;
+  std::size_t left = limit;
+  for (Taken taken = first; taken.operation != nullptr; taken = next()) {
+    const bool others_follow = --left > 0 && taken.more;
+    run_one(*taken.operation, others_follow);
+    if (!others_follow || now_ >= end) break;
+  }
+  if (sharing_) commit();
+  slot_.interrupter->disarm();
+}
 
 }  // namespace statehouse::detail

@@ -1,10 +1,8 @@
 #include "lane/lane.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 
 #include "base/deadline.hpp"
-#include "pool/pool_core.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -13,287 +11,237 @@ namespace {
 constexpr std::size_t turn = 256;
 /// More would not make a read cheaper, but those that are done wait for the last of them.
 constexpr std::size_t reads_per_batch = 16;
+constexpr std::size_t writes_per_batch = 256;
+
+bool next_joins(OperationQueue& queue, const History& history, const BatchTerms& terms) {
+  return queue.ready() && terms.admit(queue.front()) && !history.is_slow(queue.front());
+}
 
 }  // namespace
 
-Lane::Lane(PoolCore& pool, connection_role role, Open open) : pool_(pool), role_(role), open_(std::move(open)) {}
+Lane::Lane(const LaneContext& context, connection_role role, Open open)
+    : context_(context),
+      role_(role),
+      open_(std::move(open)),
+      before_next_(role == connection_role::writer ? &context.before_next : nullptr),
+      messages_(context, role),
+      queue_(context.options.max_waiting),
+      timer_(context, [this] { expire(); }) {}
 
 void Lane::add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter) {
-  Slot& slot = slots_.emplace_back(std::move(interrupter));
-  slot.connection = std::move(connection);
-  idle_.push_back(&slot);
-}
-
-void Lane::refuse(Operation& operation, std::exception_ptr error) noexcept {
-  // Not its state: that is the mutex's, and was set, or never left idle, before this.
-  operation.error_ = std::move(error);
-  operation.resume();
-}
-
-bool Lane::admit(Operation& operation) {
-  const PoolConfig& config = pool_.config();
-  if (operation.request_.caller == &pool_) {
-    operation.error_ = std::make_exception_ptr(Error(errc::would_deadlock, would_deadlock_text, {config.name, {}}));
-  } else if (closed_ != nullptr) {
-    operation.error_ = closed_;
-  } else if ((idle_.empty() || paused_) && queue_.size() >= config.options.max_waiting) {
-    ++stats_.rejected;
-    operation.error_ = queue_full_error();
-  }
-  return operation.error_ == nullptr;
+  slots_.add(std::move(connection), std::move(interrupter));
 }
 
 void Lane::submit(Operation& operation) {
-  const PoolConfig& config = pool_.config();
-  std::unique_lock lock(mutex_);
-  operation.lane_ = this;
-  operation.submitted_ = config.clock->now();
-  operation.wait_until_ =
-      deadline(operation.submitted_, operation.request_.options.timeout.value_or(config.options.acquire_timeout));
-  if (!admit(operation)) {
-    lock.unlock();
-    return refuse(operation, operation.error_);
+  if (context_.forked()) return operation.refuse(messages_.forked());
+  const Request& request = operation.request();
+  Afterwards after;
+  {
+    std::lock_guard lock(mutex_);
+    operation.lane = this;
+    operation.submitted = context_.clock->now();
+    operation.wait_until =
+        deadline(operation.submitted, request.options.timeout.value_or(context_.options.acquire_timeout));
+    const bool waits = queue_.held() || !slots_.any_idle();
+    const auto refuse = [&](std::exception_ptr error) {
+      operation.fail(std::move(error));
+      after.ended.push_back(operation);
+    };
+    if (request.caller != nullptr && request.caller == context_.pool()) {
+      refuse(messages_.would_deadlock());
+    } else if (queue_.closed() != nullptr) {
+      refuse(queue_.closed());
+    } else if (waits && queue_.full()) {
+      ++history_.counts.rejected;
+      refuse(messages_.queue_full(queue_.size()));
+    } else {
+      Slot* const slot = waits ? nullptr : slots_.take_idle();
+      if (slot != nullptr && slot->connection != nullptr && request.wants_only_connection()) {
+        slot->lease_to(operation, *this, context_.owner.lock(), operation.submitted);
+        history_.add_lease(operation, operation.submitted);
+        after.ended.push_back(operation);
+      } else {
+        queue_.push(operation);
+        timer_.arm(operation.wait_until);
+        if (slot != nullptr) schedule(*slot);
+      }
+    }
   }
-  Slot* const slot = take_idle();
-  if (slot != nullptr && slot->connection != nullptr && operation.request_.mode == run_mode::acquire)
-    return hand_over(*slot, operation, lock);
-  operation.state_ = Operation::state::queued;
-  queue_.push_back(operation);
-  arm_timer(operation.wait_until_);
-  if (slot != nullptr) schedule(*slot);
-}
-
-/// An idle connection for the calling thread, as if it were a database thread.
-Slot* Lane::borrow(Operation& operation) {
-  std::lock_guard lock(mutex_);
-  const bool refused = closed_ != nullptr || operation.request_.caller == &pool_ || slow_.contains(operation) ||
-                       heavy_.contains(operation);
-  Slot* const slot = refused || !queue_.empty() ? nullptr : take_idle();
-  if (slot == nullptr) return nullptr;
-  slot->status = Slot::state::running;
-  slot->reported = false;
-  slot->claims.clear();
-  operation.lane_ = this;
-  operation.slot_ = slot;
-  operation.state_ = Operation::state::claimed;
-  operation.submitted_ = pool_.config().clock->now();
-  return slot;
+  after.carry_out(context_, messages_);
 }
 
 bool Lane::run_inline(Operation& operation) {
-  Slot* const slot = borrow(operation);
-  if (slot == nullptr) return false;
-  bool done = false;
-  bool heavy = false;
-  if (slot->connection != nullptr && slot->connection->session().has_prepared(operation.sql())) {
-    Session& session = slot->connection->session();
-    session.set_brief(true);
-    Batch(*slot, pool_).run_alone(operation);
-    session.set_brief(false);
-    slot->interrupter->disarm();
-    done = !session.gave_up();
-    heavy = !done;
-    clean(*slot);
+  if (context_.forked()) return false;
+  Slot* slot = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    const bool waits = queue_.held() || !slots_.any_idle() || !queue_.empty();
+    const void* const caller = operation.request().caller;
+    if (waits || (caller != nullptr && caller == context_.pool()) || history_.is_heavy(operation)) return false;
+    slot = slots_.take_idle();
+    slot->enter(Slot::state::running);
+    slot->reported = false;
+    operation.lane = this;
+    operation.slot = slot;
+    operation.status = Operation::progress::running;
+    operation.submitted = context_.clock->now();
   }
-  std::unique_lock lock(mutex_);
-  slot->current.store(nullptr, std::memory_order_relaxed);
-  if (done) {
-    count_batch(*slot);
-    conclude(operation);
-  } else {
-    operation.state_ = Operation::state::idle;
-    operation.slot_ = nullptr;
-    operation.error_ = nullptr;
-    if (heavy) heavy_.note(operation, Clock::duration::max());
+  const bool prepared = slot->session() != nullptr && slot->session()->has_prepared(operation.sql());
+  const bool done = prepared && Batch(*slot, context_).run_briefly(operation);
+  if (prepared) slot->clean();
+  Afterwards after;
+  {
+    std::lock_guard lock(mutex_);
+    slot->end();
+    if (done) {
+      history_.add_batch(*slot);
+      history_.add(operation);
+    } else {
+      operation.status = Operation::progress::idle;
+      operation.slot = nullptr;
+      operation.fail(nullptr);
+      if (prepared) history_.add_heavy(operation);
+    }
+    after = free(*slot);
   }
-  free(*slot, lock);
-  if (done) log_slow(operation);
+  after.carry_out(context_, messages_);
+  if (done) messages_.log_slow(operation);
   return done;
 }
 
-Slot* Lane::take_idle() noexcept {
-  if (idle_.empty() || paused_) return nullptr;
-  Slot* const slot = idle_.front();
-  idle_.pop_front();
-  return slot;
-}
-
-/// Under the mutex, which `drain` takes first: who hears of the operation's end may destroy the database threads, and
-/// by then the post must be over.
+/// Has a database thread come: to what waits on the slot's lease, or else to the queue.
 void Lane::schedule(Slot& slot) {
-  slot.status = Slot::state::scheduled;
-  asio::post(pool_.config().executor, [this, pool = pool_.shared_from_this(), &slot] { drain(slot); });
+  if (!slot.is(Slot::state::leased_waiting)) slot.enter(Slot::state::scheduled);
+  context_.executor.post([this, owner = context_.owner.lock(), &slot] { work(slot); });
 }
 
-void Lane::drain(Slot& slot) {
+void Lane::work(Slot& slot) {
+  Operation* leased = nullptr;
   {
     std::lock_guard lock(mutex_);
-    if (slot.status != Slot::state::scheduled) return;  // parked meanwhile
-    slot.status = Slot::state::running;
+    if (slot.is(Slot::state::leased_waiting)) {
+      leased = &slot.run_on_lease();
+      leased->started = context_.clock->now();
+    } else if (slot.is(Slot::state::scheduled)) {
+      slot.enter(Slot::state::running);
+    } else {
+      return;  // cancelled, taken back or parked meanwhile; or another thread was faster with a later operation
+    }
   }
-  for (std::size_t ran = 0; ran < turn; ran += slot.claims.size()) {
-    if (!claim(slot)) return;
-    Batch batch(slot, pool_);
-    batch.run();
+  if (leased != nullptr) return run_leased(slot, *leased);
+  for (std::size_t ran = 0; ran < turn;) {
+    BatchTerms terms;
+    const Taken first = take_first(slot, terms);
+    if (first.operation == nullptr) return;
+    Batch batch(slot, context_);
+    batch.run(first, terms.limit, [&] { return take_next(slot, terms); });
+    ran += batch.done().size();
     if (!finish(slot, batch.done())) return;
   }
-  std::unique_lock lock(mutex_);
-  closed_ != nullptr ? free(slot, lock) : schedule(slot);
+  Afterwards after;
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.closed() != nullptr) {
+      after = free(slot);
+    } else {
+      schedule(slot);
+    }
+  }
+  after.carry_out(context_, messages_);
 }
 
-/// Takes from the queue what the slot that this thread has is to run next; false when the thread has no more business
-/// with the slot.
-bool Lane::claim(Slot& slot) {
-  const std::exception_ptr unusable = make_ready(slot);
-  std::unique_lock lock(mutex_);
-  if (closed_ != nullptr || paused_ || (queue_.empty() && !reclaim(slot))) {
-    free(slot, lock);
-    return false;
+/// What the slot that this thread has is to run next, and what may join it; nothing when the thread has no more
+/// business with the slot.
+Taken Lane::take_first(Slot& slot, BatchTerms& terms) {
+  const std::exception_ptr unusable = slot.make_ready(open_, before_next_);
+  Taken taken;
+  Afterwards after;
+  {
+    std::lock_guard lock(mutex_);
+    if (!queue_.ready() || (unusable == nullptr && queue_.front().request().wants_only_connection())) {
+      after = free(slot);
+    } else if (unusable == nullptr) {
+      slot.reported = false;
+      const Operation& front = queue_.front();
+      terms = {.role = front.request().role, .last_number = queue_.last_number()};
+      if (front.request().may_share() && !history_.is_slow(front))
+        terms.limit = role_ == connection_role::reader ? reads_per_batch : writes_per_batch;
+      taken.operation = &queue_.take(slot);
+      taken.more = next_joins(queue_, history_, terms);
+    } else if (std::ranges::any_of(slots_, [](const Slot& other) { return other.at_work(); })) {
+      slots_.put_idle(slot);  // that one comes to the queue again
+    } else {
+      Operation& operation = queue_.pop();
+      operation.fail(unusable);
+      after.ended.push_back(operation);
+      schedule(slot);
+    }
   }
-  Operation& first = queue_.front();
-  if (unusable != nullptr) {
-    queue_.pop_front();
-    first.state_ = Operation::state::done;
-    schedule(slot);
-    lock.unlock();
-    refuse(first, unusable);
-    return false;
-  }
-  if (first.request_.mode == run_mode::acquire) {
-    queue_.pop_front();
-    hand_over(slot, first, lock);
-    return false;
-  }
-  slot.reported = false;
-  slot.claims.clear();
-  for (std::size_t left = share(first); left > 0 && !queue_.empty(); --left) {
-    Operation& operation = queue_.front();
-    const bool joins = operation.request_.may_share() && operation.request_.role == first.request_.role;
-    if (&operation != &first && (!joins || slow_.contains(operation))) break;
-    queue_.pop_front();
-    operation.state_ = Operation::state::claimed;
-    operation.slot_ = &slot;
-    operation.claim_ = slot.claims.add(operation);
-  }
-  return true;
+  after.carry_out(context_, messages_);
+  return taken;
 }
 
-/// How many operations, beginning with the first in the queue, one connection may claim: readers leave the others their
-/// part, and take no more than the callers' thread can use meanwhile.
-std::size_t Lane::share(const Operation& first) const {
-  if (!first.request_.may_share() || slow_.contains(first)) return 1;
-  const auto usable = static_cast<std::size_t>(
-      std::ranges::count_if(slots_, [](const Slot& slot) { return slot.status != Slot::state::leased; }));
-  const std::size_t most = role_ == connection_role::reader ? reads_per_batch : Claims::capacity;
-  return std::min(most, (queue_.size() + usable - 1) / usable);
-}
-
-/// The connection as the next user expects it, opened anew if need be; an error when that fails. Those whose work made
-/// a checkpoint due have heard of it by now.
-std::exception_ptr Lane::make_ready(Slot& slot) noexcept {
-  clean(slot);
-  try {
-    if (slot.connection == nullptr) slot.connection = open_(slot.interrupter);
-    if (role_ == connection_role::writer) pool_.keep_wal(slot.connection->session());
-    return nullptr;
-  } catch (...) {
-    return std::current_exception();
-  }
-}
-
-void Lane::clean(Slot& slot) noexcept {
-  if (slot.connection == nullptr) return;
-  const hygiene result = slot.connection->session().clean();
-  if (result == hygiene::clean) return;
-  if (result == hygiene::broken) slot.connection.reset();
+Taken Lane::take_next(Slot& slot, const BatchTerms& terms) {
   std::lock_guard lock(mutex_);
-  ++(result == hygiene::broken ? stats_.replaced : stats_.rolled_back);
+  Taken taken;
+  if (!next_joins(queue_, history_, terms)) return taken;
+  taken.operation = &queue_.take(slot);
+  taken.more = next_joins(queue_, history_, terms);
+  return taken;
 }
 
 /// After a batch: false when the thread has no more business with the slot.
 bool Lane::finish(Slot& slot, OperationList& done) {
-  // Only an operation that is alone can be a `begin`.
-  const bool keeps = !done.empty() && done.front().request_.mode == run_mode::begin && done.front().error_ == nullptr;
-  // Before the callers hear of the outcome, nothing of their work may be left on the connection.
-  if (!keeps) clean(slot);
-  std::unique_lock lock(mutex_);
-  slot.current.store(nullptr, std::memory_order_relaxed);
-  unclaim(slot, slot.claims.left());  // this thread goes on with the queue; no other one idles while there is something
-  if (!done.empty()) count_batch(slot);
-  for (Operation& operation : done) conclude(operation);
-  if (keeps && closed_ != nullptr) {
-    done.front().error_ = closed_;
-    free(slot, lock);
-  } else if (keeps) {
-    lease_to(slot, done.front());
+  // Only an operation that is alone can keep the connection.
+  Operation& first = done.front();
+  const bool keeps = first.request().kind.keeps_connection && first.error() == nullptr;
+  // Before the callers hear of the outcome, nothing of what they did may be left on the connection.
+  if (!keeps) slot.clean();
+  Afterwards after;
+  {
+    std::lock_guard lock(mutex_);
+    slot.end();
+    history_.add_batch(slot);
+    for (Operation& operation : done) history_.add(operation);
+    after.ended.swap(done);
+    if (keeps && queue_.closed() != nullptr) {
+      first.fail(queue_.closed());
+      after.add(free(slot));
+    } else if (keeps) {
+      slot.lease_to(first, *this, context_.owner.lock(), context_.clock->now());
+    }
   }
-  if (lock.owns_lock()) lock.unlock();
-  resume(done);
+  after.carry_out(context_, messages_);
   return !keeps;
 }
 
-/// Puts the last `count` of what a slot has claimed and not begun back to the head of the queue. True if there were
-/// any.
-bool Lane::unclaim(Slot& slot, std::size_t count) {
-  bool any = false;
-  for (std::size_t place = slot.claims.size(); place-- > 0 && count > 0;) {
-    Operation* const operation = slot.claims.take(place);
-    if (operation == nullptr) continue;
-    operation->state_ = Operation::state::queued;
-    operation->slot_ = nullptr;
-    queue_.push_front(*operation);
-    --count;
-    any = true;
+/// Nobody uses the slot any more: parks it, gives it to the next in the queue, or lets it idle.
+Afterwards Lane::free(Slot& slot) {
+  Afterwards after;
+  slot.end_lease();
+  if (queue_.closed() != nullptr) {
+    slot.enter(Slot::state::parked);
+    after.parked = true;
+    return after;
   }
-  return any;
-}
-
-/// For a slot that would idle: puts half of what another one has claimed and not begun back into the queue. Who is
-/// behind a slow statement gets away from it that way. A slot whose connection cannot be opened takes nothing from
-/// those that work. And what is about to begin is left where it is: two slots could take it from each other for ever.
-bool Lane::reclaim(const Slot& taker) {
-  if (taker.connection == nullptr) return false;
-  return std::ranges::any_of(slots_, [&](Slot& slot) {
-    const std::size_t left = slot.claims.left();
-    const bool begun = left < slot.claims.size();
-    return unclaim(slot, (left + (begun ? 1 : 0)) / 2);
-  });
-}
-
-/// How many operations have not begun.
-std::size_t Lane::waiting() const noexcept {
-  std::size_t number = queue_.size();
-  for (const Slot& slot : slots_) number += slot.claims.left();
-  return number;
-}
-
-void Lane::count_batch(Slot& slot) {
-  ++stats_.batches;
-  if (slot.connection != nullptr) stats_.compiled += slot.connection->session().take_compiled();
-}
-
-/// The books of an operation that has run.
-void Lane::conclude(Operation& operation) {
-  operation.state_ = Operation::state::done;
-  operation.slot_ = nullptr;
-  ++stats_.completed;
-  stats_.wait_time += operation.started_ - operation.submitted_;
-  stats_.run_time += operation.ran_;
-  if (operation.request_.may_share()) slow_.note(operation, operation.ran_);
-  if (operation.error_ == nullptr) return;
-  ++stats_.failed;
-  note_error(operation);
-}
-
-void Lane::resume(OperationList& done) const {
-  ResumeList list;
-  while (!done.empty()) {
-    Operation& operation = done.front();
-    done.pop_front();
-    log_slow(operation);
-    list.add(operation);
+  const Session* const session = slot.session();
+  const bool dirty = session != nullptr && session->in_transaction();
+  const bool due = role_ == connection_role::writer && session != nullptr && context_.due && context_.due(*session);
+  if (!dirty && !due && !queue_.ready()) {
+    slots_.put_idle(slot);
+  } else if (!dirty && !due && session != nullptr && queue_.front().request().wants_only_connection()) {
+    Operation& operation = queue_.pop();
+    const auto now = context_.clock->now();
+    slot.lease_to(operation, *this, context_.owner.lock(), now);
+    history_.add_lease(operation, now);
+    after.ended.push_back(operation);
+    // Another that could not be opened may have left the queue to this one.
+    if (Slot* const other = queue_.ready() ? slots_.take_idle() : nullptr; other != nullptr) schedule(*other);
+  } else {
+    schedule(slot);
   }
-  list.post();
+  if (queue_.held()) freed_.notify_one();
+  return after;
 }
 
 }  // namespace statehouse::detail

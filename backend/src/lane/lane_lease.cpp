@@ -1,131 +1,69 @@
-#include <boost/asio/post.hpp>
-
 #include "lane/lane.hpp"
-#include "pool/pool_core.hpp"
 
-// Connections that callers hold: how they get one, work on it, and give it back.
+// Connections that callers hold: how they work on one and give it back.
 
 namespace statehouse::detail {
 
-void Lane::lease_to(Slot& slot, Operation& operation) {
-  slot.status = Slot::state::leased;
-  slot.dropped = false;
-  slot.reported = false;
-  slot.verb = operation.request_.verb;
-  slot.where = operation.request_.where;
-  slot.leased_at = pool_.config().clock->now();
-  operation.state_ = Operation::state::done;
-  // If the caller never runs its completion, the handle in the operation gives the connection back.
-  operation.lease_ = LeaseHandle({pool_.shared_from_this(), this, &slot, ++slot.ticket});
-}
-
-/// To an operation that wants nothing but the connection. Unlocks.
-void Lane::hand_over(Slot& slot, Operation& operation, std::unique_lock<std::mutex>& lock) {
-  lease_to(slot, operation);
-  operation.started_ = slot.leased_at;
-  ++stats_.completed;
-  stats_.wait_time += operation.started_ - operation.submitted_;
-  lock.unlock();
-  log_slow(operation);
-  operation.resume();
-}
-
 void Lane::submit_on_lease(const LeaseRef& lease, Operation& operation) {
-  if (pool_.forked()) return pool_.refuse_fork(operation);
+  if (context_.forked()) return operation.refuse(messages_.forked());
   Slot& slot = *lease.slot;
-  const auto fail = [&](errc code, const char* message) {
-    refuse(operation, std::make_exception_ptr(Error(code, message, {pool_.config().name, {}})));
-  };
-  std::unique_lock lock(mutex_);
-  operation.lane_ = this;
-  operation.submitted_ = pool_.config().clock->now();
-  if (slot.status != Slot::state::leased || slot.ticket != lease.ticket) {
-    const std::exception_ptr closed = closed_;
-    lock.unlock();
-    if (closed != nullptr) return refuse(operation, closed);
-    return fail(errc::transaction_finished, "the transaction or lease is finished: begin or acquire a new one");
-  }
-  if (operation.request_.caller == &pool_) {
-    lock.unlock();
-    return fail(errc::would_deadlock, would_deadlock_text);
-  }
-  if (slot.current.load(std::memory_order_relaxed) != nullptr) {
-    lock.unlock();
-    return fail(errc::operation_in_progress, "the transaction or lease already runs a statement: await it first");
-  }
-  operation.state_ = Operation::state::queued;
-  operation.slot_ = &slot;
-  slot.current.store(&operation, std::memory_order_relaxed);
-  // Like `schedule` under the mutex, which what is posted takes first.
-  asio::post(pool_.config().executor, [this, pool = pool_.shared_from_this(), &slot] { run_leased(slot); });
-}
-
-void Lane::run_leased(Slot& slot) {
-  Operation* operation = nullptr;
+  std::exception_ptr error;
   {
     std::lock_guard lock(mutex_);
-    operation = slot.status == Slot::state::leased ? slot.current.load(std::memory_order_relaxed) : nullptr;
-    // Cancelled or taken back meanwhile; or a later one that another thread has begun already.
-    if (operation == nullptr || operation->state_ != Operation::state::queued) return;
-    operation->state_ = Operation::state::claimed;
-    operation->started_ = pool_.config().clock->now();
+    operation.lane = this;
+    operation.submitted = context_.clock->now();
+    const void* const caller = operation.request().caller;
+    if (!slot.leased_as(lease.ticket)) {
+      error = queue_.closed() != nullptr ? queue_.closed() : messages_.lease_finished();
+    } else if (caller != nullptr && caller == context_.pool()) {
+      error = messages_.would_deadlock();
+    } else if (!slot.is(Slot::state::leased_idle)) {
+      error = messages_.lease_busy();
+    } else {
+      slot.wait_on_lease(operation);
+      schedule(slot);
+    }
   }
-  const run_mode mode = operation->request_.mode;
-  const bool spans = mode == run_mode::in_transaction || mode == run_mode::commit || mode == run_mode::rollback;
-  if (const auto unusable = spans ? nullptr : make_ready(slot); unusable != nullptr) {
-    operation->error_ = unusable;
+  if (error != nullptr) operation.refuse(error);
+}
+
+void Lane::run_leased(Slot& slot, Operation& operation) {
+  const bool in_transaction = slot.lease().in_transaction;
+  const bool ends = in_transaction && !operation.request().kind.keeps_connection;
+  if (const auto unusable = in_transaction ? nullptr : slot.make_ready(open_, before_next_); unusable != nullptr) {
+    operation.fail(unusable);
   } else {
-    Batch(slot, pool_).run_alone(*operation);
+    Batch(slot, context_).run_alone(operation, in_transaction ? open_transaction::leased : open_transaction::none);
   }
   slot.interrupter->disarm();
-  const bool ends = mode == run_mode::commit || mode == run_mode::rollback;
-  if (!spans || ends) clean(slot);
-  std::unique_lock lock(mutex_);
-  slot.current.store(nullptr, std::memory_order_relaxed);
-  if (paused_) freed_.notify_one();
-  count_batch(slot);
-  conclude(*operation);
-  if (slot.dropped || ends) free(slot, lock);
-  if (lock.owns_lock()) lock.unlock();
-  log_slow(*operation);
-  operation->resume();
+  if (!in_transaction || ends) slot.clean();
+  Afterwards after;
+  {
+    std::lock_guard lock(mutex_);
+    slot.end();
+    slot.enter(Slot::state::leased_idle);
+    history_.add_batch(slot);
+    history_.add(operation);
+    if (slot.lease().dropped || ends) after = free(slot);
+    after.ended.push_back(operation);
+    if (queue_.held()) freed_.notify_one();
+  }
+  after.carry_out(context_, messages_);
 }
 
 void Lane::give_back(Slot& slot, std::uint64_t ticket) noexcept {
-  if (pool_.forked()) return;
-  std::unique_lock lock(mutex_);
-  if (slot.status != Slot::state::leased || slot.ticket != ticket) return;  // taken back by shutdown
-  if (slot.current.load(std::memory_order_relaxed) != nullptr) {
-    slot.dropped = true;
-  } else {
-    free(slot, lock);
+  if (context_.forked()) return;
+  Afterwards after;
+  {
+    std::lock_guard lock(mutex_);
+    if (!slot.leased_as(ticket)) return;  // taken back by shutdown
+    if (slot.is(Slot::state::leased_idle)) {
+      after = free(slot);
+    } else {
+      slot.drop_lease();
+    }
   }
-}
-
-/// Nobody uses the slot any more: parks it, gives it to the next in the queue, or lets it idle. Unlocks.
-void Lane::free(Slot& slot, std::unique_lock<std::mutex>& lock) {
-  ++slot.ticket;
-  slot.dropped = false;
-  if (closed_ != nullptr) {
-    slot.status = Slot::state::parked;
-    lock.unlock();
-    return pool_.lane_parked();
-  }
-  const bool dirty = slot.connection != nullptr && slot.connection->session().in_transaction();
-  const bool owes =
-      role_ == connection_role::writer && slot.connection != nullptr && pool_.wal_is_due(slot.connection->session());
-  if (!dirty && !owes && (paused_ || (queue_.empty() && !reclaim(slot)))) {
-    slot.status = Slot::state::idle;
-    idle_.push_back(&slot);
-    if (paused_) freed_.notify_one();
-  } else if (!dirty && !owes && slot.connection != nullptr && queue_.front().request_.mode == run_mode::acquire) {
-    Operation& operation = queue_.front();
-    queue_.pop_front();
-    return hand_over(slot, operation, lock);
-  } else {
-    schedule(slot);
-  }
-  lock.unlock();
+  after.carry_out(context_, messages_);
 }
 
 }  // namespace statehouse::detail

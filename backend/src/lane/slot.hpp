@@ -1,78 +1,104 @@
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <source_location>
 
+#include "engine/session.hpp"
+#include "statehouse/connection.hpp"
 #include "statehouse/detail/operation.hpp"
 
 namespace statehouse::detail {
 
-/// The operations a database thread has claimed for one transaction. It takes them out one by one, without the lane's
-/// mutex; meanwhile whoever holds the mutex may take out or withdraw those that are still in.
-class Claims {
- public:
-  static constexpr std::size_t capacity = 256;
-
-  /// Under the mutex, by the thread that runs the slot.
-  void clear() noexcept { size_ = 0; }
-  /// Gives the place.
-  std::size_t add(Operation& operation) noexcept {
-    places_[size_].store(&operation, std::memory_order_release);
-    return size_++;
-  }
-
-  /// By the thread that runs the slot, or under the mutex; null when somebody else was faster.
-  Operation* take(std::size_t place) noexcept { return places_[place].exchange(nullptr, std::memory_order_acq_rel); }
-  std::size_t size() const noexcept { return size_; }
-  /// Under the mutex: how many are still in. The thread may take more of them at any moment.
-  std::size_t left() const noexcept {
-    return static_cast<std::size_t>(std::count_if(places_.begin(), places_.begin() + size_, [](const auto& place) {
-      return place.load(std::memory_order_relaxed) != nullptr;
-    }));
-  }
-
-  /// Under the mutex. What is in is alive, as it ends under the mutex only.
-  Operation* at(std::size_t place) const noexcept { return places_[place].load(std::memory_order_acquire); }
-  /// True when the thread has not taken it, and now never will.
-  bool withdraw(std::size_t place, Operation& operation) noexcept {
-    Operation* expected = &operation;
-    return places_[place].compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel);
-  }
-
- private:
-  std::array<std::atomic<Operation*>, capacity> places_{};
-  std::size_t size_ = 0;
-};
-
 /// One connection of a lane and who has it.
 ///
 ///     idle -> scheduled -> running -> scheduled ... -> idle      a database thread works through the queue
-///     idle/scheduled/running -> leased -> idle | scheduled       a caller holds it
+///     idle/running -> leased_idle -> idle | scheduled            a caller holds it
+///     leased_idle -> leased_waiting -> leased_running -> ...     and has it do something
 ///     any -> parked                                              the lane is closed; never left
-struct Slot {
-  enum class state : unsigned char { idle, scheduled, running, leased, parked };
+///
+/// Thread-safety: the connection is touched only by the thread that runs the slot, or under the lane's mutex while
+/// nobody does. All else is under that mutex, but for `begin`.
+class Slot {
+ public:
+  using Open = std::function<std::unique_ptr<Connection>(const std::shared_ptr<Interrupter>&)>;
+  enum class state : unsigned char { idle, scheduled, running, leased_idle, leased_waiting, leased_running, parked };
 
-  explicit Slot(std::shared_ptr<Interrupter> stop) : interrupter(std::move(stop)) {}
+  explicit Slot(std::shared_ptr<Interrupter> stop) noexcept : interrupter(std::move(stop)) {}
 
   std::unique_ptr<Connection> connection;  // empty when it could not be opened again
   const std::shared_ptr<Interrupter> interrupter;
-  state status = state::idle;
-  Claims claims;
-  // What runs, or waits to run on the lease, and since when; set by the running thread, read under the mutex.
-  std::atomic<Operation*> current{nullptr};
-  std::atomic<Clock::time_point> since{};
-  // Of the present lease.
-  std::uint64_t ticket = 0;
-  const char* verb = "";
-  std::source_location where{};
-  Clock::time_point leased_at{};
-  bool dropped = false;   // it ended while its operation was running
   bool reported = false;  // as held for long
+
+  /// Null where there is no connection.
+  Session* session() const noexcept;
+  /// Leaves nothing of the last user behind; closes a connection of which that cannot be said.
+  void clean() noexcept;
+  /// The connection as the next user expects it, opened anew if need be and, unless that is null, seen by
+  /// `before_next`; an error when that fails. Those whose writes made a checkpoint due have heard of them by now.
+  std::exception_ptr make_ready(const Open& open, const std::function<void(Session&)>* before_next) noexcept;
+  /// Connections that came back with an open transaction, and those that could not be cleaned. From any thread.
+  std::uint64_t rolled_back() const noexcept { return rolled_back_.load(std::memory_order_relaxed); }
+  std::uint64_t replaced() const noexcept { return replaced_.load(std::memory_order_relaxed); }
+
+  /// The only way from one state to another.
+  void enter(state next) noexcept;
+  static bool may_follow(state from, state to) noexcept;
+  bool is(state wanted) const noexcept { return state_ == wanted; }
+  /// A thread has it.
+  bool running() const noexcept { return is(state::running) || is(state::leased_running); }
+  bool leased() const noexcept {
+    return is(state::leased_idle) || is(state::leased_waiting) || is(state::leased_running);
+  }
+  /// It runs what it had from the queue, and will come there again.
+  bool at_work() const noexcept { return is(state::running) && current() != nullptr; }
+  /// Somebody's, as opposed to one whose thread is between two operations.
+  bool in_use() const noexcept { return leased() || at_work(); }
+
+  /// From now on `operation` is what runs; by the thread that runs it.
+  void begin(const Operation& operation, Clock::time_point now) noexcept;
+  /// Nothing runs any more.
+  void end() noexcept { current_.store(nullptr, std::memory_order_relaxed); }
+  /// What runs. It is alive, as it ends under the mutex.
+  const Operation* current() const noexcept { return current_.load(std::memory_order_acquire); }
+  Clock::time_point since() const noexcept { return since_.load(std::memory_order_relaxed); }
+
+  struct Lease {
+    std::uint64_t ticket = 0;
+    const char* verb = "";
+    std::source_location where{};
+    Clock::time_point since{};
+    bool in_transaction = false;   // which the caller ends
+    bool dropped = false;          // while an operation ran on it or waited to
+    Operation* waiting = nullptr;  // to run on it
+  };
+  const Lease& lease() const noexcept { return lease_; }
+  bool leased_as(std::uint64_t ticket) const noexcept { return leased() && lease_.ticket == ticket; }
+
+  /// To the caller of `operation`, which is done. If he never runs its completion, the handle in the operation gives
+  /// the connection back.
+  void lease_to(Operation& operation, Lane& lane, std::shared_ptr<void> owner, Clock::time_point now) noexcept;
+  /// The holder has something to run; a thread is on its way.
+  void wait_on_lease(Operation& operation) noexcept;
+  /// The thread is there.
+  Operation& run_on_lease() noexcept;
+  /// What waited will not run.
+  Operation& give_up_waiting() noexcept;
+  /// The holder is gone.
+  void drop_lease() noexcept { lease_.dropped = true; }
+  /// From now on handles of it are stale.
+  void end_lease() noexcept;
+
+ private:
+  state state_ = state::idle;
+  // Set by the running thread, read under the mutex.
+  std::atomic<const Operation*> current_{nullptr};
+  std::atomic<Clock::time_point> since_{};
+  Lease lease_;
+  std::atomic<std::uint64_t> rolled_back_{0};
+  std::atomic<std::uint64_t> replaced_{0};
 };
 
 }  // namespace statehouse::detail

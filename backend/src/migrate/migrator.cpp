@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "engine/connection_access.hpp"
+#include "engine/scopes.hpp"
 #include "migrate/run/repair.hpp"
 #include "migrate/run/runner.hpp"
 #include "migrate/source/checksum.hpp"
@@ -28,13 +30,13 @@ class FullPermission {
  private:
   detail::Session& session_;
   const detail::Runner& runner_;
-  const detail::Session::PermissionScope scope_;
+  const detail::PermissionScope scope_;
 };
 
 template <class Work>
 auto with_runner(Connection& connection, const detail::MigrationSet& set, const MigratorOptions& options, Work&& work) {
   detail::Runner runner(connection, set, options);
-  const FullPermission permission(connection.session(), runner);
+  const FullPermission permission(detail::session_of(connection), runner);
   return work(runner);
 }
 
@@ -48,7 +50,7 @@ std::vector<PlannedMigration> planned(const std::shared_ptr<const detail::Migrat
 /// May begin a transaction of its own.
 template <class Work>
 auto with_repair(Connection& connection, const detail::MigrationSet& set, const MigratorOptions& options, Work&& work) {
-  const detail::Session::PermissionScope scope(connection.session(), detail::permission::unrestricted);
+  const detail::PermissionScope scope(detail::session_of(connection), detail::permission::unrestricted);
   return work(detail::Repair(connection, set, options));
 }
 

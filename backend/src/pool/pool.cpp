@@ -1,65 +1,96 @@
 #include "statehouse/pool.hpp"
 
+#include "engine/connection_access.hpp"
+#include "pool/pool_access.hpp"
 #include "pool/pool_core.hpp"
 
 namespace statehouse {
 namespace {
 
-/// An operation without work of its own: what counts is what its mode does, and the lease that comes with it.
-class LeaseOperation final : public detail::Operation {
- public:
-  using Operation::Operation;
+constexpr const char* empty_handle = " on an empty pool handle: take one from get_pool";
 
- private:
-  void run(Connection&) override {}
-};
-
-template <class Holder>
-asio::awaitable<Holder> hold(std::shared_ptr<detail::PoolCore> core, detail::Request request) {
-  LeaseOperation operation(request);
+/// An operation without work of its own: what counts is what surrounds it, and the lease that comes with it.
+template <class Handle>
+asio::awaitable<Handle> hold(std::shared_ptr<detail::PoolCore> core, detail::Request request) {
+  auto nothing = [](Connection&) {};
+  detail::CallOperation<decltype(nothing)> operation(request, nothing);
   auto start = [&] { detail::submit(core, operation); };
   co_await detail::suspend(operation, start);
-  operation.throw_if_failed();
-  co_return Holder(operation.take_lease());
+  operation.take();
+  co_return detail::PoolAccess::make<Handle>(operation.take_lease());
 }
 
-asio::awaitable<void> end(detail::LeaseHandle lease, detail::Request request) {
-  LeaseOperation operation(request);
+/// The last operation of a lease.
+asio::awaitable<void> end(detail::LeaseHandle lease, detail::Request request, void (*finish)(Connection&)) {
+  detail::CallOperation<void (*)(Connection&)> operation(request, finish);
   auto start = [&] { detail::submit(lease.ref(), operation); };
   co_await detail::suspend(operation, start);
-  operation.throw_if_failed();
+  operation.take();
+}
+
+void commit_on(Connection& connection) {
+  detail::session_of(connection).commit();
+}
+
+void roll_back_on(Connection& connection) {
+  detail::Session& session = detail::session_of(connection);
+  if (session.rollback()) return;
+  const detail::LastError& error = session.last_error();
+  throw Error(make_sqlite_error(error.code), error.text, {session.database(), "ROLLBACK"});
 }
 
 }  // namespace
 
+namespace detail {
+
+bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation) {
+  const Request& request = operation.request();
+  const bool query = request.role == connection_role::reader && request.kind.around == bracket::none;
+  if (core == nullptr || !query || !request.kind.may_share) return false;
+  return request.options.inline_read.value_or(core->config().options.inline_reads) && core->run_inline(operation);
+}
+
+void submit(const std::shared_ptr<PoolCore>& core, Operation& operation) {
+  if (core != nullptr) return core->submit(operation);
+  operation.refuse(
+      std::make_exception_ptr(Error(errc::invalid_handle, operation.request().verb + std::string(empty_handle))));
+}
+
+}  // namespace detail
+
 asio::awaitable<Transaction> Pool::begin(CallOptions options, std::source_location where) const {
-  return hold<Transaction>(core_, {connection_role::writer, detail::run_mode::begin, "begin", where, options});
+  return hold<Transaction>(core_, {connection_role::writer, detail::kinds::begin, "begin", where, options});
 }
 
 asio::awaitable<ReaderLease> Pool::acquire(reader_t, CallOptions options, std::source_location where) const {
-  return hold<ReaderLease>(core_, {connection_role::reader, detail::run_mode::acquire, "acquire", where, options});
+  return hold<ReaderLease>(core_, {connection_role::reader, detail::kinds::acquire, "acquire", where, options});
 }
 
 asio::awaitable<WriterLease> Pool::acquire(writer_t, CallOptions options, std::source_location where) const {
-  return hold<WriterLease>(core_, {connection_role::writer, detail::run_mode::acquire, "acquire", where, options});
+  return hold<WriterLease>(core_, {connection_role::writer, detail::kinds::acquire, "acquire", where, options});
+}
+
+detail::PoolCore& Pool::core() const {
+  if (core_ == nullptr) throw Error(errc::invalid_handle, std::string("called") + empty_handle);
+  return *core_;
 }
 
 DatabaseStats Pool::stats() const {
-  return core_->stats();
+  return core().stats();
 }
-const std::string& Pool::name() const noexcept {
-  return core_->config().name;
+const std::string& Pool::name() const {
+  return core().config().name;
 }
-const std::filesystem::path& Pool::path() const noexcept {
-  return core_->config().path;
+const std::filesystem::path& Pool::path() const {
+  return core().config().path;
 }
 
 asio::awaitable<void> Transaction::commit(std::source_location where) && {
-  return end(std::move(handle_), {connection_role::writer, detail::run_mode::commit, "commit", where});
+  return end(std::move(handle_), {connection_role::writer, detail::kinds::end, "commit", where}, commit_on);
 }
 
 asio::awaitable<void> Transaction::rollback(std::source_location where) && {
-  return end(std::move(handle_), {connection_role::writer, detail::run_mode::rollback, "rollback", where});
+  return end(std::move(handle_), {connection_role::writer, detail::kinds::end, "rollback", where}, roll_back_on);
 }
 
 }  // namespace statehouse

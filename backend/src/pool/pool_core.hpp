@@ -1,15 +1,14 @@
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
-#include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
-#include "file/file.hpp"
+#include "engine/engine.hpp"
 #include "lane/lane.hpp"
-#include "pool/wal_keeper.hpp"
+#include "pool/pool_config.hpp"
 
 namespace statehouse {
 class Migrator;
@@ -17,18 +16,10 @@ class Migrator;
 
 namespace statehouse::detail {
 
-struct PoolConfig {
-  std::string name;
-  std::filesystem::path path;  ///< Absolute and canonical but for the file name; ":memory:" when in memory.
-  PoolOptions options;
-  asio::any_io_executor executor;  ///< Runs SQLite.
-  std::shared_ptr<Clock> clock;
-  std::shared_ptr<spdlog::logger> logger;
-};
-
-/// The open connections of one database behind all Pool handles: the writer's lane, the readers' lane, and their end.
+/// The open connections of one database behind all Pool handles: the engine, the writer's lane, the readers' lane, and
+/// their end. The one place that chooses an engine.
 ///
-/// In `pool_mode::single` there is one lane, which serves both kinds of request.
+/// In `pool_mode::single` there is one lane, which serves both kinds of operation.
 class PoolCore : public std::enable_shared_from_this<PoolCore> {
  public:
   /// Creates, opens, migrates, on the calling thread. Throws and leaves nothing open when any step fails or
@@ -49,43 +40,35 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void interrupt() noexcept;
   /// After `close`: closes on the calling thread whatever nobody uses any more; true when that was all.
   bool close_now();
-  /// Called by a lane whose last connection came back.
-  void lane_parked();
 
-  /// Marks the pool failed when the file is not the one that was opened; true when all is well.
-  bool check_file();
+  // Once a second, by one thread.
+  /// Fails and closes the pool when the database is not the one that was opened; true when all is well.
+  bool close_if_lost();
   void report_long_leases();
+  /// When nothing was written for a while, queues what the engine does then.
+  void checkpoint_if_idle();
   /// Queues a `PRAGMA optimize` behind what waits for the writer; nobody waits for it.
   void optimize();
-  /// Once a second: when nothing was written for a while, queues a checkpoint that cuts the write-ahead log.
-  void checkpoint_if_idle();
-  /// The writer's, between two operations.
-  void keep_wal(Session& writer);
-  /// After each use of the writer.
-  bool wal_is_due(const Session& writer) noexcept { return wal_ && wal_->due(writer); }
 
   DatabaseStats stats() const;
   std::vector<Holder> holders() const;
   const PoolConfig& config() const noexcept { return config_; }
-  bool forked() const noexcept;
-  void refuse_fork(Operation& operation) const;
-  /// False when the path leads to another file, or none, since the pool was opened.
-  bool file_in_place() const noexcept;
 
  private:
-  void open_connections(const Migrator* migrator, std::shared_ptr<Interrupter> interrupter);
-  std::unique_ptr<Connection> connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter) const;
-  void migrate(Connection& connection, const Migrator& migrator);
+  LaneContext make_context();
+  void open_connections(const Migrator* migrator, const std::shared_ptr<Interrupter>& interrupter);
+  std::unique_ptr<Connection> connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter);
+  void migrate(Connection& writer, const Migrator& migrator);
+  void on_parked();
   bool parked() const;
 
   const PoolConfig config_;
-  const unsigned generation_;  // of forks
-  std::optional<FileClaim> claim_;
+  std::unique_ptr<Engine> engine_;  // outlives the connections
   std::optional<std::int64_t> schema_version_;
+  LaneContext context_;
   Lane writer_;
   std::optional<Lane> readers_;
-  std::optional<WalKeeper> wal_;         // none in memory
-  std::weak_ptr<void> idle_checkpoint_;  // queued or running; the periodic check's
+  std::weak_ptr<void> idle_chore_;  // queued or running; the periodic check's
 
   mutable std::mutex mutex_;
   database_state state_ = database_state::ready;

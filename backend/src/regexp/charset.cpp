@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "text/ascii.hpp"
 #include "text/unicode.hpp"
 
 namespace statehouse::detail {
@@ -77,9 +78,6 @@ bool is_ascii_alnum(char32_t c) noexcept {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 char upper(char c) noexcept {
   return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
 }
@@ -88,7 +86,7 @@ char upper(char c) noexcept {
 std::string loose(std::string_view name) {
   std::string result;
   for (const char c : name)
-    if (c != ' ' && c != '-' && c != '_') result += lower(c);
+    if (c != ' ' && c != '-' && c != '_') result += ascii_lower(c);
   return result;
 }
 

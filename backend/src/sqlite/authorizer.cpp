@@ -1,11 +1,13 @@
 #include "sqlite/authorizer.hpp"
 
-#include <strings.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <array>
 #include <span>
 #include <string_view>
+
+#include "text/ascii.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -13,9 +15,7 @@ namespace {
 using Names = std::span<const std::string_view>;
 
 bool contains(Names names, const char* name) noexcept {
-  return std::ranges::any_of(names, [&](std::string_view other) {
-    return other.size() == std::string_view(name).size() && strncasecmp(other.data(), name, other.size()) == 0;
-  });
+  return std::ranges::any_of(names, [&](std::string_view other) { return same_ascii(other, name); });
 }
 
 /// Their argument says what to look at, or belongs to the file or the transaction, not to the connection.

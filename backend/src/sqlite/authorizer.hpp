@@ -1,6 +1,6 @@
 #pragma once
 
-#include "statehouse/detail/session.hpp"
+#include "engine/session.hpp"
 
 namespace statehouse::detail {
 

@@ -13,7 +13,9 @@
 #include <optional>
 #include <string>
 
+#include "engine/scopes.hpp"
 #include "file/file.hpp"
+#include "sqlite/local_session.hpp"
 #include "statehouse/connection.hpp"
 
 namespace statehouse {
@@ -93,20 +95,15 @@ class PartialFile {
 /// Keeps the source at one snapshot, so that no write of others makes the copy start again.
 class Snapshot {
  public:
-  explicit Snapshot(Reader& source) : session_(source.session()), own_(!session_.in_transaction()) {
-    if (own_) session_.begin(detail::transaction_kind::deferred);
+  explicit Snapshot(Reader& source) {
+    detail::Session& session = detail::local_session_of(source);
+    if (!session.in_transaction()) own_.emplace(session, detail::transaction_kind::deferred);
     // Only the first query takes the snapshot.
     source.query_one<int>("SELECT count(*) FROM (SELECT 1 FROM sqlite_master LIMIT 1)");
   }
-  ~Snapshot() {
-    if (own_) session_.rollback();
-  }
-  Snapshot(const Snapshot&) = delete;
-  Snapshot& operator=(const Snapshot&) = delete;
 
  private:
-  detail::Session& session_;
-  const bool own_;
+  std::optional<detail::TransactionScope> own_;
 };
 
 void copy(Reader& source, const fs::path& file, const BackupOptions& options) {
@@ -117,7 +114,7 @@ void copy(Reader& source, const fs::path& file, const BackupOptions& options) {
     SQLite::Backup backup(copy, source.native());
     int result = SQLITE_OK;
     while (result == SQLITE_OK) {
-      source.session().throw_if_stopped({});
+      detail::local_session_of(source).handle().throw_if_stopped({});
       result = backup.executeStep(pages_per_step);
       if (result == SQLITE_BUSY || result == SQLITE_LOCKED)
         throw Error(make_sqlite_error(result),
@@ -127,7 +124,7 @@ void copy(Reader& source, const fs::path& file, const BackupOptions& options) {
     }
   } catch (const SQLite::Exception& error) {
     throw Error(make_sqlite_error(error.getExtendedErrorCode()), std::string("the backup failed: ") + error.what(),
-                {source.session().config().database, {}});
+                {detail::local_session_of(source).database(), {}});
   }
 }
 
@@ -143,19 +140,20 @@ void verify(const fs::path& file, const ConnectionOptions& options) {
 }  // namespace
 
 BackupReport backup(Reader& source, const fs::path& target, const BackupOptions& options) {
-  if (sqlite3_txn_state(source.session().handle(), "main") == SQLITE_TXN_WRITE)
-    source.session().fail(
-        errc::operation_in_progress,
-        "a transaction that writes is open on this connection, and its changes are no committed state: "
-        "back up from a reader, or after the commit",
-        {});
-  const Clock& clock = source.session().interrupter().clock();
+  detail::LocalSession& session = detail::local_session_of(source);
+  const detail::SessionConfig& config = session.handle().config();
+  if (sqlite3_txn_state(session.handle().get(), "main") == SQLITE_TXN_WRITE)
+    session.fail(errc::operation_in_progress,
+                 "a transaction that writes is open on this connection, and its changes are no committed state: "
+                 "back up from a reader, or after the commit",
+                 {});
+  const Clock& clock = session.interrupter().clock();
   const auto start = clock.now();
   const fs::path resolved = detail::resolve_file(target);
-  check_target(source.session().config().path, resolved, options.overwrite);
+  check_target(config.path, resolved, options.overwrite);
   const PartialFile partial(resolved);
   copy(source, partial.path(), options);
-  verify(partial.path(), source.session().config().options);
+  verify(partial.path(), config.options);
   const auto bytes = static_cast<std::int64_t>(detail::file_size_or_zero(partial.path()));
   partial.publish(resolved, options.overwrite);
   return {bytes, clock.now() - start};

@@ -1,14 +1,15 @@
-#include "sqlite/check.hpp"
+#include "statehouse/check.hpp"
 
 #include <sqlite3.h>
 
 #include <algorithm>
 
 #include "base/deadline.hpp"
+#include "engine/connection_access.hpp"
+#include "engine/scopes.hpp"
 #include "file/file.hpp"
-#include "statehouse/connection.hpp"
 
-namespace statehouse::detail {
+namespace statehouse {
 namespace {
 
 /// One of SQLite's findings can have several lines.
@@ -17,16 +18,43 @@ std::string on_one_line(std::string text) {
   return text;
 }
 
-void collect(Reader& connection, std::vector<std::string>& findings) {
-  {
-    // A row that breaks a CHECK constraint is no damage, and such a constraint may call functions that only the writer
-    // has.
-    const Session::PermissionScope scope(connection.session(), permission::unrestricted);
-    connection.session().prepare("PRAGMA ignore_check_constraints = ON").run_to_completion();
+/// Puts PRAGMA ignore_check_constraints back to what it was.
+class ConstraintScope {
+ public:
+  explicit ConstraintScope(detail::Session& session)
+      : session_(session), permissions_(session, detail::permission::unrestricted) {
+    const auto present = session_.prepare("PRAGMA ignore_check_constraints");
+    outer_ = present->step() && detail::read_row<bool>(*present);
   }
-  Statement query = connection.session().prepare("PRAGMA quick_check(5)");
-  while (query.step()) {
-    auto finding = read_row<std::string>(query);
+  ~ConstraintScope() {
+    const detail::Interrupter::Shield shield(session_.interrupter());
+    try {
+      ignore(outer_);
+    } catch (const Error&) {  // it has taken effect when it was compiled
+    }
+  }
+  ConstraintScope(const ConstraintScope&) = delete;
+  ConstraintScope& operator=(const ConstraintScope&) = delete;
+
+  /// Not a kept statement, since it takes effect when it is compiled.
+  void ignore(bool constraints) {
+    session_.run_next(constraints ? "PRAGMA ignore_check_constraints = ON" : "PRAGMA ignore_check_constraints = OFF",
+                      0);
+  }
+
+ private:
+  detail::Session& session_;
+  const detail::PermissionScope permissions_;
+  bool outer_ = false;
+};
+
+void collect(detail::Session& session, std::vector<std::string>& findings) {
+  ConstraintScope constraints(session);
+  // A row that breaks one is no damage, and one may call functions that only the writer has.
+  constraints.ignore(true);
+  const auto query = session.prepare("PRAGMA quick_check(5)");
+  while (query->step()) {
+    auto finding = detail::read_row<std::string>(*query);
     if (finding != "ok") findings.push_back(on_one_line(std::move(finding)));
   }
 }
@@ -34,7 +62,8 @@ void collect(Reader& connection, std::vector<std::string>& findings) {
 }  // namespace
 
 bool has_leftovers(const std::filesystem::path& file) noexcept {
-  return file_size_or_zero(file.string() + "-wal") > 0 || file_size_or_zero(file.string() + "-journal") > 0;
+  return detail::file_size_or_zero(file.string() + "-wal") > 0 ||
+         detail::file_size_or_zero(file.string() + "-journal") > 0;
 }
 
 bool is_damage(const boost::system::error_code& code) noexcept {
@@ -43,11 +72,12 @@ bool is_damage(const boost::system::error_code& code) noexcept {
 }
 
 QuickCheck quick_check(Reader& connection, std::chrono::milliseconds limit) {
-  const auto& interrupter = connection.session().config().interrupter;
-  const Interrupter::Limit until(interrupter, deadline(interrupter->clock().now(), limit));
+  detail::Session& session = detail::session_of(connection);
+  const auto& interrupter = session.context().interrupter;
+  const detail::Interrupter::Limit until(interrupter, detail::deadline(interrupter->clock().now(), limit));
   QuickCheck result;
   try {
-    collect(connection, result.findings);
+    collect(session, result.findings);
   } catch (const Error& error) {
     if (error.code() == errc::deadline_exceeded) {
       result.finished = false;
@@ -60,4 +90,4 @@ QuickCheck quick_check(Reader& connection, std::chrono::milliseconds limit) {
   return result;
 }
 
-}  // namespace statehouse::detail
+}  // namespace statehouse

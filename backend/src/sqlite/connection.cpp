@@ -4,22 +4,24 @@
 
 #include <system_error>
 
+#include "engine/connection_access.hpp"
 #include "file/file.hpp"
+#include "sqlite/local_session.hpp"
 
 namespace statehouse {
 namespace {
 
 detail::SessionConfig standalone(const std::filesystem::path& path, ConnectionOptions options, connection_role role) {
   detail::SessionConfig config;
-  config.role = role;
-  config.database = path.stem().string();
-  config.logger = spdlog::default_logger();
-  config.interrupter = std::make_shared<detail::Interrupter>(make_steady_clock());
+  config.context = {.database = path.stem().string(),
+                    .role = role,
+                    .interrupter = std::make_shared<detail::Interrupter>(make_steady_clock()),
+                    .logger = spdlog::default_logger()};
   if (path == ":memory:") {
     config.path = path;
   } else {
     config.path = detail::resolve_file(path);
-    detail::prepare_file(config.path, options.tighten_permissions, *config.logger);
+    detail::prepare_file(config.path, options.tighten_permissions, *config.context.logger);
   }
   config.options = std::move(options);
   return config;
@@ -27,61 +29,27 @@ detail::SessionConfig standalone(const std::filesystem::path& path, ConnectionOp
 
 }  // namespace
 
-Connection::Connection(const std::filesystem::path& path, ConnectionOptions options)
-    : Connection(standalone(path, std::move(options), connection_role::writer)) {}
+Connection::Connection(const std::filesystem::path& path, const ConnectionOptions& options)
+    : Connection(std::make_unique<detail::LocalSession>(standalone(path, options, connection_role::writer)), options) {}
 
-Connection Connection::for_reading(const std::filesystem::path& path, ConnectionOptions options) {
+Connection Connection::for_reading(const std::filesystem::path& path, const ConnectionOptions& options) {
   std::error_code error;
   if (!std::filesystem::exists(std::filesystem::symlink_status(path, error)))
     throw Error({error.value(), boost::system::system_category()},
                 error == std::errc::no_such_file_or_directory
                     ? "there is no database file '" + path.string() + "'"
                     : "cannot look for the database file '" + path.string() + "': " + error.message());
-  auto config = standalone(path, std::move(options), connection_role::reader);
+  auto config = standalone(path, options, connection_role::reader);
   // The last one to close moves the log into the database and deletes it: not for somebody who only looks. But an empty
   // log that the opening itself has made has to go again.
   config.keep_log = detail::file_size_or_zero(config.path.string() + "-wal") > 0;
-  return Connection(std::move(config));
+  return Connection(std::make_unique<detail::LocalSession>(std::move(config)), options);
 }
 
-Connection::Connection(detail::SessionConfig config) : Reader(std::move(config)) {
-  const auto& hook = session().config().options.on_connect;
-  if (!hook) return;
-  detail::Session::PermissionScope scope(session(), detail::permission::maintenance);
-  hook(*this, session().config().role);
-  session().clean();
-  session().remember_settings();
+Connection Connection::in_memory(std::string name, const ConnectionOptions& options) {
+  auto config = standalone(":memory:", options, connection_role::writer);
+  config.context.database = std::move(name);
+  return Connection(std::make_unique<detail::LocalSession>(std::move(config)), options);
 }
 
-namespace detail {
-
-SavepointScope::SavepointScope(Session& session) : session_(session) {
-  Session::PermissionScope scope(session_, permission::unrestricted);
-  session_.execute_script("SAVEPOINT statehouse");
-  outer_ = session_.expect_transaction(true);
-}
-
-void SavepointScope::release() {
-  Session::PermissionScope scope(session_, permission::unrestricted);
-  session_.execute_script("RELEASE statehouse");
-  session_.expect_transaction(outer_);
-  released_ = true;
-}
-
-SavepointScope::~SavepointScope() {
-  if (released_) return;
-  // SQLite may have rolled back the whole transaction already, and the savepoint with it.
-  if (session_.in_transaction()) {
-    Interrupter::Shield shield(session_.interrupter());
-    Session::PermissionScope scope(session_, permission::unrestricted);
-    try {
-      session_.execute_script("ROLLBACK TO statehouse; RELEASE statehouse");
-    } catch (const std::exception&) {
-      session_.rollback();  // half of a savepoint must not be committed: give up the whole transaction
-    }
-  }
-  session_.expect_transaction(outer_);
-}
-
-}  // namespace detail
 }  // namespace statehouse

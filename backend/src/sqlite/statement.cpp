@@ -1,30 +1,101 @@
-#include "statehouse/detail/statement.hpp"
+#include "sqlite/statement.hpp"
 
-#include <utility>
-
-#include "statehouse/detail/session.hpp"
+#include "statehouse/connection.hpp"
 
 namespace statehouse::detail {
 
-Statement::~Statement() {
-  session_.give_back(handle_, cached_);
-}
-
-bool Statement::step() {
-  if (!sqlite3_stmt_busy(handle_)) session_.throw_if_stopped(sql_);
-  sqlite3_stmt* const outer = std::exchange(session_.stepping_, handle_);
-  const int result = sqlite3_step(handle_);
-  session_.stepping_ = outer;
+bool LocalStatement::step() {
+  if (!sqlite3_stmt_busy(compiled_)) handle_.throw_if_stopped(sql_);
+  const int result = handle_.callbacks().step(compiled_);
   switch (result) {
     case SQLITE_ROW: return true;
     case SQLITE_DONE: return false;
-    default: session_.fail(result, sql_);
+    default: handle_.fail(result, sql_);
   }
 }
 
-void Statement::run_to_completion() {
+ExecuteResult LocalStatement::run() {
+  sqlite3* const db = handle_.get();
+  const auto before = sqlite3_total_changes64(db);
   while (step()) {
   }
+  // sqlite3_changes64 keeps the number of an earlier statement when this one was not an INSERT, UPDATE or DELETE.
+  const bool changed = sqlite3_total_changes64(db) != before;
+  return {changed ? sqlite3_changes64(db) : 0, sqlite3_last_insert_rowid(db)};
+}
+
+void LocalStatement::give_back() noexcept {
+  // A write that is left between its rows, because one of them could not be read: SQLite has done all of it by then,
+  // and would commit. An interrupt makes it undo.
+  if (!handle_.in_transaction() && sqlite3_stmt_busy(compiled_) && !reads_only()) {
+    sqlite3_interrupt(handle_.get());
+    sqlite3_step(compiled_);
+  }
+  if (cached_bytes == 0) {
+    delete this;
+    return;
+  }
+  sqlite3_reset(compiled_);
+  sqlite3_clear_bindings(compiled_);
+  in_use = false;
+}
+
+void LocalStatement::check(int result) const {
+  if (result != SQLITE_OK) handle_.fail(result, sql_);
+}
+
+void LocalStatement::bind_null(int index) {
+  check(sqlite3_bind_null(compiled_, index));
+}
+
+void LocalStatement::bind_integer(int index, std::int64_t value) {
+  check(sqlite3_bind_int64(compiled_, index, value));
+}
+
+void LocalStatement::bind_real(int index, double value) {
+  check(sqlite3_bind_double(compiled_, index, value));
+}
+
+void LocalStatement::bind_text(int index, std::string_view value, bound_text memory) {
+  // A null pointer would bind NULL; an empty view may carry one.
+  const char* const data = value.data() != nullptr ? value.data() : "";
+  check(sqlite3_bind_text64(compiled_, index, data, value.size(),
+                            memory == bound_text::copied ? SQLITE_TRANSIENT : SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void LocalStatement::bind_blob(int index, std::span<const std::byte> value) {
+  const void* const data = value.data() != nullptr ? static_cast<const void*>(value.data()) : "";
+  check(sqlite3_bind_blob64(compiled_, index, data, value.size(), SQLITE_STATIC));
+}
+
+std::string LocalStatement::column_name(int index) const {
+  const char* const name = sqlite3_column_name(compiled_, index);
+  return name != nullptr ? name : "";
+}
+
+storage_class LocalStatement::column_class(int index) const noexcept {
+  switch (sqlite3_column_type(compiled_, index)) {
+    case SQLITE_INTEGER: return storage_class::integer;
+    case SQLITE_FLOAT: return storage_class::real;
+    case SQLITE_TEXT: return storage_class::text;
+    case SQLITE_BLOB: return storage_class::blob;
+    default: return storage_class::null;
+  }
+}
+
+std::string_view LocalStatement::column_text(int index) const {
+  const auto* const text = reinterpret_cast<const char*>(sqlite3_column_text(compiled_, index));
+  if (text == nullptr) handle_.fail(SQLITE_NOMEM, sql_);
+  return {text, static_cast<std::size_t>(sqlite3_column_bytes(compiled_, index))};
+}
+
+std::span<const std::byte> LocalStatement::column_blob(int index) const {
+  const auto* const data = static_cast<const std::byte*>(sqlite3_column_blob(compiled_, index));
+  return {data, static_cast<std::size_t>(sqlite3_column_bytes(compiled_, index))};
+}
+
+std::size_t LocalStatement::bytes() const noexcept {
+  return sql_.size() + static_cast<std::size_t>(sqlite3_stmt_status(compiled_, SQLITE_STMTSTATUS_MEMUSED, 0));
 }
 
 }  // namespace statehouse::detail

@@ -3,43 +3,40 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/thread_pool.hpp>
 #include <thread>
 
+#include "state/database_threads.hpp"
 #include "state/registry.hpp"
 
 namespace statehouse {
 namespace {
 
 constexpr auto destructor_limit = std::chrono::seconds(2);
+constexpr ShutdownOptions at_once{.grace = std::chrono::milliseconds(0), .deadline = std::chrono::milliseconds(0)};
 
 unsigned thread_count(unsigned wanted) {
   return wanted != 0 ? wanted : std::max(4U, std::thread::hardware_concurrency());
 }
 
-std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, const asio::any_io_executor& own) {
+std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, detail::DatabaseExecutor executor) {
   check_prefix(options.dev_prefix);
   return std::make_shared<detail::Registry>(detail::RegistryConfig{
       .data_dir = std::move(options.data_dir),
       .prefix = std::move(options.dev_prefix),
       .pool = std::move(options.pool),
-      .executor = options.database_executor ? options.database_executor : own,
+      .executor = std::move(executor),
       .clock = options.clock != nullptr ? std::move(options.clock) : make_steady_clock(),
       .logger = options.logger != nullptr ? std::move(options.logger) : spdlog::default_logger()});
 }
 
 }  // namespace
 
-struct AppState::Threads {
-  explicit Threads(unsigned count) : pool(count) {}
-  asio::thread_pool pool;
-};
-
 AppState::AppState(asio::any_io_executor executor, AppStateOptions options)
     : executor_(std::move(executor)),
-      threads_(options.database_executor ? nullptr : std::make_unique<Threads>(thread_count(options.database_threads))),
+      threads_(
+          std::make_unique<detail::DatabaseThreads>(options.database_executor, thread_count(options.database_threads))),
       logger_(options.logger != nullptr ? options.logger : spdlog::default_logger()),
-      registry_(make_registry(std::move(options), threads_ ? threads_->pool.get_executor() : executor_)),
+      registry_(make_registry(std::move(options), threads_->executor())),
       db_instances(registry_) {}
 
 AppState::~AppState() {
@@ -51,12 +48,12 @@ AppState::~AppState() {
     return;
   }
   if (!registry_->idle()) logger_->warn("AppState destroyed while databases are open: co_await shutdown() first");
-  if (!registry_->close_now(destructor_limit)) {
+  if (!registry_->shut_down(at_once)->close_now(destructor_limit)) {
     logger_->error("AppState destroyed while a closure still runs: its connection and thread are left to it");
     static_cast<void>(threads_.release());
     return;
   }
-  if (threads_ != nullptr) threads_->pool.join();
+  threads_.reset();
 }
 
 asio::awaitable<void> AppState::init() {

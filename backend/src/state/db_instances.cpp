@@ -3,23 +3,25 @@
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
 
+#include "pool/pool_access.hpp"
 #include "state/registry.hpp"
 
 namespace statehouse {
 namespace {
 
 asio::awaitable<Pool> ready(std::shared_ptr<detail::PoolCore> core) {
-  co_return Pool(std::move(core));
+  co_return detail::PoolAccess::make<Pool>(std::move(core));
 }
 
 asio::awaitable<Pool> open(std::shared_ptr<detail::Registry> registry, std::optional<DatabaseName> name,
                            CallOptions options, std::string invalid) {
   if (!name) DatabaseName::parse_or_throw(invalid);
-  if (auto core = registry->find(*name)) co_return Pool(std::move(core));
-  detail::OpenWaiter waiter(*registry, *name, options);
-  auto start = [&] { registry->wait_for_open(waiter); };
+  const auto database = registry->to_open(*name);
+  if (auto core = database->find()) co_return detail::PoolAccess::make<Pool>(std::move(core));
+  detail::OpenWaiter waiter(options);
+  auto start = [&] { database->wait_for_open(waiter); };
   co_await detail::suspend(waiter, start);
-  co_return Pool(waiter.take());
+  co_return detail::PoolAccess::make<Pool>(waiter.take());
 }
 
 asio::awaitable<ShutdownReport> shut_down(std::shared_ptr<detail::Registry> registry, ShutdownOptions options) {
@@ -27,12 +29,12 @@ asio::awaitable<ShutdownReport> shut_down(std::shared_ptr<detail::Registry> regi
   // A cancelled coroutine must still be able to shut down.
   const bool throwing = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  registry->begin_shutdown(options);
+  const auto run = registry->shut_down(options);
   detail::ShutdownWaiter waiter;
-  auto start = [&] { registry->wait_for_shutdown(waiter); };
+  auto start = [&] { run->wait(waiter); };
   co_await detail::suspend(waiter, start);
   co_await asio::this_coro::throw_if_cancelled(throwing);
-  co_return registry->report();
+  co_return run->report();
 }
 
 }  // namespace
@@ -40,6 +42,8 @@ asio::awaitable<ShutdownReport> shut_down(std::shared_ptr<detail::Registry> regi
 bool ShutdownReport::clean() const noexcept {
   return std::ranges::all_of(databases, [](const Database& database) { return database.closed; });
 }
+
+DbInstances::DbInstances(std::shared_ptr<detail::Registry> registry) noexcept : registry_(std::move(registry)) {}
 
 void DbInstances::add_migrator(std::string_view name, Migrator migrator) {
   registry_->add_migrator(DatabaseName::parse_or_throw(name), std::move(migrator));
@@ -60,7 +64,7 @@ std::optional<Pool> DbInstances::try_get_pool(std::string_view name) const {
   const auto parsed = DatabaseName::parse_or_throw(name);
   try {
     auto core = registry_->find(parsed);
-    return core != nullptr ? std::optional<Pool>(std::move(core)) : std::nullopt;
+    return core != nullptr ? std::optional<Pool>(detail::PoolAccess::make<Pool>(std::move(core))) : std::nullopt;
   } catch (const Error& error) {
     if (error.code() == errc::forked_process) throw;
     return std::nullopt;  // closed, failed or not initialised: not open

@@ -16,7 +16,8 @@
 #include <memory>
 
 #include "base/deadline.hpp"
-#include "state/registry.hpp"
+#include "state/errors.hpp"
+#include "statehouse/app_state.hpp"
 
 namespace statehouse::detail {
 namespace {

@@ -1,38 +1,83 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
-struct sqlite3_stmt;
+namespace statehouse {
+enum class errc;
+struct ExecuteResult;
+}  // namespace statehouse
 
 namespace statehouse::detail {
 
 class Session;
 
-/// A prepared statement checked out of its connection's cache: exclusively this object's until it is destroyed, then
-/// reset, unbound and given back. Two of the same text may be out at once.
+/// How SQLite stores a value.
+enum class storage_class : unsigned char { null, integer, real, text, blob };
+
+/// Whose memory a bound text is in.
+enum class bound_text : unsigned char {
+  lent,   ///< The caller's, until the statement is given back.
+  copied  ///< The statement makes a copy.
+};
+
+/// A prepared statement checked out of its connection: exclusively the holder's until it is given back, then reset and
+/// unbound. Two of the same text may be out at once. One of the three interfaces of the seam behind which an engine
+/// stands (Engine, Session, Statement); it is here because the verbs' templates bind and read through it.
 ///
-/// Lifetime: must not outlive the closure or job it was prepared in.
+/// Lifetime: must not outlive the closure or operation it was prepared in.
 class Statement {
  public:
-  Statement(Session& session, std::string_view sql, sqlite3_stmt* handle, bool cached) noexcept
-      : session_(session), sql_(sql), handle_(handle), cached_(cached) {}
-  ~Statement();
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
   /// True when there is a row. Throws Error; a stop that was requested before the first step is not lost.
-  bool step();
-  void run_to_completion();
+  virtual bool step() = 0;
+  /// Steps to the end, ignoring rows.
+  virtual ExecuteResult run() = 0;
 
-  sqlite3_stmt* handle() const noexcept { return handle_; }
-  std::string_view sql() const noexcept { return sql_; }
-  Session& session() const noexcept { return session_; }
+  virtual int parameter_count() const noexcept = 0;
+  virtual void bind_null(int index) = 0;
+  virtual void bind_integer(int index, std::int64_t value) = 0;
+  virtual void bind_real(int index, double value) = 0;
+  virtual void bind_text(int index, std::string_view value, bound_text memory) = 0;
+  /// `value` must stay alive until the statement is given back.
+  virtual void bind_blob(int index, std::span<const std::byte> value) = 0;
+
+  virtual int column_count() const noexcept = 0;
+  virtual std::string column_name(int index) const = 0;
+  /// Of the value in the present row.
+  virtual storage_class column_class(int index) const noexcept = 0;
+  virtual std::int64_t column_integer(int index) const noexcept = 0;
+  virtual double column_real(int index) const noexcept = 0;
+  /// Valid until the next step. Throws Error when there is no memory for it.
+  virtual std::string_view column_text(int index) const = 0;
+  virtual std::span<const std::byte> column_blob(int index) const = 0;
+
+  virtual const std::string& sql() const noexcept = 0;
+  /// Logical name of the database.
+  virtual const std::string& database() const noexcept = 0;
+  /// Throws Error with the two.
+  [[noreturn]] void fail(errc code, const std::string& message) const;
+
+ protected:
+  Statement() = default;
+  ~Statement() = default;
 
  private:
-  Session& session_;
-  std::string_view sql_;
-  sqlite3_stmt* handle_;
-  bool cached_;
+  friend struct GiveBack;
+  virtual void give_back() noexcept = 0;
 };
+
+struct GiveBack {
+  void operator()(Statement* statement) const noexcept { statement->give_back(); }
+};
+using StatementPtr = std::unique_ptr<Statement, GiveBack>;
+
+StatementPtr prepare(Session& session, std::string_view sql);
 
 }  // namespace statehouse::detail

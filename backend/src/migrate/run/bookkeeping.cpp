@@ -1,12 +1,13 @@
 #include "migrate/run/bookkeeping.hpp"
 
 #include <sqlite3.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <span>
 
+#include "engine/connection_access.hpp"
 #include "statehouse/connection.hpp"
+#include "text/ascii.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -32,11 +33,17 @@ bool is_identifier(std::string_view name) {
 void check_table_name(const std::string& name) {
   // Identifiers only: the name is kept unquoted in the schema, as sqlx keeps it.
   const bool keyword = sqlite3_keyword_check(name.data(), static_cast<int>(name.size())) != 0;
-  const bool reserved = strncasecmp(name.c_str(), "sqlite_", 7) == 0;
+  const bool reserved = same_ascii(std::string_view(name).substr(0, 7), "sqlite_");
   if (is_identifier(name) && !keyword && !reserved) return;
   throw Error(errc::invalid_name, "'" + name +
                                       "' cannot be a bookkeeping table: use letters, digits and '_', no SQL keyword, "
                                       "nothing that begins with sqlite_ or a digit");
+}
+
+void require_no_transaction(const Session& session) {
+  if (session.in_transaction())
+    session.fail(errc::operation_in_progress, "migrations run in transactions of their own: commit the open one first",
+                 {});
 }
 
 std::string Bookkeeping::sql(std::string_view before, std::string_view after) const {
@@ -79,9 +86,9 @@ std::vector<Row> Bookkeeping::read_rows(std::string_view select) const {
     if (error.code() != make_sqlite_error(SQLITE_ERROR)) throw;
     throw MigrationError(errc::migration_failed,
                          "the table " + table_ + " of this database does not record migrations: " +
-                             sqlite3_errmsg(connection_.session().handle()) +
+                             session_of(connection_).last_error().text +
                              ". Give MigratorOptions another table, or rename this one",
-                         {}, {connection_.session().config().database, {}}, error.code());
+                         {}, {session_of(connection_).database(), {}}, error.code());
   }
 }
 

@@ -14,8 +14,13 @@ class Connection;
 
 namespace statehouse::detail {
 
+class Session;
+
 /// The name of a bookkeeping table, checked: throws Error with `errc::invalid_name`.
 void check_table_name(const std::string& name);
+
+/// Migrations run in transactions of their own. Throws Error with `errc::operation_in_progress`.
+void require_no_transaction(const Session& session);
 
 /// What the database says of one version.
 struct AppliedMigration {

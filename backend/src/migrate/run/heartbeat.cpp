@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "statehouse/detail/session.hpp"
+#include "engine/session.hpp"
 #include "statehouse/migration.hpp"
 
 namespace statehouse::detail {
@@ -18,8 +18,8 @@ constexpr auto interval = std::chrono::seconds(10);
 }  // namespace
 
 struct Heartbeat::Beat {
-  explicit Beat(const SessionConfig& config)
-      : database(config.database), interrupter(config.interrupter), logger(config.logger) {}
+  explicit Beat(const SessionContext& context)
+      : database(context.database), interrupter(context.interrupter), logger(context.logger) {}
 
   void on_timer() {
     // Held while it logs, so that no line comes after the one that tells the end.
@@ -51,7 +51,7 @@ struct Heartbeat::Beat {
 
 Heartbeat::Heartbeat(const Session& session) {
   if (!session.logger().should_log(spdlog::level::info)) return;
-  beat_ = std::make_shared<Beat>(session.config());
+  beat_ = std::make_shared<Beat>(session.context());
   Clock& clock = beat_->interrupter->clock();
   beat_->timer = clock.make_timer([weak = std::weak_ptr(beat_)] {
     if (const auto beat = weak.lock()) beat->on_timer();

@@ -6,8 +6,9 @@
 #include <set>
 #include <string>
 
+#include "engine/connection_access.hpp"
+#include "engine/scopes.hpp"
 #include "migrate/run/bookkeeping.hpp"
-#include "migrate/run/immediate_transaction.hpp"
 #include "migrate/source/checksum.hpp"
 #include "statehouse/connection.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 
 [[noreturn]] void fail(Connection& connection, errc code, std::int64_t version, const std::string& message) {
   throw MigrationError(code, "migration " + std::to_string(version) + " " + message, {.version = version},
-                       {connection.session().config().database, {}});
+                       {session_of(connection).database(), {}});
 }
 
 RecordedMigration recorded(const AppliedMigration& applied) {
@@ -30,11 +31,12 @@ RecordedMigration as_recorded(const Migration& migration) {
 /// Plans again under the write lock, writes each row, commits.
 template <class Plan, class Write>
 std::vector<BookkeepingChange> carry_out(Connection& connection, Plan&& plan, Write&& write) {
-  require_no_transaction(connection.session());
-  const ImmediateTransaction transaction(connection.session());
+  Session& session = session_of(connection);
+  require_no_transaction(session);
+  TransactionScope transaction(session, transaction_kind::immediate);
   std::vector<BookkeepingChange> changes = plan();
   for (const BookkeepingChange& change : changes) write(change);
-  connection.session().commit();
+  transaction.commit();
   return changes;
 }
 
@@ -86,10 +88,12 @@ std::vector<BookkeepingChange> Repair::repair(std::span<const std::int64_t> vers
       connection_, [&] { return plan_repair(versions); },
       [&](const BookkeepingChange& change) { bookkeeping.update(*set_.find(change.version)); });
   for (const BookkeepingChange& change : changes)
-    connection_.session().logger().warn(
-        "database '{}': the record of migration {} '{}' is repaired: its file's checksum, "
-        "finished",
-        connection_.session().config().database, change.version, change.after.description);
+    session_of(connection_)
+        .logger()
+        .warn(
+            "database '{}': the record of migration {} '{}' is repaired: its file's checksum, "
+            "finished",
+            session_of(connection_).database(), change.version, change.after.description);
   return changes;
 }
 
@@ -103,9 +107,10 @@ std::vector<BookkeepingChange> Repair::baseline(std::int64_t version) const {
         return rows;
       },
       [&](const BookkeepingChange& change) { bookkeeping.insert(*set_.find(change.version)); });
-  connection_.session().logger().warn(
-      "database '{}': {} migrations up to {} are recorded as applied, without being run",
-      connection_.session().config().database, changes.size(), version);
+  session_of(connection_)
+      .logger()
+      .warn("database '{}': {} migrations up to {} are recorded as applied, without being run",
+            session_of(connection_).database(), changes.size(), version);
   return changes;
 }
 

@@ -8,8 +8,9 @@
 #include <string>
 
 #include "base/deadline.hpp"
+#include "engine/connection_access.hpp"
+#include "engine/scopes.hpp"
 #include "migrate/run/heartbeat.hpp"
-#include "migrate/run/immediate_transaction.hpp"
 #include "migrate/run/script.hpp"
 #include "migrate/source/checksum.hpp"
 #include "statehouse/connection.hpp"
@@ -55,7 +56,7 @@ void attempt(const Session& session, const Migration& migration, const char* wha
 
 Runner::Runner(Connection& connection, const MigrationSet& set, const MigratorOptions& options)
     : connection_(connection),
-      session_(connection.session()),
+      session_(session_of(connection)),
       set_(set),
       options_(options),
       bookkeeping_(connection, options.table),
@@ -119,7 +120,7 @@ void Runner::check_dirty() const {
           "' is recorded as not finished. Look at what it has done, complete or undo it by hand; then have it "
           "recorded as finished with repair, or delete its row of " +
           bookkeeping_.table() + " to have it run again",
-      {.version = dirty->version}, {session_.config().database, {}});
+      {.version = dirty->version}, {session_.database(), {}});
 }
 
 void Runner::check_missing() const {
@@ -132,7 +133,7 @@ void Runner::check_missing() const {
       "migration " + std::to_string(unknown->version) + " '" + unknown->description +
           "' is applied to this database, but not among the known ones. Restore its file, start the newer "
           "program that has it, or set MigratorOptions::ignore_missing",
-      {.version = unknown->version}, {session_.config().database, {}});
+      {.version = unknown->version}, {session_.database(), {}});
 }
 
 void Runner::check_target() const {
@@ -142,7 +143,7 @@ void Runner::check_target() const {
                        "cannot run to migration " + std::to_string(*target_) + ": " + latest +
                            " is applied already. Go back with undo ('statehouse migrate revert'), or give " + latest +
                            " or a later one",
-                       {.version = target_}, {session_.config().database, {}});
+                       {.version = target_}, {session_.database(), {}});
 }
 
 void Runner::check_checksums() const {
@@ -150,7 +151,7 @@ void Runner::check_checksums() const {
     if (migration.kind == migration_kind::down) continue;
     const AppliedMigration* const applied = find_applied(migration.version);
     if (applied != nullptr && !std::ranges::equal(applied->checksum, migration.checksum))
-      fail_mismatch(migration, *applied, options_.ignored_characters, {session_.config().database, {}});
+      fail_mismatch(migration, *applied, options_.ignored_characters, {session_.database(), {}});
   }
 }
 
@@ -164,7 +165,7 @@ void Runner::check_order() const {
                        describe(*late) + " is pending, but the later " + std::to_string(latest) +
                            " is applied to this database already, and order is strict. Give the file a version after " +
                            std::to_string(latest) + ", or turn MigratorOptions::strict_order off",
-                       {late->version, late->file}, {session_.config().database, {}});
+                       {late->version, late->file}, {session_.database(), {}});
 }
 
 const AppliedMigration* Runner::find_applied(std::int64_t version) const {
@@ -184,7 +185,7 @@ std::vector<Runner::Step> Runner::plan() const {
     if (!is_due(migration)) continue;
     Step step{&migration, false};
     if (!migration.no_transaction)
-      step.foreign_keys_off = check_script(migration, session_.config().database).foreign_keys_off;
+      step.foreign_keys_off = check_script(migration, session_.database()).foreign_keys_off;
     steps.push_back(step);
   }
   if (reverting_) std::ranges::reverse(steps);
@@ -194,7 +195,7 @@ std::vector<Runner::Step> Runner::plan() const {
 MigrationReport Runner::execute(const std::vector<Step>& steps) {
   MigrationReport report;
   try {
-    const Interrupter::Limit limit(session_.config().interrupter, deadline(start_, options_.timeout));
+    const Interrupter::Limit limit(session_.context().interrupter, deadline(start_, options_.timeout));
     if (!bookkeeping_.exists()) bookkeeping_.create();
     report = run_steps(steps);
   } catch (...) {
@@ -220,7 +221,7 @@ MigrationReport Runner::run_steps(const std::vector<Step>& steps) {
     const std::chrono::nanoseconds elapsed = clock.now() - start;
     if (!reverting_) unrecorded_time_ = {migration.version, elapsed};
     report.versions.push_back(migration.version);
-    session_.logger().info("database '{}': migration {} '{}' {} in {:.1f} ms ({}/{})", session_.config().database,
+    session_.logger().info("database '{}': migration {} '{}' {} in {:.1f} ms ({}/{})", session_.database(),
                            migration.version, migration.description, reverting_ ? "reverted" : "applied",
                            std::chrono::duration<double, std::milli>(elapsed).count(), i + 1, steps.size());
     if (options_.on_progress) options_.on_progress({migration, elapsed, i + 1, steps.size()});
@@ -237,7 +238,7 @@ bool Runner::run_step(const Step& step) {
 
 bool Runner::run_in_transaction(const Step& step) {
   const Migration& migration = *step.migration;
-  const ImmediateTransaction transaction(session_);
+  const TransactionScope transaction(session_, transaction_kind::immediate);
   reload_if_changed();
   if (!is_due(migration)) return false;  // another process was faster
   run_script(session_, migration);
@@ -264,7 +265,7 @@ bool Runner::run_alone(const Step& step) {
                          describe(migration) +
                              " failed: it begins a transaction that it does not commit; that one is "
                              "rolled back, and the migration is not recorded. Add the COMMIT",
-                         {migration.version, migration.file}, {session_.config().database, {}});
+                         {migration.version, migration.file}, {session_.database(), {}});
   }
   record(migration);
   return true;
@@ -290,7 +291,7 @@ void Runner::record_last_time() noexcept {
     record_time();
   } catch (const std::exception& error) {  // the migration is applied all the same
     session_.logger().debug("database '{}': the execution time of migration {} is not recorded: {}",
-                            session_.config().database, unrecorded_time_->version, error.what());
+                            session_.database(), unrecorded_time_->version, error.what());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "engine/session.hpp"
 #include "migrate/source/sql_scanner.hpp"
 #include "statehouse/migration.hpp"
 
@@ -9,8 +10,6 @@ namespace statehouse {
 class Connection;
 }
 namespace statehouse::detail {
-
-class Session;
 
 /// "migration 3 'add users' (migrations/3_add_users.sql)"
 std::string describe(const Migration& migration, std::size_t line = 0);
@@ -26,16 +25,15 @@ void run_script(Session& session, const Migration& migration);
 /// What connection settings a script needs while it runs; put back on destruction, outside any transaction.
 class ScriptSettings {
  public:
-  ScriptSettings(Session& session, bool foreign_keys_off);
-  ~ScriptSettings();
+  ScriptSettings(Session& session, bool foreign_keys_off) : session_(session) {
+    session_.begin_script(foreign_keys_off);
+  }
+  ~ScriptSettings() { session_.end_script(); }
   ScriptSettings(const ScriptSettings&) = delete;
   ScriptSettings& operator=(const ScriptSettings&) = delete;
 
  private:
   Session& session_;
-  int foreign_keys_ = 0;
-  int defensive_ = 0;
-  int trusted_schema_ = 0;
 };
 
 /// Throws MigrationError naming the rows when foreign keys are violated anywhere in the database.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "migrate/source/sql_scanner.hpp"
+#include "text/ascii.hpp"
 #include "text/trim.hpp"
 #include "text/unicode.hpp"
 
@@ -31,9 +32,7 @@ std::string shown(const std::filesystem::path& path) {
 
 bool looks_like_sql(std::string_view name) {
   constexpr std::string_view suffix = ".sql";
-  return name.size() >= suffix.size() &&
-         std::ranges::equal(name.substr(name.size() - suffix.size()), suffix,
-                            [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+  return name.size() >= suffix.size() && same_ascii(name.substr(name.size() - suffix.size()), suffix);
 }
 
 Migration make_migration(FileName name, std::string file, std::string content) {

@@ -4,20 +4,14 @@
 #include <span>
 #include <string>
 
+#include "text/ascii.hpp"
+
 namespace statehouse::detail {
 namespace {
 
 using Tokens = std::span<const SqlToken>;
 
 constexpr std::size_t kept_tokens = 12;  // ALTER TABLE a.b RENAME TO c has 8
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_word(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
 
 bool is_blank(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
@@ -27,7 +21,7 @@ bool is_digit(char c) {
 }
 
 bool is_name_character(char c) {
-  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || c == '_' || c == '$' ||
+  return is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') || c == '_' || c == '$' ||
          static_cast<unsigned char>(c) >= 0x80;
 }
 
@@ -117,9 +111,9 @@ std::optional<Pragma> pragma_of(Tokens tokens) {
 
 /// As SQLite reads a boolean: whatever is not true is false.
 bool switches_foreign_keys_off(const Pragma& pragma) {
-  if (!same_word(pragma.name, "foreign_keys") || pragma.value.empty()) return false;
+  if (!same_ascii(pragma.name, "foreign_keys") || pragma.value.empty()) return false;
   if (is_digit(pragma.value.front())) return pragma.value.find_first_of("123456789") == std::string::npos;
-  return !same_word(pragma.value, "on") && !same_word(pragma.value, "yes") && !same_word(pragma.value, "true");
+  return !same_ascii(pragma.value, "on") && !same_ascii(pragma.value, "yes") && !same_ascii(pragma.value, "true");
 }
 
 /// `[schema.]name` at the front; moves past it.
@@ -127,7 +121,7 @@ std::string take_table(Tokens& tokens) {
   if (tokens.size() > 2 && tokens[1].is(".")) tokens = tokens.subspan(2);
   if (tokens.empty()) return {};
   std::string name = name_of(tokens.front());
-  std::ranges::transform(name, name.begin(), lower);
+  std::ranges::transform(name, name.begin(), ascii_lower);
   tokens = tokens.subspan(1);
   return name;
 }
@@ -150,7 +144,7 @@ std::string renamed_to(Tokens tokens) {
 }  // namespace
 
 bool SqlToken::is(std::string_view keyword) const noexcept {
-  return kind != type::quoted && same_word(text, keyword);
+  return kind != type::quoted && same_ascii(text, keyword);
 }
 
 void SqlScanner::skip_blanks_and_comments() {
@@ -238,7 +232,7 @@ ScriptFacts examine(std::string_view script) {
     const Tokens tokens = statement->tokens;
     if (const auto pragma = pragma_of(tokens)) {
       switched_off = switched_off || switches_foreign_keys_off(*pragma);
-      deferred = deferred || same_word(pragma->name, "defer_foreign_keys");
+      deferred = deferred || same_ascii(pragma->name, "defer_foreign_keys");
     } else if (auto table = dropped_table(tokens); !table.empty()) {
       dropped.push_back(std::move(table));
     } else if (const auto name = renamed_to(tokens); !name.empty()) {

@@ -23,6 +23,10 @@ struct SqlStatement {
 
 /// Splits a script into statements as SQLite's own tokenizer does: comments, string and name quotes, parameters and the
 /// bodies of triggers are understood. Never fails; where the script is no SQL, SQLite itself says so later.
+///
+/// Ours, because SQLite's own parser cannot be asked beforehand: on a scratch database DROP and RENAME fail for want of
+/// the tables and so say nothing of themselves, EXPLAIN COMMIT counts as a COMMIT, and `sqlite3_complete` ends a
+/// statement inside `$name(;)`.
 class SqlScanner {
  public:
   explicit SqlScanner(std::string_view script) noexcept : script_(script) {}

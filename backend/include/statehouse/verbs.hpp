@@ -1,0 +1,354 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "statehouse/bind.hpp"
+#include "statehouse/detail/statement.hpp"
+#include "statehouse/error.hpp"
+#include "statehouse/options.hpp"
+#include "statehouse/row.hpp"
+
+/// What everything that runs SQL has in common: each verb, with its overloads, once. Nothing here waits or knows who
+/// does; a class that has a verb inherits it and says how a statement or closure reaches a connection.
+namespace statehouse {
+
+class Reader;
+class Connection;
+
+/// What a statement that writes reports.
+struct ExecuteResult {
+  std::int64_t changes = 0;            ///< Rows inserted, updated or deleted by the statement itself, not by triggers.
+  std::int64_t last_insert_rowid = 0;  ///< Of the most recent INSERT on the connection.
+};
+
+/// The text of one statement and where it was written down. Made implicitly from whatever converts to
+/// `std::string_view`; an awaited verb copies the text before it returns.
+struct Sql {
+  /// The place is that of the call.
+  template <class Text>
+  requires std::convertible_to<const Text&, std::string_view>
+  // NOLINTNEXTLINE(google-explicit-constructor): a call reads `execute("DELETE FROM t")`
+  constexpr Sql(const Text& sql, std::source_location here = std::source_location::current()) noexcept
+      : text(sql), where(here) {}
+
+  std::string_view text;       ///< Not owned.
+  std::source_location where;  ///< For logs, statistics and errors of pools.
+};
+
+namespace detail {
+
+template <class... Args>
+StatementPtr prepare_bound(Session& session, std::string_view sql, const Args&... args) {
+  StatementPtr statement = prepare(session, sql);
+  bind_all(*statement, args...);
+  return statement;
+}
+
+template <class T>
+T last_row(Statement& statement) {
+  T row = read_row<T>(statement);
+  if (statement.step()) statement.fail(errc::too_many_rows, "the query found more than one row: use query_all");
+  return row;
+}
+
+// What each statement verb does on a connection, what it is called in messages, which connection it needs, and whether
+// it may share a transaction with others.
+
+struct Execute {
+  static constexpr const char* name = "execute";
+  static constexpr connection_role role = connection_role::writer;
+  static constexpr bool may_share = true;
+
+  template <class... Args>
+  static ExecuteResult run(Session& session, std::string_view sql, const Args&... args) {
+    return prepare_bound(session, sql, args...)->run();
+  }
+};
+
+template <class T>
+struct QueryAll {
+  static constexpr const char* name = "query_all";
+  static constexpr connection_role role = connection_role::reader;
+  static constexpr bool may_share = true;
+
+  template <class... Args>
+  static std::vector<T> run(Session& session, std::string_view sql, const Args&... args) {
+    const StatementPtr statement = prepare_bound(session, sql, args...);
+    std::vector<T> rows;
+    while (statement->step()) rows.push_back(read_row<T>(*statement));
+    return rows;
+  }
+};
+
+/// Not shared: the statement is undone when a row of it cannot be read.
+template <class T>
+struct ExecuteReturning : QueryAll<T> {
+  static constexpr const char* name = "execute_returning";
+  static constexpr connection_role role = connection_role::writer;
+  static constexpr bool may_share = false;
+};
+
+template <class T>
+struct QueryOptional {
+  static constexpr const char* name = "query_optional";
+  static constexpr connection_role role = connection_role::reader;
+  static constexpr bool may_share = true;
+
+  template <class... Args>
+  static std::optional<T> run(Session& session, std::string_view sql, const Args&... args) {
+    const StatementPtr statement = prepare_bound(session, sql, args...);
+    if (!statement->step()) return std::nullopt;
+    return last_row<T>(*statement);
+  }
+};
+
+template <class T>
+struct QueryOne {
+  static constexpr const char* name = "query_one";
+  static constexpr connection_role role = connection_role::reader;
+  static constexpr bool may_share = true;
+
+  template <class... Args>
+  static T run(Session& session, std::string_view sql, const Args&... args) {
+    const StatementPtr statement = prepare_bound(session, sql, args...);
+    if (!statement->step())
+      statement->fail(errc::no_row, "the query found no row: use query_optional if that can happen");
+    return last_row<T>(*statement);
+  }
+};
+
+/// The way from the verbs to the private parts of the classes that have them.
+struct VerbAccess {
+  template <class Self, class Mixin, class Verb, class... Args>
+  static auto statement(const Mixin& self, Verb verb, const CallOptions& options, Sql sql, Args&&... args) {
+    return static_cast<const Self&>(self).statement(verb, options, sql, std::forward<Args>(args)...);
+  }
+  template <class Self, class Mixin, class F>
+  static auto closure(const Mixin& self, connection_role role, const char* verb, F&& f, const CallOptions& options,
+                      std::source_location where) {
+    return static_cast<const Self&>(self).closure(role, verb, std::forward<F>(f), options, where);
+  }
+  template <class Self>
+  static Session& session(const Self& connection) noexcept {
+    return *connection.session_;
+  }
+};
+
+/// A copy of a statement's text; of nearly all without an allocation.
+class SqlText {
+ public:
+  explicit SqlText(std::string_view text) : size_(text.size()) {
+    if (size_ > short_.size()) long_ = std::make_unique_for_overwrite<char[]>(size_);
+    text.copy(long_ ? long_.get() : short_.data(), size_);
+  }
+  // NOLINTNEXTLINE(google-explicit-constructor): it is what the verbs take
+  operator std::string_view() const noexcept { return {long_ ? long_.get() : short_.data(), size_}; }
+
+ private:
+  std::size_t size_;
+  std::unique_ptr<char[]> long_;
+  std::array<char, 192> short_;
+};
+
+/// A statement verb that waits for its connection: owns the text and the values.
+template <class Verb, class... Args>
+struct StatementWork {
+  SqlText sql;
+  std::tuple<Args...> args;
+
+  auto operator()(Connection& connection) {
+    return std::apply([&](const Args&... values) { return Verb::run(VerbAccess::session(connection), sql, values...); },
+                      args);
+  }
+};
+
+/// Takes ownership of what the call expression only lends.
+template <class Verb, class... Args>
+auto make_statement(std::string_view sql, Args&&... args) {
+  using Owned = std::tuple<decltype(to_owned(std::forward<Args>(args)))...>;
+  return StatementWork<Verb, decltype(to_owned(std::forward<Args>(args)))...>{
+      SqlText(sql), Owned(to_owned(std::forward<Args>(args))...)};
+}
+
+/// GCC 12 destroys some temporaries in a `co_await` expression twice, among them lambdas that capture a non-trivial
+/// value. Such a closure must be a named object, passed as an lvalue, or capture by reference.
+template <class F>
+constexpr void check_closure() {
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ <= 12
+  static_assert(std::is_lvalue_reference_v<F> || std::is_trivially_destructible_v<std::remove_cvref_t<F>>,
+                "GCC 12 would destroy this temporary closure twice in a co_await expression: name the lambda and pass "
+                "it as an lvalue, or capture by reference");
+#endif
+}
+
+template <class F, class View>
+using closure_result_t = std::invoke_result_t<std::decay_t<F>&, View&>;
+
+}  // namespace detail
+
+/// One statement that only reads. `Result<T>` is `boost::asio::awaitable<T>` in Pool, Transaction, ReaderLease and
+/// WriterLease, and `T` itself in Reader and Connection.
+///
+/// `T` is a scalar, a `std::optional` of one, a `std::tuple`, or an aggregate whose fields are read in order; the
+/// number of columns and their types are checked (row.hpp). Values bind to the parameters in order (bind.hpp).
+///
+/// A statement that writes is `errc::write_on_reader`, except in a Transaction and a Connection, which may write.
+/// `CallOptions`, where they come first, are for this statement alone: `run_timeout` everywhere, the others of a Pool
+/// only, since everybody else has a connection already. Like a pointer's, all verbs are const: what they change is not
+/// the object.
+template <class Self, template <class> class Result>
+class QueryVerbs {
+ public:
+  /// All rows, in the order SQLite gives them.
+  template <Row T, Bindable... Args>
+  Result<std::vector<T>> query_all(Sql sql, Args&&... args) const {
+    return query_all<T>(CallOptions{}, sql, std::forward<Args>(args)...);
+  }
+  /// The same, with options: `query_all<int>({.run_timeout = 1s}, "SELECT a FROM t")`.
+  template <Row T, Bindable... Args>
+  Result<std::vector<T>> query_all(CallOptions options, Sql sql, Args&&... args) const {
+    return detail::VerbAccess::statement<Self>(*this, detail::QueryAll<T>(), options, sql, std::forward<Args>(args)...);
+  }
+
+  /// The row if there is one; two rows are `errc::too_many_rows`.
+  template <Row T, Bindable... Args>
+  Result<std::optional<T>> query_optional(Sql sql, Args&&... args) const {
+    return query_optional<T>(CallOptions{}, sql, std::forward<Args>(args)...);
+  }
+  /// The same, with options.
+  template <Row T, Bindable... Args>
+  Result<std::optional<T>> query_optional(CallOptions options, Sql sql, Args&&... args) const {
+    return detail::VerbAccess::statement<Self>(*this, detail::QueryOptional<T>(), options, sql,
+                                               std::forward<Args>(args)...);
+  }
+
+  /// Exactly one row, else `errc::no_row` or `errc::too_many_rows`.
+  template <Row T, Bindable... Args>
+  Result<T> query_one(Sql sql, Args&&... args) const {
+    return query_one<T>(CallOptions{}, sql, std::forward<Args>(args)...);
+  }
+  /// The same, with options.
+  template <Row T, Bindable... Args>
+  Result<T> query_one(CallOptions options, Sql sql, Args&&... args) const {
+    return detail::VerbAccess::statement<Self>(*this, detail::QueryOne<T>(), options, sql, std::forward<Args>(args)...);
+  }
+};
+
+/// One statement that writes: of Pool, Transaction, WriterLease (awaited) and Connection. Values, `Result` and
+/// `CallOptions` as in QueryVerbs.
+template <class Self, template <class> class Result>
+class ExecuteVerbs {
+ public:
+  /// Runs to the end; rows it gives are ignored.
+  template <Bindable... Args>
+  Result<ExecuteResult> execute(Sql sql, Args&&... args) const {
+    return execute(CallOptions{}, sql, std::forward<Args>(args)...);
+  }
+  /// The same, with options: `execute({.timeout = 500ms}, "DELETE FROM t WHERE id = ?", id)`.
+  template <Bindable... Args>
+  Result<ExecuteResult> execute(CallOptions options, Sql sql, Args&&... args) const {
+    return detail::VerbAccess::statement<Self>(*this, detail::Execute(), options, sql, std::forward<Args>(args)...);
+  }
+
+  /// A statement with RETURNING, and its rows; it has run to the end.
+  template <Row T, Bindable... Args>
+  Result<std::vector<T>> execute_returning(Sql sql, Args&&... args) const {
+    return execute_returning<T>(CallOptions{}, sql, std::forward<Args>(args)...);
+  }
+  /// The same, with options.
+  template <Row T, Bindable... Args>
+  Result<std::vector<T>> execute_returning(CallOptions options, Sql sql, Args&&... args) const {
+    return detail::VerbAccess::statement<Self>(*this, detail::ExecuteReturning<T>(), options, sql,
+                                               std::forward<Args>(args)...);
+  }
+};
+
+/// A closure that reads: of Pool, ReaderLease and WriterLease.
+template <class Self, template <class> class Result>
+class ReadVerb {
+ public:
+  /// Calls `f(Reader&)` on a database thread, inside one snapshot that all its statements see, and gives what it
+  /// returns. `options` limit the whole of it. The closure is copied or moved in; what it captures by reference is safe
+  /// as long as the awaiting coroutine lives.
+  template <std::invocable<Reader&> F>
+  Result<detail::closure_result_t<F, Reader>> read(F&& f, CallOptions options = {},
+                                                   std::source_location where = std::source_location::current()) const {
+    return detail::VerbAccess::closure<Self>(*this, connection_role::reader, "read", std::forward<F>(f), options,
+                                             where);
+  }
+};
+
+/// A closure that writes: of Pool and WriterLease.
+template <class Self, template <class> class Result>
+class WriteVerb {
+ public:
+  /// Calls `f(Connection&)` on a database thread, inside BEGIN IMMEDIATE: commits when it returns, rolls back when it
+  /// throws, and gives what it returned or threw. `options` limit the whole of it. The closure as in ReadVerb::read.
+  template <std::invocable<Connection&> F>
+  Result<detail::closure_result_t<F, Connection>> write(
+      F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) const {
+    return detail::VerbAccess::closure<Self>(*this, connection_role::writer, "write", std::forward<F>(f), options,
+                                             where);
+  }
+};
+
+namespace detail {
+/// An awaitable whose result is a `T`.
+template <class A, class T>
+concept AwaitableOf = std::same_as<typename A::value_type, T>;
+}  // namespace detail
+
+/// What queries can be awaited of: Pool, Transaction, ReaderLease, WriterLease.
+template <class T>
+concept QueryExecutor = requires(T& db, const CallOptions& options, const Sql& sql) {
+  { db.template query_all<int>(options, sql, 1) } -> detail::AwaitableOf<std::vector<int>>;
+  { db.template query_optional<int>(options, sql, 1) } -> detail::AwaitableOf<std::optional<int>>;
+  { db.template query_one<int>(options, sql, 1) } -> detail::AwaitableOf<int>;
+  { db.template query_one<int>(sql) } -> detail::AwaitableOf<int>;
+};
+
+/// What statements of any kind can be awaited of: Pool, Transaction, WriterLease. One function then serves a statement
+/// of its own and one inside a larger transaction. As `db` has a type that depends on a parameter, a verb with a
+/// template argument is written with `template`:
+///
+///     template <statehouse::Executor Db>
+///     boost::asio::awaitable<std::int64_t> rename(Db& db, std::int64_t id, std::string name) {
+///       co_await db.execute("UPDATE person SET name = ? WHERE id = ?", name, id);
+///       co_return co_await db.template query_one<std::int64_t>("SELECT count(*) FROM person WHERE name = ?", name);
+///     }
+template <class T>
+concept Executor = QueryExecutor<T> && requires(T& db, const CallOptions& options, const Sql& sql) {
+  { db.execute(options, sql, 1) } -> detail::AwaitableOf<ExecuteResult>;
+  { db.execute(sql) } -> detail::AwaitableOf<ExecuteResult>;
+  { db.template execute_returning<int>(options, sql, 1) } -> detail::AwaitableOf<std::vector<int>>;
+};
+
+/// The synchronous counterpart of QueryExecutor: Reader, Connection.
+template <class T>
+concept QueryDatabase = requires(T& db, const CallOptions& options, const Sql& sql) {
+  { db.template query_all<int>(options, sql, 1) } -> std::same_as<std::vector<int>>;
+  { db.template query_optional<int>(options, sql, 1) } -> std::same_as<std::optional<int>>;
+  { db.template query_one<int>(options, sql, 1) } -> std::same_as<int>;
+  { db.template query_one<int>(sql) } -> std::same_as<int>;
+};
+
+/// The synchronous counterpart of Executor: Connection.
+template <class T>
+concept Database = QueryDatabase<T> && requires(T& db, const CallOptions& options, const Sql& sql) {
+  { db.execute(options, sql, 1) } -> std::same_as<ExecuteResult>;
+  { db.execute(sql) } -> std::same_as<ExecuteResult>;
+  { db.template execute_returning<int>(options, sql, 1) } -> std::same_as<std::vector<int>>;
+};
+
+}  // namespace statehouse

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/session.hpp"
+#include "statehouse/stats.hpp"
+
+namespace statehouse::detail {
+
+/// What an engine may ask of the readers while it works on the writer.
+class ReaderGate {
+ public:
+  /// Until `open_again` no reader begins anything. True as soon as none runs, false when that takes longer than
+  /// `limit`.
+  virtual bool hold_back(std::chrono::milliseconds limit) = 0;
+  virtual void open_again() = 0;
+  /// Who has one of them.
+  virtual std::vector<Holder> holders() const = 0;
+
+ protected:
+  ~ReaderGate() = default;
+};
+
+/// For statistics, without I/O on the database.
+struct EngineFacts {
+  std::uint64_t file_bytes = 0;
+  std::uint64_t wal_bytes = 0;
+  bool vulnerable_sqlite = false;
+};
+
+/// One database, as whatever keeps it sees it: opens connections to it and looks after it between their operations.
+///
+/// Thread-safety: what takes the writer is called by the thread that has it; `due`, `report_lost`, `facts` and
+/// `note_idle` by any, each by one at a time. Blocks; called on database threads only, but for `due`, `note_idle`,
+/// `report_lost` and `facts`.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  /// One more connection, opened and configured. Throws Error and leaves nothing open when it fails or `interrupter`
+  /// stops it.
+  virtual std::unique_ptr<Session> open(connection_role role, std::shared_ptr<Interrupter> interrupter) = 0;
+  /// The writer was opened, and migrated: from now on it serves operations.
+  virtual void begin_service(Session& writer) = 0;
+  /// After each use of the writer: true when `before_next` has something to do.
+  virtual bool due(const Session& writer) noexcept = 0;
+  /// On the writer between two operations, when those before have heard of their end. `readers` is null when the writer
+  /// also reads.
+  virtual void before_next(Session& writer, ReaderGate* readers) = 0;
+  /// Once a second: true when nothing was written for a while and `on_idle` has something to do.
+  virtual bool note_idle() noexcept = 0;
+  virtual void on_idle(Session& writer) noexcept = 0;
+  /// Keeps the statistics of the query planner up to date, for at most `budget`. Best effort.
+  virtual void optimize(Session& writer, std::chrono::milliseconds budget) noexcept = 0;
+  /// Before the writer is closed for good, when all readers are. Best effort.
+  virtual void before_close(Session& writer) noexcept = 0;
+  /// All connections are closed: the database is somebody else's to open.
+  virtual void release() noexcept = 0;
+  /// Why this is not the database that was opened any more; nothing when all is well.
+  virtual std::optional<std::string> loss() const = 0;
+  virtual EngineFacts facts() const = 0;
+};
+
+}  // namespace statehouse::detail

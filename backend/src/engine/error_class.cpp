@@ -1,0 +1,42 @@
+#include "engine/error_class.hpp"
+
+#include <sqlite3.h>
+
+#include "statehouse/error.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+/// The primary result code, SQLITE_OK where SQLite has nothing to do with it.
+int primary_code(const boost::system::error_code& error) noexcept {
+  return error.category() == sqlite_category() ? error.value() & 0xff : SQLITE_OK;
+}
+
+}  // namespace
+
+bool may_depend_on_transaction(const boost::system::error_code& error) noexcept {
+  switch (primary_code(error)) {
+    case SQLITE_ERROR:
+    case SQLITE_FULL:
+    case SQLITE_LOCKED:
+    case SQLITE_NOMEM: return true;
+    default: return false;
+  }
+}
+
+bool tells_of_the_file(const boost::system::error_code& error) noexcept {
+  switch (primary_code(error)) {
+    case SQLITE_BUSY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_CORRUPT:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_NOMEM:
+    case SQLITE_NOTADB:
+    case SQLITE_PROTOCOL:
+    case SQLITE_READONLY: return true;
+    default: return false;
+  }
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <boost/system/error_code.hpp>
+
+namespace statehouse::detail {
+
+/// Errors that a statement may get only because it is inside of a transaction, as VACUUM does, or because others have
+/// taken what it needs in there.
+bool may_depend_on_transaction(const boost::system::error_code& error) noexcept;
+
+/// Locks and I/O, as opposed to what is wrong with a statement.
+bool tells_of_the_file(const boost::system::error_code& error) noexcept;
+
+}  // namespace statehouse::detail

@@ -1,0 +1,141 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "engine/interrupter.hpp"
+#include "statehouse/detail/statement.hpp"
+#include "statehouse/error.hpp"
+#include "statehouse/options.hpp"
+
+namespace spdlog {
+class logger;
+}
+namespace SQLite {
+class Database;
+}
+
+namespace statehouse::detail {
+
+/// Whose connection it is, for errors, logs and stops.
+struct SessionContext {
+  std::string database;  ///< Logical name.
+  connection_role role = connection_role::writer;
+  std::shared_ptr<Interrupter> interrupter;
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+/// What statements may do.
+enum class permission : unsigned char {
+  statements,    ///< Ordinary verbs: no transaction control, no ATTACH, no PRAGMA that changes the connection.
+  maintenance,   ///< VACUUM and the like: all but the settings the pool's correctness rests on.
+  unrestricted,  ///< The library itself, and migrations.
+};
+
+enum class transaction_kind { deferred, immediate };
+
+enum class savepoint_step : unsigned char { begin, release, rollback };
+
+/// What had to be done to hand a connection to the next user.
+enum class hygiene { clean, rolled_back, broken };
+
+/// What runs on a calling thread gives up instead of running for more than 1000 to 2000 VM steps, or waiting for a
+/// lock.
+struct Brief {
+  int checks = 0;
+  bool gave_up = false;
+};
+
+/// What the present user of a connection may do. Read by the engine at every statement.
+struct SessionRules {
+  permission granted = permission::unrestricted;
+  /// Statements that write are refused with `errc::write_on_reader`.
+  bool read_only = false;
+  /// A statement outside a transaction is `errc::transaction_rolled_back`: it would be kept, although the operation it
+  /// belongs to is not. `begin` sets it, `commit` and `rollback` unset it.
+  bool expects_transaction = false;
+  Brief* brief = nullptr;
+};
+
+/// What the engine said of the statement that failed last, word for word.
+struct LastError {
+  int code = 0;  ///< SQLite's extended result code.
+  std::string text;
+  std::optional<std::size_t> offset;  ///< Of the fault in the text that was given, where it is known.
+};
+
+/// One connection to a database, as an engine gives it.
+///
+/// Thread-safety: one thread at a time; only the interrupter may be used from others. Errors: Error.
+class Session {
+ public:
+  explicit Session(SessionContext context) : context_(std::move(context)) {}
+  virtual ~Session() = default;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  virtual StatementPtr prepare(std::string_view sql) = 0;
+  /// Whether `prepare` would find the statement compiled.
+  virtual bool has_prepared(std::string_view sql) const noexcept = 0;
+  /// How many statements were compiled since the last call, for want of them in the cache.
+  virtual std::uint64_t take_compiled() noexcept = 0;
+  /// Runs the statement that begins at `at`, ignoring rows; parameters are NULL. Gives where the next one begins, the
+  /// script's size at its end, and `at` where SQLite reads no further, at a NUL byte.
+  virtual std::size_t run_next(const std::string& script, std::size_t at) = 0;
+
+  virtual void begin(transaction_kind kind) = 0;
+  /// The same, but waits for no lock; false when there is none to be had, or the operation must stop.
+  virtual bool try_begin(transaction_kind kind) noexcept = 0;
+  /// Not interruptible. When it fails the transaction is rolled back before the error is thrown.
+  virtual void commit() = 0;
+  /// Not interruptible; false when a transaction is still open afterwards.
+  virtual bool rollback() noexcept = 0;
+  virtual void savepoint(savepoint_step step) = 0;
+  virtual bool in_transaction() const noexcept = 0;
+  /// True while a statement of the open transaction has left a deferred foreign key violated: it could not be
+  /// committed.
+  virtual bool has_deferred_violation() const noexcept = 0;
+
+  /// After what may have used `native()`: no busy statement, and the handlers are ours again.
+  virtual void take_back() noexcept = 0;
+  /// Leaves nothing of the last user behind: no busy statement, no open transaction.
+  virtual hygiene clean() noexcept = 0;
+  /// Sets the PRAGMAs back and detaches what was attached: after what was allowed to change them, and in no
+  /// transaction. If that fails the connection is broken, and `clean` says so.
+  virtual void restore_settings() noexcept = 0;
+  /// Takes the settings and attached databases as they are for those that `restore_settings` goes back to.
+  virtual void remember_settings() = 0;
+  /// The settings a migration's script runs with, and those from before. Outside any transaction.
+  virtual void begin_script(bool foreign_keys_off) = 0;
+  virtual void end_script() noexcept = 0;
+
+  virtual const LastError& last_error() const noexcept = 0;
+  /// `errc::not_supported` where there is none.
+  virtual SQLite::Database& native() = 0;
+
+  SessionRules& rules() noexcept { return rules_; }
+  const SessionContext& context() const noexcept { return context_; }
+  const std::string& database() const noexcept { return context_.database; }
+  Interrupter& interrupter() const noexcept { return *context_.interrupter; }
+  spdlog::logger& logger() const noexcept { return *context_.logger; }
+
+  /// Throws when the engine has rolled the open transaction back by itself, as it may after some errors.
+  void require_transaction() const {
+    if (!in_transaction())
+      fail(errc::transaction_rolled_back, "SQLite has rolled the transaction back; nothing of it is kept", {});
+  }
+  [[noreturn]] void fail(errc code, const std::string& message, std::string_view sql) const {
+    throw Error(code, message, {context_.database, shorten(sql)});
+  }
+
+ private:
+  const SessionContext context_;
+  SessionRules rules_;
+};
+
+}  // namespace statehouse::detail

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+
+#include "lane/slot.hpp"
+#include "lane/slow_list.hpp"
+#include "statehouse/stats.hpp"
+
+namespace statehouse::detail {
+
+/// What a lane counts and remembers of operations that have ended. Under the lane's mutex.
+class History {
+ public:
+  /// One of them has run.
+  void add(Operation& operation);
+  /// One was given the connection that it waited for, and wanted nothing else.
+  void add_lease(Operation& operation, Clock::time_point now) noexcept;
+  /// What ran in one transaction has ended.
+  void add_batch(const Slot& slot) noexcept;
+  /// It gave up on a calling thread.
+  void add_heavy(const Operation& operation) { heavy_.note(operation, Clock::duration::max()); }
+
+  bool is_slow(const Operation& operation) const { return slow_.contains(operation); }
+  /// Too much for a calling thread.
+  bool is_heavy(const Operation& operation) const { return is_slow(operation) || heavy_.contains(operation); }
+  /// What was wrong with the file when an operation last failed for that; empty when none has.
+  const std::string& last_error() const noexcept { return last_error_; }
+
+  LaneStats counts;  ///< Of the past; what is at this moment is not in there.
+
+ private:
+  void note_error(const Operation& operation);
+
+  SlowList slow_;
+  SlowList heavy_;
+  std::string last_error_;
+};
+
+}  // namespace statehouse::detail

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "engine/session.hpp"
+#include "file/fork.hpp"
+#include "lane/database_executor.hpp"
+#include "statehouse/clock.hpp"
+#include "statehouse/options.hpp"
+
+namespace statehouse::detail {
+
+/// What the lanes of one pool have in common, and whom they tell. Filled in before the first operation; outlives them.
+struct LaneContext {
+  std::string name;     ///< Of the database.
+  PoolOptions options;  ///< Normalised.
+  DatabaseExecutor executor;
+  std::shared_ptr<Clock> clock;
+  std::shared_ptr<spdlog::logger> logger;
+  /// Kept alive by what is posted and by leases; its address tells one pool from another.
+  std::weak_ptr<void> owner;
+  unsigned generation = 0;  ///< Of forks.
+  // Each of these may be empty.
+  std::function<bool(const Session&)> due;     ///< After each use of the writer: `before_next` has something to do.
+  std::function<void(Session&)> before_next;   ///< On the writer between two operations.
+  std::function<void(Session&)> before_close;  ///< Before the writer's connection is closed for good.
+  std::function<void()> on_parked;             ///< A connection of a closed lane came back.
+
+  /// Only to be compared.
+  const void* pool() const noexcept { return owner.lock().get(); }
+  bool forked() const noexcept { return generation != fork_generation(); }
+};
+
+}  // namespace statehouse::detail

@@ -1,0 +1,95 @@
+#include "lane/slot.hpp"
+
+#include <cassert>
+#include <utility>
+
+#include "engine/connection_access.hpp"
+
+namespace statehouse::detail {
+
+Session* Slot::session() const noexcept {
+  return connection == nullptr ? nullptr : &session_of(*connection);
+}
+
+void Slot::clean() noexcept {
+  if (connection == nullptr) return;
+  switch (session()->clean()) {
+    case hygiene::clean: return;
+    case hygiene::rolled_back: rolled_back_.fetch_add(1, std::memory_order_relaxed); return;
+    case hygiene::broken: connection.reset(); replaced_.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+std::exception_ptr Slot::make_ready(const Open& open, const std::function<void(Session&)>* before_next) noexcept {
+  clean();
+  try {
+    if (connection == nullptr) connection = open(interrupter);
+    if (before_next != nullptr && *before_next) (*before_next)(*session());
+    return nullptr;
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+bool Slot::may_follow(state from, state to) noexcept {
+  switch (from) {
+    case state::idle:
+      return to == state::scheduled || to == state::running || to == state::leased_idle || to == state::parked;
+    case state::scheduled: return to == state::running || to == state::parked;
+    case state::running:
+      return to == state::idle || to == state::scheduled || to == state::leased_idle || to == state::parked;
+    case state::leased_idle: return to != state::running && to != state::leased_running;
+    case state::leased_waiting: return to == state::leased_running || to == state::leased_idle;
+    case state::leased_running: return to == state::leased_idle;
+    case state::parked: return false;
+  }
+  return false;
+}
+
+void Slot::enter(state next) noexcept {
+  assert(may_follow(state_, next));
+  state_ = next;
+}
+
+void Slot::begin(const Operation& operation, Clock::time_point now) noexcept {
+  since_.store(now, std::memory_order_relaxed);
+  current_.store(&operation, std::memory_order_release);
+}
+
+void Slot::lease_to(Operation& operation, Lane& lane, std::shared_ptr<void> owner, Clock::time_point now) noexcept {
+  enter(state::leased_idle);
+  reported = false;
+  const Request& request = operation.request();
+  lease_ = {.ticket = lease_.ticket + 1,
+            .verb = request.verb,
+            .where = request.where,
+            .since = now,
+            .in_transaction = request.kind.around == bracket::transaction};
+  operation.give(LeaseHandle({std::move(owner), &lane, this, lease_.ticket}));
+}
+
+void Slot::wait_on_lease(Operation& operation) noexcept {
+  enter(state::leased_waiting);
+  lease_.waiting = &operation;
+  operation.status = Operation::progress::queued;
+  operation.slot = this;
+}
+
+Operation& Slot::run_on_lease() noexcept {
+  enter(state::leased_running);
+  lease_.waiting->status = Operation::progress::running;
+  return *std::exchange(lease_.waiting, nullptr);
+}
+
+Operation& Slot::give_up_waiting() noexcept {
+  enter(state::leased_idle);
+  lease_.waiting->status = Operation::progress::done;
+  return *std::exchange(lease_.waiting, nullptr);
+}
+
+void Slot::end_lease() noexcept {
+  ++lease_.ticket;
+  lease_.dropped = false;
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "lane/database_executor.hpp"
+#include "statehouse/clock.hpp"
+#include "statehouse/options.hpp"
+
+namespace spdlog {
+class logger;
+}
+
+namespace statehouse::detail {
+
+struct PoolConfig {
+  std::string name;
+  std::filesystem::path path;  ///< Absolute and canonical but for the file name; ":memory:" when in memory.
+  PoolOptions options;
+  DatabaseExecutor executor;
+  std::shared_ptr<Clock> clock;
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+}  // namespace statehouse::detail

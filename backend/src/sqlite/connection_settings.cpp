@@ -1,0 +1,174 @@
+#include "sqlite/connection_settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "regexp/function.hpp"
+#include "text/ascii.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+constexpr auto busy_poll = std::chrono::milliseconds(1);
+
+/// What PRAGMAs set per connection, and tell when asked.
+constexpr std::array per_connection{"analysis_limit",
+                                    "automatic_index",
+                                    "cache_size",
+                                    "cache_spill",
+                                    "cell_size_check",
+                                    "checkpoint_fullfsync",
+                                    "foreign_keys",
+                                    "fullfsync",
+                                    "ignore_check_constraints",
+                                    "journal_size_limit",
+                                    "legacy_alter_table",
+                                    "locking_mode",
+                                    "mmap_size",
+                                    "query_only",
+                                    "read_uncommitted",
+                                    "recursive_triggers",
+                                    "reverse_unordered_selects",
+                                    "secure_delete",
+                                    "synchronous",
+                                    "temp_store",
+                                    "threads",
+                                    "trusted_schema",
+                                    "wal_autocheckpoint",
+                                    "writable_schema"};
+
+int configure(sqlite3* db, int option, int value) noexcept {
+  int current = 0;
+  sqlite3_db_config(db, option, value, &current);
+  return current;
+}
+
+}  // namespace
+
+void ConnectionSettings::apply() {
+  const SessionConfig& config = handle_.config();
+  harden();
+  register_regexp(handle_.get());
+  // With its first page a connection allocates room for 20, or for as many as the cache may hold. With 4 it is half as
+  // large while it is idle. The PRAGMA has read a page itself, hence the release.
+  handle_.run("PRAGMA cache_size = 4");
+  sqlite3_db_release_memory(handle_.get());
+  if (config.writes() && !config.in_memory()) enable_wal();
+  apply_options();
+  if (config.writes()) return;
+  handle_.run("PRAGMA query_only = ON");
+  require("PRAGMA query_only", "1");
+}
+
+/// As https://www.sqlite.org/security.html advises; REGEXP is registered as innocuous and works in schemas.
+void ConnectionSettings::harden() noexcept {
+  sqlite3* const db = handle_.get();
+  configure(db, SQLITE_DBCONFIG_DEFENSIVE, 1);
+  configure(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, handle_.config().options.trusted_schema ? 1 : 0);
+  configure(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0);
+  configure(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0);
+}
+
+void ConnectionSettings::apply_options() {
+  const ConnectionOptions& options = handle_.config().options;
+  const bool writer = handle_.config().writes();
+  const auto set = [this](const char* name, std::int64_t value) {
+    handle_.run("PRAGMA " + std::string(name) + " = " + std::to_string(value));
+  };
+  set("foreign_keys", options.foreign_keys);
+  set("synchronous", options.synchronous == durability::full ? 2 : 1);
+  set("cache_size", -options.cache_kib);
+  set("temp_store", 2);
+  set("cell_size_check", 1);
+  set("analysis_limit", 400);
+  if (!writer) set("wal_autocheckpoint", 0);
+  if (writer) set("journal_size_limit", options.journal_size_limit);
+  require("PRAGMA foreign_keys", options.foreign_keys ? "1" : "0");
+  require("PRAGMA synchronous", options.synchronous == durability::full ? "2" : "1");
+}
+
+void ConnectionSettings::enable_wal() {
+  // Switching needs a lock that SQLite does not always wait for through the busy handler, and nothing says so: it just
+  // reports BUSY, or the old mode. So ask, retry until the deadline, and believe only the answer.
+  const SessionConfig& config = handle_.config();
+  const Clock& clock = config.context.interrupter->clock();
+  const auto give_up = clock.now() + config.options.busy_timeout;
+  std::string mode;
+  for (;;) {
+    try {
+      mode = handle_.pragma("PRAGMA journal_mode");
+      if (!same_ascii(mode, "wal")) mode = handle_.pragma("PRAGMA journal_mode = WAL");
+      break;
+    } catch (const Error& error) {
+      if (error.code() != condition::busy || clock.now() >= give_up) throw;
+    }
+    handle_.throw_if_stopped({});
+    std::this_thread::sleep_for(busy_poll);
+  }
+  if (same_ascii(mode, "wal")) return;
+  throw Error(errc::wal_unavailable,
+              "SQLite keeps journal mode '" + mode +
+                  "' instead of WAL: the directory must be writable and on a local file system",
+              {config.context.database, {}});
+}
+
+void ConnectionSettings::require(const char* query, const char* expected) {
+  const std::string actual = handle_.pragma(query);
+  if (actual != expected)
+    throw Error(make_sqlite_error(SQLITE_ERROR), std::string(query) + " gives '" + actual + "' instead of " + expected,
+                {handle_.config().context.database, {}});
+}
+
+void ConnectionSettings::remember() {
+  pragmas_.clear();
+  for (const char* const name : per_connection)
+    if (auto value = handle_.pragma(std::string("PRAGMA ") + name); !value.empty())
+      pragmas_.emplace_back(name, std::move(value));
+  attached_ = attached();
+}
+
+void ConnectionSettings::remember_as(std::string_view name, std::string value) {
+  for (auto& [remembered, old] : pragmas_)
+    if (remembered == name) old = value;
+}
+
+std::vector<std::string> ConnectionSettings::attached() const {
+  std::vector<std::string> names;
+  // 0 is main, 1 is temp
+  for (int i = 2; const char* const name = sqlite3_db_name(handle_.get(), i); ++i) names.emplace_back(name);
+  return names;
+}
+
+void ConnectionSettings::restore() {
+  for (const std::string& name : attached()) {
+    if (std::ranges::find(attached_, name) != attached_.end()) continue;
+    std::string detach = "DETACH \"";
+    for (const char c : name) detach += c == '"' ? "\"\"" : std::string(1, c);
+    handle_.run(detach + '"');
+  }
+  for (const auto& [name, value] : pragmas_) {
+    const std::string query = std::string("PRAGMA ") + name;
+    if (handle_.pragma(query) != value) handle_.run(query + " = " + value);
+  }
+  if (handle_.config().writes() && !handle_.config().in_memory()) enable_wal();
+}
+
+void ConnectionSettings::begin_script(bool foreign_keys_off) noexcept {
+  sqlite3* const db = handle_.get();
+  before_script_ = {configure(db, SQLITE_DBCONFIG_ENABLE_FKEY, -1), configure(db, SQLITE_DBCONFIG_DEFENSIVE, -1),
+                    configure(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1)};
+  if (foreign_keys_off) configure(db, SQLITE_DBCONFIG_ENABLE_FKEY, 0);
+  // Migrations are the one place where changing the schema table by hand is an accepted technique.
+  configure(db, SQLITE_DBCONFIG_DEFENSIVE, 0);
+  // And they make the schema: distrusting it would only keep triggers from feeding an FTS5 table (SQLite 3.40).
+  configure(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1);
+}
+
+void ConnectionSettings::end_script() noexcept {
+  configure(handle_.get(), SQLITE_DBCONFIG_ENABLE_FKEY, before_script_.foreign_keys);
+  configure(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, before_script_.defensive);
+  configure(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, before_script_.trusted_schema);
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,196 @@
+#include "sqlite/handle.hpp"
+
+#include <spdlog/logger.h>
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Exception.h>
+
+#include <utility>
+
+#include "engine/scopes.hpp"
+#include "file/file.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+/// Virtual tables keep statements (FTS5 a dozen) and finalise them when they are disconnected. An attempt to close does
+/// that, and then fails for the sake of a statement that is still there.
+void disconnect_virtual_tables(sqlite3* db) noexcept {
+  sqlite3_stmt* guard = nullptr;
+  if (sqlite3_prepare_v2(db, "SELECT 1", -1, &guard, nullptr) == SQLITE_OK) sqlite3_close(db);
+  sqlite3_finalize(guard);
+}
+
+bool uses_virtual_table(sqlite3* db, sqlite3_stmt* statement) noexcept {
+  const char* const sql = sqlite3_sql(statement);
+  sqlite3_stmt* probe = nullptr;
+  const bool without =
+      sql == nullptr || sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_NO_VTAB, &probe, nullptr) == SQLITE_OK;
+  sqlite3_finalize(probe);
+  return !without;
+}
+
+sqlite3_stmt* find_leftover(sqlite3* db, bool only_virtual) noexcept {
+  if (sqlite3_next_stmt(db, nullptr) == nullptr) return nullptr;
+  disconnect_virtual_tables(db);
+  sqlite3_stmt* left = sqlite3_next_stmt(db, nullptr);
+  while (left != nullptr && only_virtual && !uses_virtual_table(db, left)) left = sqlite3_next_stmt(db, left);
+  return left;
+}
+
+/// From the file's header, through SQLite's own descriptor: a statement would look for the log already.
+bool is_wal_file(sqlite3* db) noexcept {
+  constexpr sqlite3_int64 read_version = 19;  // https://www.sqlite.org/fileformat.html section 1.3
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  unsigned char version = 0;
+  return file != nullptr && file->pMethods->xRead(file, &version, 1, read_version) == SQLITE_OK && version == 2;
+}
+
+bool has_log(const std::filesystem::path& file) noexcept {
+  std::error_code ignored;
+  return std::filesystem::exists(file.string() + "-wal", ignored) &&
+         std::filesystem::exists(file.string() + "-shm", ignored);
+}
+
+boost::system::error_code code_of(stop_reason reason) noexcept {
+  switch (reason) {
+    case stop_reason::deadline: return errc::deadline_exceeded;
+    case stop_reason::shutdown: return errc::closed;
+    default: return {ECANCELED, boost::system::system_category()};  // boost::asio::error::operation_aborted
+  }
+}
+
+}  // namespace
+
+Handle::Handle(Session& session, Callbacks& callbacks, SessionConfig config)
+    : session_(session), callbacks_(callbacks), config_(std::move(config)) {
+  open();
+  db_ = database_->getHandle();
+  sqlite3_extended_result_codes(db_, 1);
+  if (config_.keep_log) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  callbacks_.install(db_);
+  require_access();
+  session_.interrupter().attach([db = db_] { sqlite3_interrupt(db); });
+}
+
+Handle::~Handle() {
+  session_.interrupter().detach();
+  finalise_leftovers();
+}
+
+void Handle::open() {
+  // One thread at a time uses a connection, so SQLite's own mutexes would only cost. NOFOLLOW closes the gap between
+  // the check of the file and its opening.
+  int flags = SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX;
+  const bool memory = config_.in_memory();
+  flags |= memory ? SQLite::OPEN_CREATE : SQLite::OPEN_NOFOLLOW;
+  try {
+    database_ = std::make_unique<SQLite::Database>(config_.path.string(), flags, 0,
+                                                   config_.options.exclusive && !memory ? "unix-excl" : "");
+  } catch (const SQLite::Exception& error) {
+    std::string message = std::string("cannot open the database file: ") + error.what();
+    if (const auto why = explain_cannot_open(config_.path); !memory && !why.empty()) message += "; " + why;
+    throw Error(
+        make_sqlite_error(error.getExtendedErrorCode() != 0 ? error.getExtendedErrorCode() : error.getErrorCode()),
+        message, {session_.database(), {}});
+  }
+}
+
+/// SQLite opens what it may not write for reading, and says so only at the first write.
+void Handle::require_access() const {
+  if (sqlite3_db_readonly(db_, "main") != 1) return;
+  std::string message = "the database file can be read, but not written; " + explain_cannot_open(config_.path);
+  if (!config_.writes()) {
+    if (!is_wal_file(db_) || has_log(config_.path)) return;
+    // SQLite would make the two, with a mode that keeps out even the owner, and could not remove them.
+    message =
+        "the database file may only be read, which in WAL mode needs its -wal and -shm; they are there while a server "
+        "has it open. Run this as the owner of the file, or look at a copy";
+  }
+  throw Error(make_sqlite_error(SQLITE_READONLY), message, {session_.database(), {}});
+}
+
+sqlite3_stmt* Handle::compile(std::string_view sql, unsigned flags, std::string_view& rest) {
+  sqlite3_stmt* statement = nullptr;
+  const char* tail = nullptr;
+  callbacks_.forget_refusal();
+  rest = {};
+  if (sql.empty()) return nullptr;
+  throw_if_stopped(sql);
+  const int result = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), flags, &statement, &tail);
+  if (result != SQLITE_OK) fail(result, sql);
+  rest = sql.substr(static_cast<std::size_t>(tail - sql.data()));
+  return statement;
+}
+
+void Handle::run(const std::string& sql) {
+  const PermissionScope scope(session_, permission::unrestricted);
+  const int result = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (result != SQLITE_OK) fail(result, sql);
+}
+
+std::string Handle::pragma(const std::string& sql) {
+  const PermissionScope scope(session_, permission::unrestricted);
+  std::string_view rest;
+  const std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)> statement(compile(sql, 0, rest), sqlite3_finalize);
+  std::string value;
+  int result = callbacks_.step(statement.get());
+  if (result == SQLITE_ROW) {
+    const auto* const text = sqlite3_column_text(statement.get(), 0);
+    if (text != nullptr) value = reinterpret_cast<const char*>(text);
+  }
+  while (result == SQLITE_ROW) result = callbacks_.step(statement.get());  // what it changes is kept only then
+  if (result != SQLITE_DONE) fail(result, sql);
+  return value;
+}
+
+void Handle::reset_statements() noexcept {
+  for (sqlite3_stmt* s = sqlite3_next_stmt(db_, nullptr); s != nullptr; s = sqlite3_next_stmt(db_, s))
+    if (sqlite3_stmt_busy(s)) sqlite3_reset(s);
+}
+
+void Handle::throw_if_stopped(std::string_view sql) const {
+  if (session_.interrupter().must_stop()) fail(SQLITE_INTERRUPT, sql);
+}
+
+void Handle::fail(int result, std::string_view sql) const {
+  const Error::Context context{session_.database(), shorten(sql)};
+  const int primary = result & 0xff;
+  if (primary == SQLITE_INTERRUPT || primary == SQLITE_BUSY) {
+    if (const auto reason = session_.interrupter().reason(); reason != stop_reason::none) {
+      const auto code = code_of(reason);
+      last_error_ = {result, code.message(), std::nullopt};
+      throw Error(code, "the statement was stopped: " + code.message(), context);
+    }
+  }
+  if (primary == SQLITE_AUTH && callbacks_.refusal() != nullptr) {
+    last_error_ = {result, callbacks_.refusal(), std::nullopt};
+    throw Error(errc::statement_refused, callbacks_.refusal(), context);
+  }
+  std::string message = sqlite3_errmsg(db_);
+  const int offset = sqlite3_error_offset(db_);
+  last_error_ = {result, message, offset < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(offset))};
+  if (primary == SQLITE_BUSY) message += ": another process holds the lock";
+  if (message.find("unsafe use of") != std::string::npos)
+    message += "; if you trust the schema of this file, set ConnectionOptions::trusted_schema";
+  if (primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN)
+    if (const auto why = explain_cannot_open(config_.path); !why.empty() && !config_.in_memory()) message += "; " + why;
+  throw Error(make_sqlite_error(result), message + " (SQLite " + std::to_string(result) + ")", context);
+}
+
+/// A statement that somebody has left over would make sqlite3_close fail and leak the descriptor with its locks.
+void Handle::finalise_leftovers() noexcept {
+  // Those on virtual tables first: only when nobody uses such a table any more can it let go of its own statements.
+  for (const bool only_virtual : {true, false}) {
+    while (sqlite3_stmt* const left = find_leftover(db_, only_virtual)) {
+      const char* const sql = sqlite3_sql(left);
+      session_.logger().warn("database '{}': a statement was still alive at close and has been finalised",
+                             session_.database());
+      session_.logger().debug("database '{}': the statement was: {}", session_.database(),
+                              shorten(sql != nullptr ? sql : ""));
+      sqlite3_finalize(left);
+    }
+  }
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sqlite3.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "sqlite/callbacks.hpp"
+#include "sqlite/session_config.hpp"
+
+namespace statehouse::detail {
+
+/// The open SQLite connection of a session: opening and closing it, compiling for it, its errors.
+class Handle {
+ public:
+  /// Throws Error and leaves nothing open when it fails.
+  Handle(Session& session, Callbacks& callbacks, SessionConfig config);
+  ~Handle();
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+
+  sqlite3* get() const noexcept { return db_; }
+  SQLite::Database& database() const noexcept { return *database_; }
+  Callbacks& callbacks() const noexcept { return callbacks_; }
+  const SessionConfig& config() const noexcept { return config_; }
+  bool in_transaction() const noexcept { return sqlite3_get_autocommit(db_) == 0; }
+
+  /// Null when there is no statement in `sql`; `rest` is what comes after the first one.
+  sqlite3_stmt* compile(std::string_view sql, unsigned flags, std::string_view& rest);
+  /// Of the library's own, with every permission.
+  void run(const std::string& sql);
+  /// What it says, empty when it says nothing.
+  std::string pragma(const std::string& sql);
+  /// Resets what is between two steps.
+  void reset_statements() noexcept;
+
+  /// Throws the error of a requested stop or a passed deadline, if there is one.
+  void throw_if_stopped(std::string_view sql) const;
+  [[noreturn]] void fail(int result, std::string_view sql) const;
+  const LastError& last_error() const noexcept { return last_error_; }
+
+ private:
+  void open();
+  void require_access() const;
+  void finalise_leftovers() noexcept;
+
+  Session& session_;
+  Callbacks& callbacks_;
+  const SessionConfig config_;
+  std::unique_ptr<SQLite::Database> database_;
+  sqlite3* db_ = nullptr;
+  mutable LastError last_error_;  // of what `fail` threw
+};
+
+}  // namespace statehouse::detail

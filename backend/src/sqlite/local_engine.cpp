@@ -1,0 +1,85 @@
+#include "sqlite/local_engine.hpp"
+
+#include <utility>
+
+#include "sqlite/local_session.hpp"
+#include "sqlite/startup_check.hpp"
+#include "statehouse/sqlite_version.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+/// The engine is given no sessions but its own.
+LocalSession& own(Session& session) noexcept {
+  return static_cast<LocalSession&>(session);
+}
+
+}  // namespace
+
+LocalEngine::LocalEngine(LocalEngineConfig config, const std::shared_ptr<Interrupter>& interrupter)
+    : config_(std::move(config)) {
+  if (config_.in_memory()) return;
+  prepare_file(config_.path, config_.options.connection.tighten_permissions, *config_.logger);
+  claim_.emplace(config_.path);
+  check_at_startup(config_, interrupter);
+  wal_keeper_.emplace(config_);
+}
+
+std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr<Interrupter> interrupter) {
+  auto session = std::make_unique<LocalSession>(SessionConfig{.path = config_.path,
+                                                              .context = {.database = config_.database,
+                                                                          .role = role,
+                                                                          .interrupter = std::move(interrupter),
+                                                                          .logger = config_.logger},
+                                                              .options = config_.options.connection});
+  if (role == connection_role::writer && config_.options.connection.exclusive && !config_.in_memory()) {
+    // Left by a killed process that did not have the file for itself; with the file locked it is nobody's.
+    std::error_code ignored;
+    std::filesystem::remove(config_.path.string() + "-shm", ignored);
+  }
+  return session;
+}
+
+void LocalEngine::begin_service(Session& writer) {
+  if (wal_keeper_) wal_keeper_->attach(own(writer));
+}
+
+bool LocalEngine::due(const Session& writer) noexcept {
+  return wal_keeper_ && wal_keeper_->due(static_cast<const LocalSession&>(writer).log());
+}
+
+void LocalEngine::before_next(Session& writer, ReaderGate* readers) {
+  if (wal_keeper_) wal_keeper_->keep(own(writer).log(), readers);
+}
+
+bool LocalEngine::note_idle() noexcept {
+  return wal_keeper_ && wal_keeper_->note_idle();
+}
+
+void LocalEngine::on_idle(Session& writer) noexcept {
+  if (wal_keeper_) wal_keeper_->truncate(own(writer).log());
+}
+
+void LocalEngine::optimize(Session& writer, std::chrono::milliseconds budget) noexcept {
+  own(writer).optimize(budget);
+}
+
+void LocalEngine::before_close(Session& writer) noexcept {
+  if (!claim_ || claim_->still_there()) own(writer).prepare_close();
+}
+
+std::optional<std::string> LocalEngine::loss() const {
+  if (!claim_ || claim_->still_there()) return std::nullopt;
+  return "the file '" + config_.path.filename().string() +
+         "' was moved, deleted or replaced while open; what was written since is lost to it";
+}
+
+EngineFacts LocalEngine::facts() const {
+  EngineFacts facts{.vulnerable_sqlite = sqlite_version().wal_reset_bug};
+  if (config_.in_memory()) return facts;
+  facts.file_bytes = file_size_or_zero(config_.path);
+  facts.wal_bytes = file_size_or_zero(config_.path.string() + "-wal");
+  return facts;
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/engine.hpp"
+#include "file/file.hpp"
+#include "sqlite/wal_keeper.hpp"
+
+namespace statehouse::detail {
+
+struct LocalEngineConfig {
+  std::filesystem::path path;  ///< Absolute and canonical but for the file name; ":memory:" when in memory.
+  std::string database;        ///< Logical name.
+  PoolOptions options;
+  std::shared_ptr<Clock> clock;
+  std::shared_ptr<spdlog::logger> logger;
+
+  bool in_memory() const { return path == ":memory:"; }
+};
+
+/// SQLite on a file of this machine, or in memory.
+class LocalEngine final : public Engine {
+ public:
+  /// Creates the file if it is missing, claims it for this process, and looks through it as the options say. Blocks;
+  /// throws Error, also when `interrupter` stops it.
+  LocalEngine(LocalEngineConfig config, const std::shared_ptr<Interrupter>& interrupter);
+
+  std::unique_ptr<Session> open(connection_role role, std::shared_ptr<Interrupter> interrupter) override;
+  void begin_service(Session& writer) override;
+  bool due(const Session& writer) noexcept override;
+  void before_next(Session& writer, ReaderGate* readers) override;
+  bool note_idle() noexcept override;
+  void on_idle(Session& writer) noexcept override;
+  void optimize(Session& writer, std::chrono::milliseconds budget) noexcept override;
+  void before_close(Session& writer) noexcept override;
+  void release() noexcept override { claim_.reset(); }
+  std::optional<std::string> loss() const override;
+  EngineFacts facts() const override;
+
+ private:
+  const LocalEngineConfig config_;
+  std::optional<FileClaim> claim_;       // none in memory
+  std::optional<WalKeeper> wal_keeper_;  // none in memory
+};
+
+}  // namespace statehouse::detail

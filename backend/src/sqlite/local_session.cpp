@@ -1,0 +1,225 @@
+#include "sqlite/local_session.hpp"
+
+#include <spdlog/logger.h>
+
+#include <utility>
+
+#include "engine/connection_access.hpp"
+#include "engine/scopes.hpp"
+#include "file/fork.hpp"
+
+namespace statehouse::detail {
+
+using control = ControlStatements::control;
+
+LocalSession::LocalSession(SessionConfig config)
+    : Session(config.context),
+      callbacks_(*this, config.options.busy_timeout),
+      handle_(std::make_unique<Handle>(*this, callbacks_, std::move(config))),
+      settings_(std::make_unique<ConnectionSettings>(*handle_)),
+      log_(std::make_unique<WriteAheadLog>(*handle_)),
+      controls_(std::make_unique<ControlStatements>(*handle_)),
+      cache_(std::make_unique<StatementCache>(handle_->config().options.statement_cache)),
+      generation_(fork_generation()) {
+  settings_->apply();
+  rules().read_only = !handle_->config().writes();
+  settings_->remember();
+  rules().granted = permission::statements;
+}
+
+LocalSession::~LocalSession() {
+  if (generation_ != fork_generation()) {
+    // In a forked child SQLite must not touch the file: closing would drop the parent's locks.
+    static_cast<void>(cache_.release());
+    static_cast<void>(controls_.release());
+    static_cast<void>(handle_.release());
+    return;
+  }
+  interrupter().detach();
+  handle_->reset_statements();
+  rollback();
+}
+
+StatementPtr LocalSession::prepare(std::string_view sql) {
+  if (rules().expects_transaction) require_transaction();
+  LocalStatement* const cached = cache_->check_out(sql);
+  LocalStatement* const statement = cached != nullptr ? cached : compile(sql);
+  StatementPtr result(statement);
+  if (rules().read_only && !statement->reads_only())
+    fail(errc::write_on_reader, "the statement writes: use execute, execute_returning or write(f)", sql);
+  return result;
+}
+
+LocalStatement* LocalSession::compile(std::string_view sql) {
+  // SQLite stops reading there, so what follows would be ignored.
+  if (sql.find('\0') != std::string_view::npos) fail(errc::not_one_statement, "the text contains a NUL byte", sql);
+  // Only what the strictest permission accepts is cached: a cached statement is not authorized again.
+  const bool ordinary = rules().granted == permission::statements;
+  ++compiled_;
+  std::string_view rest;
+  sqlite3_stmt* const first = handle_->compile(sql, ordinary ? SQLITE_PREPARE_PERSISTENT : 0U, rest);
+  if (first == nullptr) fail(errc::not_one_statement, "the text holds no SQL statement", sql);
+  auto statement = std::make_unique<LocalStatement>(*handle_, sql, first);
+  bool more = false;
+  try {
+    std::string_view ignored;
+    sqlite3_stmt* const second = handle_->compile(rest, 0, ignored);
+    more = second != nullptr;
+    sqlite3_finalize(second);
+  } catch (const Error&) {  // not even valid: certainly a second statement
+    more = true;
+  }
+  if (more)
+    fail(errc::not_one_statement,
+         "the text holds more than one SQL statement: run them one by one, or use execute_script in write(f)", sql);
+  return ordinary ? cache_->adopt(std::move(statement)) : statement.release();
+}
+
+bool LocalSession::has_prepared(std::string_view sql) const noexcept {
+  return cache_->contains(sql);
+}
+
+std::uint64_t LocalSession::take_compiled() noexcept {
+  return std::exchange(compiled_, 0);
+}
+
+std::size_t LocalSession::run_next(const std::string& script, std::size_t at) {
+  if (rules().expects_transaction) require_transaction();
+  handle_->throw_if_stopped({});
+  callbacks_.forget_refusal();
+  // SQLite reads without copying only what ends with a NUL: with a length, each statement would copy the whole rest.
+  const char* const text = script.c_str() + at;
+  const char* tail = nullptr;
+  sqlite3_stmt* compiled = nullptr;
+  const int result = sqlite3_prepare_v3(handle_->get(), text, -1, 0, &compiled, &tail);
+  if (result != SQLITE_OK) handle_->fail(result, text);
+  if (compiled != nullptr) {
+    LocalStatement statement(*handle_, std::string_view(text, static_cast<std::size_t>(tail - text)), compiled);
+    if (rules().read_only && !statement.reads_only())
+      fail(errc::write_on_reader, "the statement writes: use write(f)", statement.sql());
+    while (statement.step()) {
+    }
+  }
+  return at + static_cast<std::size_t>(tail - text);
+}
+
+void LocalSession::begin(transaction_kind kind) {
+  handle_->throw_if_stopped({});
+  const PermissionScope scope(*this, permission::unrestricted);
+  controls_->run(kind == transaction_kind::immediate ? control::begin_immediate : control::begin);
+  rules().expects_transaction = true;
+}
+
+bool LocalSession::try_begin(transaction_kind kind) noexcept {
+  const Callbacks::Impatience impatience(callbacks_);
+  try {
+    begin(kind);
+  } catch (const std::exception&) {  // the caller does without
+  }
+  return in_transaction();
+}
+
+void LocalSession::commit() {
+  const Interrupter::Shield shield(interrupter());
+  require_transaction();
+  try {
+    const PermissionScope scope(*this, permission::unrestricted);
+    controls_->run(control::commit);
+    rules().expects_transaction = false;
+  } catch (...) {
+    rollback();
+    throw;
+  }
+}
+
+bool LocalSession::rollback() noexcept {
+  rules().expects_transaction = false;
+  if (!in_transaction()) return true;
+  const Interrupter::Shield shield(interrupter());
+  const PermissionScope scope(*this, permission::unrestricted);
+  try {
+    controls_->run(control::rollback);
+  } catch (const std::exception& error) {
+    logger().error("database '{}': ROLLBACK failed: {}", database(), error.what());
+  }
+  return !in_transaction();
+}
+
+void LocalSession::savepoint(savepoint_step step) {
+  const PermissionScope scope(*this, permission::unrestricted);
+  if (step == savepoint_step::rollback) {
+    controls_->run(control::rollback_to_savepoint);
+  } else {
+    if (rules().expects_transaction) require_transaction();
+    handle_->throw_if_stopped({});
+  }
+  controls_->run(step == savepoint_step::begin ? control::savepoint : control::release_savepoint);
+}
+
+bool LocalSession::has_deferred_violation() const noexcept {
+  int violated = 0;
+  int unused = 0;
+  sqlite3_db_status(handle_->get(), SQLITE_DBSTATUS_DEFERRED_FKS, &violated, &unused, 0);
+  return violated != 0;
+}
+
+void LocalSession::take_back() noexcept {
+  if (!std::exchange(native_used_, false)) return;
+  handle_->reset_statements();
+  callbacks_.install_stop_handlers(handle_->get());  // SQLite::Database::setBusyTimeout, for one, replaces ours
+  if (log_->watched()) log_->watch();
+}
+
+hygiene LocalSession::clean() noexcept {
+  take_back();
+  const bool open = in_transaction();
+  if (!rollback() || broken_) return hygiene::broken;
+  return open ? hygiene::rolled_back : hygiene::clean;
+}
+
+void LocalSession::restore_settings() noexcept {
+  const Interrupter::Shield shield(interrupter());
+  rules().expects_transaction = false;
+  try {
+    settings_->restore();
+    if (log_->watched()) log_->watch();
+  } catch (const std::exception& error) {
+    logger().error("database '{}': settings could not be restored: {}", database(), error.what());
+    broken_ = true;
+  }
+}
+
+SQLite::Database& LocalSession::native() {
+  native_used_ = true;
+  return handle_->database();
+}
+
+void LocalSession::watch_log() noexcept {
+  settings_->remember_as("wal_autocheckpoint", "0");
+  log_->watch();
+}
+
+void LocalSession::optimize(std::chrono::milliseconds budget) noexcept {
+  interrupter().arm(interrupter().clock().now() + budget);
+  try {
+    handle_->run("PRAGMA optimize");
+  } catch (const std::exception& error) {
+    logger().debug("database '{}': PRAGMA optimize: {}", database(), error.what());
+  }
+  interrupter().arm(Clock::time_point::max());  // a shutdown that was asked for is still to be heeded
+}
+
+void LocalSession::prepare_close() noexcept {
+  const Callbacks::Impatience impatience(callbacks_);
+  cache_->clear();
+  optimize(handle_->config().options.optimize_budget);
+  log_->checkpoint(true);
+}
+
+LocalSession& local_session_of(Reader& connection) {
+  Session& session = session_of(connection);
+  if (auto* const local = dynamic_cast<LocalSession*>(&session)) return *local;
+  session.fail(errc::not_supported, "only a database on this machine can do this", {});
+}
+
+}  // namespace statehouse::detail

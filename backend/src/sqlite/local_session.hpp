@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+
+#include "sqlite/connection_settings.hpp"
+#include "sqlite/control_statements.hpp"
+#include "sqlite/statement_cache.hpp"
+#include "sqlite/write_ahead_log.hpp"
+
+namespace statehouse {
+class Reader;
+}
+
+namespace statehouse::detail {
+
+/// A connection to a file on this machine, or to a database in memory.
+class LocalSession final : public Session {
+ public:
+  /// Opens and configures; throws Error and leaves nothing open on failure.
+  explicit LocalSession(SessionConfig config);
+  ~LocalSession() override;
+
+  StatementPtr prepare(std::string_view sql) override;
+  bool has_prepared(std::string_view sql) const noexcept override;
+  std::uint64_t take_compiled() noexcept override;
+  std::size_t run_next(const std::string& script, std::size_t at) override;
+
+  void begin(transaction_kind kind) override;
+  bool try_begin(transaction_kind kind) noexcept override;
+  void commit() override;
+  bool rollback() noexcept override;
+  void savepoint(savepoint_step step) override;
+  bool in_transaction() const noexcept override { return handle_->in_transaction(); }
+  bool has_deferred_violation() const noexcept override;
+
+  void take_back() noexcept override;
+  hygiene clean() noexcept override;
+  void remember_settings() override { settings_->remember(); }
+  void restore_settings() noexcept override;
+  void begin_script(bool foreign_keys_off) override { settings_->begin_script(foreign_keys_off); }
+  void end_script() noexcept override { settings_->end_script(); }
+
+  const LastError& last_error() const noexcept override { return handle_->last_error(); }
+  SQLite::Database& native() override;
+
+  // For the rest of the local engine.
+  Handle& handle() const noexcept { return *handle_; }
+  WriteAheadLog& log() const noexcept { return *log_; }
+  /// The writer takes the checkpoints over from SQLite.
+  void watch_log() noexcept;
+  /// `PRAGMA optimize`, bounded by `budget`; errors are logged at debug and ignored.
+  void optimize(std::chrono::milliseconds budget) noexcept;
+  /// Before the last close of a writer: `PRAGMA optimize` within its budget, and a checkpoint. Best effort.
+  void prepare_close() noexcept;
+
+ private:
+  LocalStatement* compile(std::string_view sql);
+
+  Callbacks callbacks_;
+  // In this order, since each uses those before it until its own end; not to be destroyed in a forked child.
+  std::unique_ptr<Handle> handle_;
+  std::unique_ptr<ConnectionSettings> settings_;
+  std::unique_ptr<WriteAheadLog> log_;
+  std::unique_ptr<ControlStatements> controls_;
+  std::unique_ptr<StatementCache> cache_;
+  std::uint64_t compiled_ = 0;
+  bool native_used_ = false;
+  bool broken_ = false;
+  const unsigned generation_;  // of forks
+};
+
+/// The session behind a connection of the local engine; `errc::not_supported` on any other.
+LocalSession& local_session_of(Reader& connection);
+
+}  // namespace statehouse::detail

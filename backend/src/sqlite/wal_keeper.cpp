@@ -1,0 +1,90 @@
+#include "sqlite/wal_keeper.hpp"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "sqlite/local_engine.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+/// Bytes from one checkpoint to the next. Each costs two syncs, and all that waits then waits for them: at SQLite's own
+/// 4 MiB a busy writer spends half of its time there.
+constexpr std::uint64_t interval_bytes = 32 << 20;
+/// How long readers are held back so that the log can be cut.
+constexpr auto reader_gap = std::chrono::milliseconds(10);
+constexpr auto warn_interval = std::chrono::minutes(1);
+constexpr int quiet_checks = 5;
+constexpr int frame_header = 24;
+
+}  // namespace
+
+void WalKeeper::attach(LocalSession& writer) {
+  writer.watch_log();
+  frame_bytes_ = static_cast<std::uint64_t>(writer.log().page_size()) + frame_header;
+  const std::uint64_t bytes = std::min(interval_bytes, config_.options.wal_soft_limit / 2);
+  interval_ = std::max(1, static_cast<int>(bytes / frame_bytes_));
+  truncate(writer.log());
+}
+
+bool WalKeeper::due(const WriteAheadLog& log) noexcept {
+  const int frames = log.frames();
+  frames_.store(frames, std::memory_order_relaxed);
+  next_ = std::min(next_, frames + interval_);  // the log has started anew
+  return frames >= next_;
+}
+
+void WalKeeper::keep(WriteAheadLog& log, ReaderGate* readers) {
+  if (!due(log)) return;
+  auto result = log.checkpoint(false);
+  if (over_limit(result.frames)) {
+    std::vector<Holder> in_the_way;
+    const bool gap = readers == nullptr || readers->hold_back(reader_gap);
+    if (gap) {
+      result = log.checkpoint(true);
+    } else {
+      in_the_way = readers->holders();
+      std::erase_if(in_the_way, [](const Holder& holder) { return !holder.running; });
+    }
+    if (readers != nullptr) readers->open_again();
+    // Without a gap and without a reader: the last one has just come to its end.
+    if (over_limit(result.frames) && (gap || !in_the_way.empty())) warn(result.frames, in_the_way);
+  }
+  note(result);
+}
+
+void WalKeeper::note(const WriteAheadLog::Checkpoint& result) noexcept {
+  next_ = result.frames + interval_;
+  frames_.store(result.frames, std::memory_order_relaxed);
+}
+
+bool WalKeeper::over_limit(int frames) const noexcept {
+  return static_cast<std::uint64_t>(frames) * frame_bytes_ > config_.options.wal_soft_limit;
+}
+
+void WalKeeper::warn(int frames, const std::vector<Holder>& readers) {
+  const auto now = config_.clock->now();
+  if (warned_ != Clock::time_point::min() && now - warned_ < warn_interval) return;
+  warned_ = now;
+  std::string who = "somebody in another process reads it";
+  if (!readers.empty()) {
+    const Holder& oldest = *std::ranges::max_element(readers, {}, &Holder::held_for);
+    who = "a reader connection is held by " + oldest.verb + " at " + oldest.where + " for " +
+          std::to_string(oldest.held_for.count()) + " ms";
+  }
+  config_.logger->warn("database '{}': the write-ahead log has grown to {} MiB and cannot be cut: {}", config_.database,
+                       (static_cast<std::uint64_t>(frames) * frame_bytes_) >> 20, who);
+}
+
+bool WalKeeper::note_idle() noexcept {
+  const int frames = frames_.load(std::memory_order_relaxed);
+  quiet_ = frames == seen_ ? quiet_ + 1 : 0;
+  seen_ = frames;
+  if (frames == 0 || quiet_ < quiet_checks) return false;
+  quiet_ = 0;
+  return true;
+}
+
+}  // namespace statehouse::detail

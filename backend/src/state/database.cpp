@@ -1,0 +1,296 @@
+#include "state/database.hpp"
+
+#include <spdlog/logger.h>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "state/errors.hpp"
+#include "statehouse/sqlite_version.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+}  // namespace
+
+Database::Database(std::shared_ptr<Surroundings> surroundings, const DatabaseName& name)
+    : surroundings_(std::move(surroundings)),
+      name_(name),
+      text_(name.view()),
+      waiters_(std::make_shared<OpenWaiters>(text_, surroundings_->config.clock)),
+      strand_(asio::make_strand(*surroundings_->config.executor.hold())) {}
+
+void Database::check_unopened(const char* verb) const {
+  if (shutdown_began_) throw closed_error(text_);
+  const bool unopened = state_ == state::absent || (state_ == state::failed && core_ == nullptr);
+  if (wanted_ || !unopened)
+    throw Error(errc::already_open, std::string("call ") + verb + " before the first get_pool", {text_, {}});
+}
+
+void Database::set_migrator(Migrator migrator) {
+  std::lock_guard lock(mutex_);
+  check_unopened("add_migrator");
+  migrator_ = std::move(migrator);
+}
+
+void Database::set_options(PoolOptions options) {
+  std::lock_guard lock(mutex_);
+  check_unopened("configure");
+  options_ = std::move(options);
+}
+
+std::filesystem::path Database::path() const {
+  std::lock_guard lock(mutex_);
+  return surroundings_->path_of(name_, options());
+}
+
+std::shared_ptr<PoolCore> Database::open_pool() const {
+  std::lock_guard lock(mutex_);
+  return state_ == state::ready ? core_ : nullptr;
+}
+
+std::shared_ptr<PoolCore> Database::usable() const {
+  if (shutdown_began_) throw closed_error(text_);
+  if (state_ == state::failed && core_ != nullptr) throw Error(errc::file_replaced, last_error_, {text_, {}});
+  return core_;
+}
+
+std::shared_ptr<PoolCore> Database::find() const {
+  std::lock_guard lock(mutex_);
+  return usable();
+}
+
+void Database::wait_for_open(OpenWaiter& waiter) {
+  const auto self = shared_from_this();                         // the waiter, and who owns this, may go at once
+  const auto executor = surroundings_->config.executor.hold();  // longer than the copy of the strand
+  std::optional<Strand> strand;
+  std::shared_ptr<PoolCore> core;
+  std::exception_ptr error;
+  try {
+    std::lock_guard lock(mutex_);
+    core = usable();
+    if (core == nullptr) {
+      waiters_->add(waiter);
+      if (state_ == state::opening || std::exchange(wanted_, true)) return;
+      strand = strand_;
+    }
+  } catch (const Error&) {
+    error = std::current_exception();
+  }
+  if (strand) {
+    asio::post(*strand, [self] { self->begin(); });
+  } else {
+    waiter.finish(std::move(core), std::move(error));
+  }
+}
+
+/// On the strand.
+void Database::begin() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!std::exchange(wanted_, false)) return;  // shut down
+    state_ = state::opening;
+  }
+  surroundings_->config.executor.post([self = shared_from_this()] { self->open(); });
+}
+
+/// On a database thread, beside the strand.
+void Database::open() {
+  const RegistryConfig& config = surroundings_->config;
+  PoolConfig pool;
+  std::optional<Migrator> migrator;
+  std::shared_ptr<Interrupter> interrupter;
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ != state::opening) return;  // shut down before a thread was free
+    interrupter_ = interrupter = std::make_shared<Interrupter>(config.clock);
+    migrator = migrator_;
+    pool = {.name = text_,
+            .path = surroundings_->path_of(name_, options()),
+            .options = options(),
+            .executor = config.executor,
+            .clock = config.clock,
+            .logger = config.logger};
+  }
+  Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, std::move(interrupter));
+  std::optional<Strand> strand;
+  {
+    std::lock_guard lock(mutex_);
+    outcome_ = std::move(outcome);
+    if (!shutdown_began_) strand = strand_;
+  }
+  if (strand) {
+    asio::dispatch(*strand, [self = shared_from_this()] { self->publish(); });
+  } else {
+    publish();
+  }
+}
+
+Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
+                                     std::shared_ptr<Interrupter> interrupter) const {
+  const RegistryConfig& config = surroundings_->config;
+  const auto began = config.clock->now();
+  const auto took = [&] { return duration_cast<milliseconds>(config.clock->now() - began).count(); };
+  Outcome outcome;
+  try {
+    outcome.core = PoolCore::open(std::move(pool), migrator, std::move(interrupter));
+    config.logger->info("database '{}': opened {} in {} ms", text_, outcome.core->config().path.filename().string(),
+                        took());
+  } catch (...) {
+    outcome.failure = std::current_exception();
+    config.logger->error("database '{}': opening failed after {} ms: {}", text_, took(), text_of(outcome.failure));
+  }
+  return outcome;
+}
+
+/// On the strand; when the shutdown has begun, on any thread.
+void Database::publish() {
+  Outcome outcome;
+  OpenWaiters::List waiters;
+  bool late = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (!outcome_) return;
+    outcome = *std::exchange(outcome_, std::nullopt);
+    interrupter_.reset();
+    core_ = outcome.core;
+    last_error_ = outcome.failure != nullptr ? text_of(outcome.failure) : std::string();
+    late = shutdown_began_.has_value();
+    if (core_ != nullptr) {
+      state_ = state::ready;
+    } else if (!late) {
+      state_ = state::failed;
+    }
+    if (!late) waiters = waiters_->take();
+    if (!late && core_ != nullptr) {
+      std::lock_guard one_at_a_time(surroundings_->publishing);
+      surroundings_->open_pools.publish(text_, core_);
+    }
+  }
+  if (late) return outcome.core != nullptr ? close_pool() : on_closed();
+  if (outcome.core != nullptr) surroundings_->maintenance->watch(weak_from_this());
+  OpenWaiters::finish(std::move(waiters), std::move(outcome.core), std::move(outcome.failure));
+}
+
+void Database::lose(const std::string& why) {
+  std::lock_guard lock(mutex_);
+  if (state_ != state::ready) return;
+  state_ = state::failed;
+  last_error_ = why;
+  surroundings_->open_pools.withdraw(text_);
+}
+
+database_state Database::shown() const noexcept {
+  if (wanted_ || state_ == state::opening) return database_state::opening;
+  if (state_ == state::ready) return database_state::ready;
+  return state_ == state::failed ? database_state::failed : database_state::closed;
+}
+
+std::optional<DatabaseStats> Database::stats() const {
+  DatabaseStats result;
+  std::shared_ptr<PoolCore> core;
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ == state::absent && !wanted_) return std::nullopt;
+    result.state = shown();
+    result.last_error = last_error_;
+    core = core_;
+  }
+  result.name = text_;
+  result.vulnerable_sqlite = sqlite_version().wal_reset_bug;
+  if (core == nullptr) return result;
+  DatabaseStats live = core->stats();
+  // The pool of a failed database closes by itself, which does not make the database well.
+  if (result.state == database_state::failed) live.state = result.state;
+  return live;
+}
+
+bool Database::refuse(Clock::time_point began, std::function<void()> on_gone) {
+  std::lock_guard lock(mutex_);
+  shutdown_began_ = began;
+  if (std::exchange(wanted_, false) || (state_ == state::opening && interrupter_ == nullptr)) {
+    state_ = state::gone;  // waits for a thread; will find that it is not wanted
+    closed_at_ = began;
+  }
+  const bool open = state_ == state::opening || core_ != nullptr;
+  if (open) {
+    on_gone_ = std::move(on_gone);
+  } else {
+    strand_.reset();
+  }
+  return open;
+}
+
+void Database::close() {
+  waiters_->refuse();
+  publish();  // an opening that is over, but the strand has not seen it
+  close_pool();
+}
+
+void Database::close_pool() {
+  {
+    std::lock_guard lock(mutex_);
+    if (core_ == nullptr || std::exchange(told_to_close_, true)) return;
+  }
+  core_->close(std::make_exception_ptr(closed_error(text_)), [self = shared_from_this()] { self->on_closed(); });
+}
+
+void Database::on_closed() {
+  const auto took = surroundings_->config.clock->now() - *shutdown_began_;
+  surroundings_->config.logger->info("database '{}': closed in {} ms", text_,
+                                     duration_cast<milliseconds>(took).count());
+  std::function<void()> on_gone;
+  {
+    std::lock_guard lock(mutex_);
+    state_ = state::gone;
+    closed_at_ = *shutdown_began_ + took;
+    strand_.reset();
+    on_gone = std::move(on_gone_);
+  }
+  on_gone();
+}
+
+void Database::interrupt() {
+  std::shared_ptr<PoolCore> core;
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ == state::gone) return;
+    if (interrupter_ != nullptr) interrupter_->request(stop_reason::shutdown);
+    interrupted_ |= interrupter_ != nullptr || (core_ != nullptr && !core_->holders().empty());
+    core = core_;
+  }
+  if (core != nullptr) core->interrupt();
+}
+
+void Database::close_now() {
+  std::shared_ptr<PoolCore> core;
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ != state::gone) core = core_;
+  }
+  if (core != nullptr) core->close_now();
+}
+
+bool Database::is_idle() const {
+  std::lock_guard lock(mutex_);
+  return !wanted_ && state_ != state::opening && (core_ == nullptr || state_ == state::gone);
+}
+
+std::optional<ShutdownReport::Database> Database::report() const {
+  std::lock_guard lock(mutex_);
+  if (core_ == nullptr && state_ != state::opening) return std::nullopt;
+  ShutdownReport::Database report;
+  report.name = text_;
+  report.closed = state_ == state::gone;
+  report.interrupted = interrupted_;
+  if (!report.closed && core_ != nullptr) report.holders = core_->holders();
+  const auto until = closed_at_ ? *closed_at_ : surroundings_->config.clock->now();
+  report.took = duration_cast<milliseconds>(until - *shutdown_began_);
+  return report;
+}
+
+}  // namespace statehouse::detail

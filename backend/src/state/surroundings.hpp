@@ -1,0 +1,49 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "lane/database_executor.hpp"
+#include "state/maintenance.hpp"
+#include "state/open_pools.hpp"
+#include "statehouse/database_name.hpp"
+#include "statehouse/error.hpp"
+#include "statehouse/options.hpp"
+
+namespace spdlog {
+class logger;
+}
+
+namespace statehouse::detail {
+
+struct RegistryConfig {
+  std::filesystem::path data_dir;
+  std::string prefix;
+  PoolOptions pool;
+  DatabaseExecutor executor;  ///< Runs SQLite.
+  std::shared_ptr<Clock> clock;
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+/// What the databases of one registry share.
+struct Surroundings {
+  explicit Surroundings(RegistryConfig with)
+      : config(std::move(with)), maintenance(std::make_shared<Maintenance>(config.clock)) {}
+
+  const RegistryConfig config;
+  std::filesystem::path directory;  // empty until init() is done; not written after the first get_pool
+  OpenPools open_pools;
+  std::mutex publishing;  // `open_pools` takes one at a time
+  const std::shared_ptr<Maintenance> maintenance;
+
+  /// Throws Error with `errc::not_initialised`.
+  std::filesystem::path path_of(const DatabaseName& name, const PoolOptions& options) const {
+    if (options.in_memory) return ":memory:";
+    if (directory.empty()) throw Error(errc::not_initialised, "await init() first", {std::string(name.view()), {}});
+    return directory / name.file_name(config.prefix);
+  }
+};
+
+}  // namespace statehouse::detail
