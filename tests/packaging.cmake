@@ -32,19 +32,20 @@ statehouse_add_consumer_test("a project that uses find_package" . find_package .
 # As a unity build, since others may choose one, and it takes half the time.
 statehouse_add_consumer_test("a project that uses add_subdirectory" . add_subdirectory ./consumer
   "-DSTATEHOUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR}" -DCMAKE_UNITY_BUILD=ON)
-statehouse_add_consumer_test("every snippet of the README compiles" readme readme true
-  "-DCMAKE_PREFIX_PATH=${prefix}" "-DREADME=${PROJECT_SOURCE_DIR}/README.md"
+statehouse_add_consumer_test("every snippet of the README and the guides compiles" readme readme true
+  "-DCMAKE_PREFIX_PATH=${prefix}" "-DREADME=${PROJECT_SOURCE_DIR}/README.md" "-DDOCS=${PROJECT_SOURCE_DIR}/backend/docs"
   "-DMIGRATIONS=${PROJECT_SOURCE_DIR}/migrations")
 if(TARGET statehouse-cli)
-  statehouse_add_packaging_test("the README's first steps with migrations work as written"
-    "${consumer_source}/first_steps/check" "${PROJECT_SOURCE_DIR}/README.md" "${prefix}" "${consumer_binary}/first_steps")
-  set_tests_properties("packaging: the README's first steps with migrations work as written"
+  statehouse_add_packaging_test("the first steps with migrations work as written"
+    "${consumer_source}/first_steps/check" "${PROJECT_SOURCE_DIR}/backend/docs/first-migrations.md" "${prefix}"
+    "${consumer_binary}/first_steps")
+  set_tests_properties("packaging: the first steps with migrations work as written"
     PROPERTIES FIXTURES_REQUIRED installed)
 endif()
 set_tests_properties(
   "packaging: only our own files are installed"
   "packaging: a project that uses find_package"
-  "packaging: every snippet of the README compiles"
+  "packaging: every snippet of the README and the guides compiles"
   PROPERTIES FIXTURES_REQUIRED installed)
 statehouse_add_packaging_test("migrations are embedded byte for byte and rebuilt when they change"
   "${consumer_source}/embedding/check" "${consumer_binary}/embedding")
@@ -75,8 +76,18 @@ endfunction()
 statehouse_add_lint("the library defines no symbol of SQLite's" symbols "$<TARGET_FILE:statehouse>")
 statehouse_add_lint("nothing around a co_await that GCC 12 gets wrong" coroutines
   "${PROJECT_SOURCE_DIR}/backend" "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/tools"
-  "${PROJECT_SOURCE_DIR}/README.md")
+  "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CONTRIBUTING.md")
 statehouse_add_lint("what GCC 12 gets wrong around a co_await is found" coroutines_test)
 if(CMAKE_GENERATOR STREQUAL "Ninja")
   statehouse_add_lint("the arrows between the rooms run one way" layers "${PROJECT_BINARY_DIR}")
+endif()
+
+file(GLOB guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/backend/docs/*.md")
+statehouse_add_lint("every link of the README and the guides leads somewhere" links "${PROJECT_SOURCE_DIR}"
+  "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CONTRIBUTING.md" ${guides})
+list(TRANSFORM headers PREPEND "${PROJECT_SOURCE_DIR}/backend/include/" OUTPUT_VARIABLE header_files)
+statehouse_add_lint("the guide tells of every option, and of no other" options
+  "${PROJECT_SOURCE_DIR}/backend/docs/options.md" ${header_files})
+if(TARGET docs)
+  statehouse_add_lint("every public name is documented" documented "${PROJECT_SOURCE_DIR}")
 endif()

@@ -1,18 +1,62 @@
 #!/usr/bin/env perl
-# extract.pl README.md DIRECTORY: takes the C++ blocks out of README.md. An HTML comment before a block says what it is:
-#   <!-- snippet: program -->       a whole program: becomes DIRECTORY/program_<line>.cpp
+# extract.pl DIRECTORY PAGE...: takes the C++ blocks out of README.md and its like. An HTML comment before a block says
+# what it is:
+#   <!-- snippet: program -->       a whole program: becomes DIRECTORY/program_<page>_<line>.cpp
 #   <!-- snippet: declarations -->  at namespace scope, seen by what follows: goes into DIRECTORY/bodies.cpp
 #   <!-- snippet: body -->          and every other block: statements of a coroutine that has `io`, `state`, `pool` and
 #                                   the strings `document`, `block` and `json`: goes there too, a function each
-# Prints the names of the programs as a CMake list. The compiler reports errors at README.md's own lines.
+# An #include of the latter two goes to the top of bodies.cpp. Prints the names of the programs as a CMake list. The
+# compiler reports errors at the pages' own lines.
 use strict;
 use warnings;
+use File::Basename qw(basename);
 
-my ($readme, $directory) = @ARGV;
-open(my $in, '<', $readme) or die "$readme: $!\n";
+my ($directory, @pages) = @ARGV;
+my ($includes, $bodies, @programs) = ('', '');
 
-my ($kind, $block, $first, @programs) = ('body', undef, 0);
-my $bodies = <<'HEADER';
+sub write_file {
+  my ($path, $text) = @_;
+  open(my $out, '>', $path) or die "$path: $!\n";
+  print $out $text;
+  close($out) or die "$path: $!\n";
+}
+
+sub finish {
+  my ($page, $kind, $first, $block) = @_;
+  my $name = basename($page, '.md') =~ s/\W/_/gr . "_$first";
+  my $line = "#line $first \"$page\"\n";
+  if ($kind eq 'program') {
+    push @programs, "program_$name";
+    write_file("$directory/program_$name.cpp", "$line$block");
+    return;
+  }
+  $includes .= $1 while $block =~ s/^(#include [^\n]*\n)/\n/m;
+  if ($kind eq 'declarations') {
+    $bodies .= "$line$block\n";
+  } elsif ($kind eq 'body') {
+    $bodies .= "asio::awaitable<void> body_$name(asio::io_context& io, statehouse::AppState& state,\n"
+             . "    statehouse::Pool pool, std::string document, std::string block, std::string json) {\n"
+             . "$line$block\n  co_return;\n}\n\n";
+  } else {
+    die "$page:$first: unknown kind of snippet: $kind\n";
+  }
+}
+
+for my $page (@pages) {
+  open(my $in, '<', $page) or die "$page: $!\n";
+  my ($kind, $block, $first) = ('body', undef, 0);
+  while (my $line = <$in>) {
+    if (defined $block) {
+      if ($line !~ /^```\s*$/) { $block .= $line; next; }
+      finish($page, $kind, $first, $block);
+      ($kind, $block) = ('body', undef);
+    } elsif ($line =~ /^```cpp\s*$/) { $block = ''; $first = $. + 1; }
+    elsif ($line =~ /^<!--\s*snippet:\s*(\w+)\s*-->\s*$/) { $kind = $1; }
+  }
+  die "$page: a block is not closed\n" if defined $block;
+}
+
+write_file("$directory/bodies.cpp", $includes . <<'BEGIN' . $bodies . "}  // namespace\n");
 #include <boost/asio.hpp>
 #include <chrono>
 #include <cstdint>
@@ -28,38 +72,6 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
 namespace {
-HEADER
 
-sub finish {
-  my $text = "#line $first \"$readme\"\n$block";
-  if ($kind eq 'program') {
-    push @programs, "program_$first";
-    write_file("$directory/program_$first.cpp", $text);
-  } elsif ($kind eq 'declarations') {
-    $bodies .= "$text\n";
-  } elsif ($kind eq 'body') {
-    $bodies .= "asio::awaitable<void> body_$first(asio::io_context& io, statehouse::AppState& state,\n"
-             . "    statehouse::Pool pool, std::string document, std::string block, std::string json) {\n"
-             . "$text\n  co_return;\n}\n\n";
-  } else {
-    die "$readme:$first: unknown kind of snippet: $kind\n";
-  }
-}
-
-sub write_file {
-  my ($path, $text) = @_;
-  open(my $out, '>', $path) or die "$path: $!\n";
-  print $out $text;
-  close($out) or die "$path: $!\n";
-}
-
-while (my $line = <$in>) {
-  if (defined $block) {
-    if ($line =~ /^```\s*$/) { finish(); $block = undef; $kind = 'body'; }
-    else { $block .= $line; }
-  } elsif ($line =~ /^```cpp\s*$/) { $block = ''; $first = $. + 1; }
-  elsif ($line =~ /^<!--\s*snippet:\s*(\w+)\s*-->\s*$/) { $kind = $1; }
-}
-die "$readme: a block is not closed\n" if defined $block;
-write_file("$directory/bodies.cpp", "$bodies}  // namespace\n");
+BEGIN
 print join(';', @programs);
