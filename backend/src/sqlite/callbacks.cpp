@@ -9,7 +9,6 @@ namespace statehouse::detail {
 namespace {
 
 constexpr int steps_between_checks = 1000;  // virtual machine steps: some 10 to 50 microseconds
-constexpr auto busy_poll = std::chrono::milliseconds(1);
 
 }  // namespace
 
@@ -53,8 +52,7 @@ int Callbacks::on_busy(int attempt) noexcept {
   const auto now = interrupter.clock().now();
   if (attempt == 0) busy_since_ = now;
   if (interrupter.must_stop() || now - busy_since_ >= patience_) return 0;
-  // Somebody in another process holds the lock. A constant short delay has the shortest tail.
-  std::this_thread::sleep_for(busy_poll);
+  std::this_thread::sleep_for(busy_poll);  // somebody in another process holds the lock
   return 1;
 }
 

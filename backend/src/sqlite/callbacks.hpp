@@ -9,6 +9,9 @@
 
 namespace statehouse::detail {
 
+/// Between two tries for a lock that another process has. A constant short delay has the shortest tail.
+inline constexpr auto busy_poll = std::chrono::milliseconds(1);
+
 /// What SQLite asks while it works: may this statement do that, shall I go on, shall I wait for the lock. One object
 /// per connection, which outlives it, since SQLite asks until it is closed.
 class Callbacks {

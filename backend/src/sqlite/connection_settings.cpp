@@ -10,8 +10,6 @@
 namespace statehouse::detail {
 namespace {
 
-constexpr auto busy_poll = std::chrono::milliseconds(1);
-
 /// What PRAGMAs set per connection, and tell when asked.
 constexpr std::array per_connection{"analysis_limit",
                                     "automatic_index",
