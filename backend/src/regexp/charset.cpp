@@ -1,14 +1,12 @@
 #include "regexp/charset.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <numeric>
 #include <utility>
 #include <vector>
 
-#include "text/ascii.hpp"
-#include "text/unicode.hpp"
+#include "regexp/characters.hpp"
+#include "regexp/error.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -19,86 +17,6 @@ constexpr std::size_t max_atoms = 10'000;
 constexpr std::size_t max_terms = 256;
 /// Below what any property costs that has more than a handful of ranges; \w compiles to 1,400 instructions.
 constexpr std::size_t property_cost = 50;
-
-using Range = std::pair<char32_t, char32_t>;
-
-/// Rust's \w is Alphabetic, M, Nd, Pc and Join_Control. RE2 knows only the categories: Alphabetic is L, Nl, some of M,
-/// and these circled and squared letters. The joiners come first.
-constexpr std::array<Range, 5> word_beyond_categories{
-    {{0x200C, 0x200D}, {0x24B6, 0x24E9}, {0x1F130, 0x1F149}, {0x1F150, 0x1F169}, {0x1F170, 0x1F189}}};
-
-constexpr std::array<std::string_view, 14> posix_names{"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
-                                                       "lower", "print", "punct", "space", "upper", "word",  "xdigit"};
-
-/// The long names of the general categories, without what Rust ignores in a name. `C` is not among them: RE2's leaves
-/// out the unassigned characters.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 38> long_names{{
-    {"letter", "L"},
-    {"uppercaseletter", "Lu"},
-    {"lowercaseletter", "Ll"},
-    {"titlecaseletter", "Lt"},
-    {"modifierletter", "Lm"},
-    {"otherletter", "Lo"},
-    {"mark", "M"},
-    {"combiningmark", "M"},
-    {"nonspacingmark", "Mn"},
-    {"spacingmark", "Mc"},
-    {"enclosingmark", "Me"},
-    {"number", "N"},
-    {"decimalnumber", "Nd"},
-    {"digit", "Nd"},
-    {"letternumber", "Nl"},
-    {"othernumber", "No"},
-    {"punctuation", "P"},
-    {"punct", "P"},
-    {"connectorpunctuation", "Pc"},
-    {"dashpunctuation", "Pd"},
-    {"openpunctuation", "Ps"},
-    {"closepunctuation", "Pe"},
-    {"initialpunctuation", "Pi"},
-    {"finalpunctuation", "Pf"},
-    {"otherpunctuation", "Po"},
-    {"symbol", "S"},
-    {"mathsymbol", "Sm"},
-    {"currencysymbol", "Sc"},
-    {"modifiersymbol", "Sk"},
-    {"othersymbol", "So"},
-    {"separator", "Z"},
-    {"spaceseparator", "Zs"},
-    {"lineseparator", "Zl"},
-    {"paragraphseparator", "Zp"},
-    {"control", "Cc"},
-    {"cntrl", "Cc"},
-    {"format", "Cf"},
-    {"privateuse", "Co"},
-}};
-constexpr std::array<std::string_view, 6> visible_categories{"L", "M", "N", "P", "S", "Z"};
-
-bool is_ascii_alnum(char32_t c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-char upper(char c) noexcept {
-  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-}
-
-/// Without case, blanks, hyphens and underscores, which Rust ignores.
-std::string loose(std::string_view name) {
-  std::string result;
-  for (const char c : name)
-    if (c != ' ' && c != '-' && c != '_') result += ascii_lower(c);
-  return result;
-}
-
-/// "old italic" as RE2 writes it: "Old_Italic".
-std::string script_name(std::string_view name) {
-  std::string result;
-  for (const char c : name) {
-    const bool starts_word = result.empty() || result.back() == '_';
-    result += c == ' ' || c == '-' ? '_' : starts_word ? upper(c) : c;
-  }
-  return result;
-}
 
 std::string range_item(char32_t low, char32_t high) {
   std::string item;
@@ -151,55 +69,6 @@ CharSet CharSet::everything() {
   CharSet set;
   set.terms_.emplace();
   return set;
-}
-
-bool CharSet::is_posix(std::string_view name) noexcept {
-  return std::ranges::find(posix_names, name) != posix_names.end();
-}
-
-CharSet CharSet::posix(std::string_view name) {
-  return named(":" + std::string(name) + ":");
-}
-
-CharSet CharSet::digit() {
-  return named("Nd");
-}
-
-CharSet CharSet::space() {
-  CharSet set;
-  for (const auto& [low, high] : white_space) set.unite(caseless_range(low, high));
-  return set;
-}
-
-CharSet CharSet::word() {
-  CharSet set;
-  for (const char* category : {"L", "M", "Nd", "Nl", "Pc"}) set.unite(named(category));
-  for (const auto& [low, high] : word_beyond_categories) set.unite(caseless_range(low, high));
-  return set;
-}
-
-CharSet CharSet::property(std::string_view name) {
-  const std::size_t separator = name.find_first_of("=:");
-  const std::string kind = loose(name.substr(0, separator));
-  if (separator != name.npos && (kind == "gc" || kind == "generalcategory" || kind == "sc" || kind == "script"))
-    return property(name.substr(separator + 1));
-  const std::string key = loose(name);
-  if (key.empty()) throw RegexpError("empty Unicode class");
-  if (key == "any") return everything();
-  if (key == "ascii") return range(0, 0x7F);
-  if (key == "whitespace" || key == "space") return space();
-  if (key == "lc" || key == "casedletter") return named("Lu").unite(named("Ll")).unite(named("Lt"));
-  if (key == "c" || key == "other" || key == "cn" || key == "unassigned" || key == "assigned") {
-    CharSet set;
-    for (const std::string_view category : visible_categories) set.unite(named(std::string(category)));
-    if (key == "c" || key == "other") return set.negate();
-    for (const char* category : {"Cc", "Cf", "Co"}) set.unite(named(category));
-    return key == "assigned" ? set : set.negate();
-  }
-  const auto known = std::ranges::find(long_names, key, [](const auto& pair) { return pair.first; });
-  if (known != long_names.end()) return named(std::string(known->second));
-  if (!key.empty() && key.size() <= 2) return named(upper(key[0]) + key.substr(1));
-  return named(script_name(name));
 }
 
 CharSet& CharSet::unite(const CharSet& other) {
@@ -272,7 +141,7 @@ bool CharSet::is_ascii_case_pair() const noexcept {
   if (terms_.size() != 2 || terms_.begin()->size() != 1 || terms_.rbegin()->size() != 1) return false;
   const Atom &first = *terms_.begin()->begin(), &second = *terms_.rbegin()->begin();
   return !first.negated && !second.negated && first.low == first.high && second.low == second.high &&
-         is_ascii_alnum(first.low) && (first.low | 0x20) == second.low;
+         is_ascii_letter(first.low) && (first.low | 0x20) == second.low;
 }
 
 std::string CharSet::to_re2(bool ignore_case) const {
@@ -298,16 +167,6 @@ std::string CharSet::to_re2(bool ignore_case) const {
   if (plain.empty()) return "(?:" + alternatives + ")";
   plain = "[" + plain + "]";
   return alternatives.empty() ? plain : "(?:" + plain + "|" + alternatives + ")";
-}
-
-void append_literal(std::string& re2, char32_t c) {
-  if (is_ascii_alnum(c)) {
-    re2 += static_cast<char>(c);
-    return;
-  }
-  std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "\\x{%x}", static_cast<unsigned>(c));
-  re2 += text.data();
 }
 
 }  // namespace statehouse::detail

@@ -3,17 +3,9 @@
 #include <compare>
 #include <cstddef>
 #include <set>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 
 namespace statehouse::detail {
-
-/// A pattern that cannot be used; what() says why.
-class RegexpError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// A set of characters that RE2 can match. RE2 has neither nested brackets nor operations on them, but it has unions
 /// (`[ab]` and `a|b`) and negated unions. An intersection is a negated union of complements, so every set here is kept
@@ -21,16 +13,11 @@ class RegexpError : public std::runtime_error {
 class CharSet {
  public:
   static CharSet range(char32_t low, char32_t high);
+  /// A range that case folding leads neither into nor out of.
+  static CharSet caseless_range(char32_t low, char32_t high);
+  /// A class that RE2 knows: a property, such as "Nd", or an ASCII class in colons, such as ":alpha:".
+  static CharSet named(std::string name);
   static CharSet everything();
-  static bool is_posix(std::string_view name) noexcept;
-  /// The ASCII class `[:name:]`; `name` is one, such as "alpha".
-  static CharSet posix(std::string_view name);
-  /// What Rust's \d, \s and \w match.
-  static CharSet digit();
-  static CharSet space();
-  static CharSet word();
-  /// `\p{name}` for a general category or a script. A name that is neither is for RE2 to refuse.
-  static CharSet property(std::string_view name);
 
   CharSet& unite(const CharSet& other);
   /// Throws RegexpError if the result were unreasonably large.
@@ -62,13 +49,8 @@ class CharSet {
   bool is_ascii_case_pair() const noexcept;
 
   static CharSet of(Atom atom);
-  static CharSet named(std::string name);
-  static CharSet caseless_range(char32_t low, char32_t high);
 
   std::set<Term> terms_;  ///< A union; the empty one is nothing.
 };
-
-/// Appends `c` so that RE2 takes it literally, inside and outside brackets.
-void append_literal(std::string& re2, char32_t c);
 
 }  // namespace statehouse::detail

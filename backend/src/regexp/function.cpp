@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "regexp/charset.hpp"
+#include "regexp/error.hpp"
 #include "regexp/translator.hpp"
 #include "statehouse/error.hpp"
 #include "text/unicode.hpp"

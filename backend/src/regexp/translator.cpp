@@ -8,7 +8,10 @@
 #include <variant>
 #include <vector>
 
+#include "regexp/characters.hpp"
 #include "regexp/charset.hpp"
+#include "regexp/error.hpp"
+#include "regexp/named_classes.hpp"
 #include "regexp/writer.hpp"
 #include "text/unicode.hpp"
 
@@ -19,13 +22,6 @@ namespace {
 constexpr std::size_t max_bracket_depth = 250;
 /// Up to 1 ms of work each, so no more than 100 in a pattern.
 constexpr std::uint64_t set_operator_cost = 1000;
-
-bool is_digit(char32_t c) noexcept {
-  return c >= '0' && c <= '9';
-}
-bool is_letter(char32_t c) noexcept {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
 
 std::u32string decode(std::string_view text) {
   std::u32string result;
@@ -190,8 +186,8 @@ void Translator::group_name() {
   for (char32_t c = 0; c != '>';) {
     c = take("unclosed group name");
     const bool first = position_ == start + 1;
-    const bool fits =
-        is_letter(c) || c == '_' || c > 0x7F || (!first && (is_digit(c) || c == '.' || c == '[' || c == ']'));
+    const bool fits = is_ascii_letter(c) || c == '_' || c > 0x7F ||
+                      (!first && (is_ascii_digit(c) || c == '.' || c == '[' || c == ']'));
     if (!fits && (first || c != '>')) fail("invalid group name", start);
   }
   if (!names_.insert(pattern_.substr(start, position_ - start)).second) fail("duplicate group name", start);
@@ -267,7 +263,7 @@ std::uint32_t Translator::count() {
   blanks();
   const std::size_t start = position_;
   std::uint64_t value = 0;
-  for (; is_digit(peek()); skip_blanks()) {
+  for (; is_ascii_digit(peek()); skip_blanks()) {
     value = value * 10 + (pattern_[position_++] - U'0');
     if (value > UINT32_MAX) fail("a repetition count is too large", start);
   }
@@ -308,8 +304,8 @@ Translator::Escape Translator::escape() {
     case '>': fail("\\< and \\> are not supported (use \\b)", start);
     default: break;
   }
-  if (is_digit(c)) fail("backreferences are not supported", start);
-  if (c > 0x7F || is_letter(c)) fail("unknown escape sequence", start);
+  if (is_ascii_digit(c)) fail("backreferences are not supported", start);
+  if (c > 0x7F || is_ascii_letter(c)) fail("unknown escape sequence", start);
   return c;
 }
 
@@ -323,8 +319,8 @@ char32_t Translator::hex(std::size_t digits) {
     const char32_t c = take("unfinished hexadecimal escape");
     if (braced && read > 0 && c == '}') break;
     const char32_t lower = c | 0x20;
-    if (!is_digit(c) && (lower < 'a' || lower > 'f')) fail("invalid hexadecimal digit", position_ - 1);
-    value = value * 16 + (is_digit(c) ? c - U'0' : lower - U'a' + 10);
+    if (!is_ascii_digit(c) && (lower < 'a' || lower > 'f')) fail("invalid hexadecimal digit", position_ - 1);
+    value = value * 16 + (is_ascii_digit(c) ? c - U'0' : lower - U'a' + 10);
     if (value > 0x10FFFF) fail("this is not a Unicode character", start);
   }
   if (value >= 0xD800 && value <= 0xDFFF) fail("this is not a Unicode character", start);
@@ -343,21 +339,21 @@ CharSet Translator::property(bool negated) {
     skip_blanks();
     const char32_t c = take("unfinished Unicode class");
     if (braced && c == '}') break;
-    if (!is_letter(c) && !is_digit(c) &&
+    if (!is_ascii_letter(c) && !is_ascii_digit(c) &&
         (!braced || std::u32string_view(U" _-=:").find(c) == std::u32string_view::npos))
       fail("unknown Unicode class", start);
     name += static_cast<char>(c);
   }
-  CharSet set = CharSet::property(name);
+  CharSet set = property_class(name);
   return negated ? set.negate() : set;
 }
 
 CharSet Translator::perl_class(char32_t letter) {
   CharSet set;
   switch (letter | 0x20) {
-    case 'd': set = flags_.unicode ? CharSet::digit() : CharSet::posix("digit"); break;
-    case 's': set = flags_.unicode ? CharSet::space() : CharSet::posix("space"); break;
-    default: set = flags_.unicode ? CharSet::word() : CharSet::posix("word"); break;
+    case 'd': set = flags_.unicode ? digit_class() : detail::posix_class("digit"); break;
+    case 's': set = flags_.unicode ? space_class() : detail::posix_class("space"); break;
+    default: set = flags_.unicode ? word_class() : detail::posix_class("word"); break;
   }
   if (letter >= 'a') return set;
   require_unicode("a negated class");
@@ -369,7 +365,7 @@ Translator::Assertion Translator::word_boundary() {
   const std::size_t start = position_;
   if (eat(U"{")) {
     skip_blanks();
-    if (is_letter(peek()) || peek() == '-') fail("\\b{...} is not supported (use \\b)", start - 2);
+    if (is_ascii_letter(peek()) || peek() == '-') fail("\\b{...} is not supported (use \\b)", start - 2);
   }
   position_ = start;
   return {"\\b"};
@@ -422,10 +418,10 @@ std::optional<CharSet> Translator::posix_class() {
   if (eat(U"[:")) {
     const bool negated = eat(U"^");
     std::string name;
-    while (is_letter(peek())) name += static_cast<char>(pattern_[position_++]);
-    if (CharSet::is_posix(name) && eat(U":]")) {
+    while (is_ascii_letter(peek())) name += static_cast<char>(pattern_[position_++]);
+    if (is_posix_class(name) && eat(U":]")) {
       if (negated) require_unicode("a negated class");
-      CharSet set = CharSet::posix(name);
+      CharSet set = detail::posix_class(name);
       return negated ? set.negate() : set;
     }
   }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "regexp/characters.hpp"
+#include "regexp/error.hpp"
+
 namespace statehouse::detail {
 namespace {
 

@@ -7,8 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "regexp/charset.hpp"
-
 namespace statehouse::detail {
 
 /// Writes a pattern for RE2, atom by atom, within RE2's limits and ours. Throws RegexpError for what exceeds them.
