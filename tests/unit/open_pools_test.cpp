@@ -42,8 +42,10 @@ TEST_CASE("open pools: what is published is found by its name and no other, unti
   pools.withdraw("a");
   CHECK(pools.find("a") == nullptr);
   CHECK(pools.find("b") == b);
-  pools.withdraw_all();
+  pools.close();
   CHECK(pools.find("b") == nullptr);
+  pools.publish("late", a);
+  CHECK(pools.find("late") == nullptr);
 }
 
 TEST_CASE("open pools: more names than buckets") {

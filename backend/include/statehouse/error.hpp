@@ -39,17 +39,17 @@ enum class errc {
   file_replaced,            ///< The database file was moved, deleted or replaced while open.
   file_damaged,             ///< The check at startup has found damage in the file, which is left as it is.
   wal_unavailable,          ///< SQLite did not switch the database to write-ahead logging.
-  not_supported,            ///< The engine behind this database cannot do this, as `native()` on a database that is no file.
-  invalid_handle,           ///< The handle is empty: default-constructed, or moved from.
-  migration_source,         ///< The migrations cannot be read: bad name, bad content, duplicate version.
-  migration_refused,        ///< A transactional migration contains transaction control.
-  migration_dirty,          ///< A migration is recorded as started but not finished.
-  migration_missing,        ///< An applied migration is not among the known ones.
-  migration_mismatch,       ///< An applied migration's file has been changed since.
-  migration_failed,         ///< A migration's SQL failed; nothing of that migration was kept.
-  migration_target,         ///< A version that was asked for is not among the known or applied ones.
-  migration_order,          ///< Under `strict_order`: a pending migration is older than an applied one.
-  migration_recorded,       ///< A baseline is for a database without a record of migrations; this one has one.
+  not_supported,       ///< The engine behind this database cannot do this, as `native()` on a database that is no file.
+  invalid_handle,      ///< The handle is empty: default-constructed, or moved from.
+  migration_source,    ///< The migrations cannot be read: bad name, bad content, duplicate version.
+  migration_refused,   ///< A transactional migration contains transaction control.
+  migration_dirty,     ///< A migration is recorded as started but not finished.
+  migration_missing,   ///< An applied migration is not among the known ones.
+  migration_mismatch,  ///< An applied migration's file has been changed since.
+  migration_failed,    ///< A migration's SQL failed; nothing of that migration was kept.
+  migration_target,    ///< A version that was asked for is not among the known or applied ones.
+  migration_order,     ///< Under `strict_order`: a pending migration is older than an applied one.
+  migration_recorded,  ///< A baseline is for a database without a record of migrations; this one has one.
 };
 
 /// Classes of errors to compare with: `if (error.code() == condition::busy)`.

@@ -163,7 +163,7 @@ class SqlText {
 
 /// A statement verb that waits for its connection: owns the text and the values.
 template <class Verb, class... Args>
-struct StatementWork {
+struct StatementCall {
   SqlText sql;
   std::tuple<Args...> args;
 
@@ -177,7 +177,7 @@ struct StatementWork {
 template <class Verb, class... Args>
 auto make_statement(std::string_view sql, Args&&... args) {
   using Owned = std::tuple<decltype(to_owned(std::forward<Args>(args)))...>;
-  return StatementWork<Verb, decltype(to_owned(std::forward<Args>(args)))...>{
+  return StatementCall<Verb, decltype(to_owned(std::forward<Args>(args)))...>{
       SqlText(sql), Owned(to_owned(std::forward<Args>(args))...)};
 }
 

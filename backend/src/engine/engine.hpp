@@ -35,9 +35,8 @@ struct EngineFacts {
 
 /// One database, as whatever keeps it sees it: opens connections to it and looks after it between their operations.
 ///
-/// Thread-safety: what takes the writer is called by the thread that has it; `due`, `report_lost`, `facts` and
-/// `note_idle` by any, each by one at a time. Blocks; called on database threads only, but for `due`, `note_idle`,
-/// `report_lost` and `facts`.
+/// Thread-safety: what takes the writer is called by the thread that has it; `due`, `note_idle`, `loss` and `facts` by
+/// any, each by one at a time. Those four do not block; all others are called on database threads only.
 class Engine {
  public:
   virtual ~Engine() = default;

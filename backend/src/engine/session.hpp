@@ -124,11 +124,6 @@ class Session {
   Interrupter& interrupter() const noexcept { return *context_.interrupter; }
   spdlog::logger& logger() const noexcept { return *context_.logger; }
 
-  /// Throws when the engine has rolled the open transaction back by itself, as it may after some errors.
-  void require_transaction() const {
-    if (!in_transaction())
-      fail(errc::transaction_rolled_back, "SQLite has rolled the transaction back; nothing of it is kept", {});
-  }
   [[noreturn]] void fail(errc code, const std::string& message, std::string_view sql) const {
     throw Error(code, message, {context_.database, shorten(sql)});
   }
@@ -137,5 +132,11 @@ class Session {
   const SessionContext context_;
   SessionRules rules_;
 };
+
+/// Throws when the engine has rolled the open transaction back by itself, as it may after some errors.
+inline void require_transaction(const Session& session) {
+  if (!session.in_transaction())
+    session.fail(errc::transaction_rolled_back, "SQLite has rolled the transaction back; nothing of it is kept", {});
+}
 
 }  // namespace statehouse::detail

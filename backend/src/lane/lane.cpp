@@ -109,13 +109,14 @@ bool Lane::run_inline(Operation& operation) {
   return done;
 }
 
-/// Has a database thread come: to what waits on the slot's lease, or else to the queue.
+/// Has a database thread come: to what waits on the slot's lease, or else to the queue. The threads are there as long
+/// as a lane is not closed.
 void Lane::schedule(Slot& slot) {
   if (!slot.is(Slot::state::leased_waiting)) slot.enter(Slot::state::scheduled);
-  context_.executor.post([this, owner = context_.owner.lock(), &slot] { work(slot); });
+  context_.executor.post([this, owner = context_.owner.lock(), &slot] { serve(slot); });
 }
 
-void Lane::work(Slot& slot) {
+void Lane::serve(Slot& slot) {
   Operation* leased = nullptr;
   {
     std::lock_guard lock(mutex_);

@@ -14,9 +14,9 @@ namespace statehouse::detail {
 /// Connections of one kind and the operations that wait for them, first in, first out. What waits at the same moment
 /// and may share a transaction is run as a Batch; nothing waits for one to fill.
 ///
-/// Invariant: while a slot is idle, every operation that has not begun has a scheduled slot on its way. What is decided
-/// under the mutex and concerns others, their resumption for instance, is an `Afterwards`, carried out when the mutex
-/// is free again.
+/// Invariant: while a slot is idle, every operation that has not begun has a slot on its way: a scheduled one, or,
+/// where the idle one's connection cannot be opened, one that is at work. What is decided under the mutex and concerns
+/// others, their resumption for instance, is an `Afterwards`, carried out when the mutex is free again.
 ///
 /// Thread-safety: all functions may be called from any thread, but for `add` and `close_connections`. None runs an
 /// operation on the calling thread but `run_inline`. Lifetime: `context` and whoever owns both outlive what is posted,
@@ -61,7 +61,7 @@ class Lane final : public ReaderGate {
 
  private:
   // On a database thread.
-  void work(Slot& slot);
+  void serve(Slot& slot);
   void run_leased(Slot& slot, Operation& operation);
   Taken take_first(Slot& slot, BatchTerms& terms);
   Taken take_next(Slot& slot, const BatchTerms& terms);

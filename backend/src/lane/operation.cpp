@@ -74,7 +74,7 @@ void Operation::run_shared(Connection& connection) {
 }
 
 void Operation::run_leased(Connection& connection) {
-  if (request_.kind.keeps_connection) session_of(connection).require_transaction();
+  if (request_.kind.keeps_connection) require_transaction(session_of(connection));
   run(connection);
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr const char* empty_handle = " on an empty pool handle: take one from get_pool";
 
-/// An operation without work of its own: what counts is what surrounds it, and the lease that comes with it.
+/// An operation that does nothing of its own: what counts is what surrounds it, and the lease that comes with it.
 template <class Handle>
 asio::awaitable<Handle> hold(std::shared_ptr<detail::PoolCore> core, detail::Request request) {
   auto nothing = [](Connection&) {};

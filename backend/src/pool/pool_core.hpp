@@ -33,8 +33,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   /// A query on the calling thread, if a reader is idle; false when it has to be submitted.
   bool run_inline(Operation& operation);
 
-  /// Refuses everything from now on, with `error`; calls `on_closed` once, on a database thread, when all connections
-  /// are closed. Later calls are ignored.
+  /// Refuses everything from now on, with `error`; calls `on_closed` once when all connections are
+  /// closed: on a database thread, or within `close` or `close_now`. Later calls are ignored.
   void close(std::exception_ptr error, std::function<void()> on_closed);
   /// After `close`: stops what runs, rolls back, takes leases back.
   void interrupt() noexcept;

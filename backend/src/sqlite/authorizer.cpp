@@ -25,7 +25,8 @@ constexpr std::array<std::string_view, 14> harmless_with_value{
     "foreign_key_check", "user_version",     "application_id", "defer_foreign_keys"};
 /// They act even without an argument.
 constexpr std::array<std::string_view, 4> acting{"wal_checkpoint", "optimize", "incremental_vacuum", "shrink_memory"};
-/// The pool's promises rest on these: one writer, which alone checkpoints, in WAL mode; waits that end with the job.
+/// The pool's promises rest on these: one writer, which alone checkpoints, in WAL mode; waits that end with the
+/// operation.
 constexpr std::array<std::string_view, 7> guarded{"busy_timeout",   "journal_mode",   "locking_mode",
                                                   "query_only",     "trusted_schema", "wal_autocheckpoint",
                                                   "writable_schema"};

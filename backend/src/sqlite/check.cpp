@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/deadline.hpp"
 #include "engine/connection_access.hpp"
@@ -28,10 +29,13 @@ class ConstraintScope {
   }
   ~ConstraintScope() {
     const detail::Interrupter::Shield shield(session_.interrupter());
+    // Also where SQLite has rolled back what the check ran in, for want of memory or a disk.
+    const bool expected = std::exchange(session_.rules().expects_transaction, false);
     try {
       ignore(outer_);
     } catch (const Error&) {  // it has taken effect when it was compiled
     }
+    session_.rules().expects_transaction = expected;
   }
   ConstraintScope(const ConstraintScope&) = delete;
   ConstraintScope& operator=(const ConstraintScope&) = delete;

@@ -19,7 +19,7 @@ void ControlStatements::run(control which) {
   int result = SQLITE_OK;
   if (statement == nullptr)
     result = sqlite3_prepare_v3(handle_.get(), texts[index], -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-  if (result == SQLITE_OK) result = sqlite3_step(statement);
+  if (result == SQLITE_OK) result = handle_.callbacks().step(statement);
   sqlite3_reset(statement);
   if (result != SQLITE_DONE) handle_.fail(result, texts[index]);
 }

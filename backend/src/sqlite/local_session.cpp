@@ -41,7 +41,7 @@ LocalSession::~LocalSession() {
 }
 
 StatementPtr LocalSession::prepare(std::string_view sql) {
-  if (rules().expects_transaction) require_transaction();
+  if (rules().expects_transaction) require_transaction(*this);
   LocalStatement* const cached = cache_->check_out(sql);
   LocalStatement* const statement = cached != nullptr ? cached : compile(sql);
   StatementPtr result(statement);
@@ -67,6 +67,7 @@ LocalStatement* LocalSession::compile(std::string_view sql) {
     more = second != nullptr;
     sqlite3_finalize(second);
   } catch (const Error&) {  // not even valid: certainly a second statement
+    handle_->throw_if_stopped(sql);
     more = true;
   }
   if (more)
@@ -84,8 +85,8 @@ std::uint64_t LocalSession::take_compiled() noexcept {
 }
 
 std::size_t LocalSession::run_next(const std::string& script, std::size_t at) {
-  if (rules().expects_transaction) require_transaction();
-  handle_->throw_if_stopped({});
+  if (rules().expects_transaction) require_transaction(*this);
+  handle_->throw_if_stopped(std::string_view(script).substr(at));
   callbacks_.forget_refusal();
   // SQLite reads without copying only what ends with a NUL: with a length, each statement would copy the whole rest.
   const char* const text = script.c_str() + at;
@@ -121,7 +122,7 @@ bool LocalSession::try_begin(transaction_kind kind) noexcept {
 
 void LocalSession::commit() {
   const Interrupter::Shield shield(interrupter());
-  require_transaction();
+  require_transaction(*this);
   try {
     const PermissionScope scope(*this, permission::unrestricted);
     controls_->run(control::commit);
@@ -150,10 +151,12 @@ void LocalSession::savepoint(savepoint_step step) {
   if (step == savepoint_step::rollback) {
     controls_->run(control::rollback_to_savepoint);
   } else {
-    if (rules().expects_transaction) require_transaction();
+    if (rules().expects_transaction) require_transaction(*this);
     handle_->throw_if_stopped({});
   }
-  controls_->run(step == savepoint_step::begin ? control::savepoint : control::release_savepoint);
+  if (step == savepoint_step::begin) return controls_->run(control::savepoint);
+  const Interrupter::Shield shield(interrupter());  // the outermost one commits
+  controls_->run(control::release_savepoint);
 }
 
 bool LocalSession::has_deferred_violation() const noexcept {

@@ -19,6 +19,23 @@ constexpr auto warn_interval = std::chrono::minutes(1);
 constexpr int quiet_checks = 5;
 constexpr int frame_header = 24;
 
+/// Readers held back, until the end of the scope.
+class Gap {
+ public:
+  explicit Gap(ReaderGate* readers) : readers_(readers), free_(readers == nullptr || readers->hold_back(reader_gap)) {}
+  ~Gap() {
+    if (readers_ != nullptr) readers_->open_again();
+  }
+  Gap(const Gap&) = delete;
+  Gap& operator=(const Gap&) = delete;
+  /// None of them runs.
+  bool free() const noexcept { return free_; }
+
+ private:
+  ReaderGate* const readers_;
+  const bool free_;
+};
+
 }  // namespace
 
 void WalKeeper::attach(LocalSession& writer) {
@@ -41,16 +58,19 @@ void WalKeeper::keep(WriteAheadLog& log, ReaderGate* readers) {
   auto result = log.checkpoint(false);
   if (over_limit(result.frames)) {
     std::vector<Holder> in_the_way;
-    const bool gap = readers == nullptr || readers->hold_back(reader_gap);
-    if (gap) {
-      result = log.checkpoint(true);
-    } else {
-      in_the_way = readers->holders();
-      std::erase_if(in_the_way, [](const Holder& holder) { return !holder.running; });
+    bool free = false;
+    {
+      const Gap gap(readers);
+      free = gap.free();
+      if (free) {
+        result = log.checkpoint(true);
+      } else {
+        in_the_way = readers->holders();
+        std::erase_if(in_the_way, [](const Holder& holder) { return !holder.running; });
+      }
     }
-    if (readers != nullptr) readers->open_again();
-    // Without a gap and without a reader: the last one has just come to its end.
-    if (over_limit(result.frames) && (gap || !in_the_way.empty())) warn(result.frames, in_the_way);
+    // Not free and without a reader: the last one has just come to its end.
+    if (over_limit(result.frames) && (free || !in_the_way.empty())) warn(result.frames, in_the_way);
   }
   note(result);
 }

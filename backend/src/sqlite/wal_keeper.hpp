@@ -15,8 +15,7 @@ struct LocalEngineConfig;
 /// callers have heard of their commits: a checkpoint costs two syncs, and only the writes that follow wait for it.
 ///
 /// - Every 32 MiB, or half of the soft limit if that is less, the log is moved into the database. If no reader is in
-/// the
-///   way, the next commit starts the log anew.
+///   the way, the next commit starts the log anew.
 /// - Readers that take turns without a break never let that happen. Over the soft limit they are held back for a
 ///   moment, and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the log.
 /// - When nothing was written for a while the log is cut as well, see `note_idle`.

@@ -39,6 +39,7 @@ std::shared_ptr<PoolCore> OpenPools::find(std::string_view name) const noexcept 
 void OpenPools::publish(std::string_view name, const std::shared_ptr<PoolCore>& pool) {
   auto node = std::make_unique<Node>();
   node->name = name;
+  node->open.store(!closed_, std::memory_order_relaxed);
   for (auto& owner : node->pool) owner = std::shared_ptr<PoolCore>(std::make_shared<Owner>(pool), pool.get());
   auto& head = heads_[bucket_of(name)];
   node->next = head.load(std::memory_order_relaxed);
@@ -49,7 +50,8 @@ void OpenPools::withdraw(std::string_view name) noexcept {
   if (Node* const node = node_of(name)) node->open.store(false, std::memory_order_release);
 }
 
-void OpenPools::withdraw_all() noexcept {
+void OpenPools::close() noexcept {
+  closed_ = true;
   for (const auto& head : heads_)
     for (Node* node = head.load(std::memory_order_relaxed); node != nullptr; node = node->next)
       node->open.store(false, std::memory_order_release);

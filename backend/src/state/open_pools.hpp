@@ -29,7 +29,8 @@ class OpenPools {
   /// One thread at a time; a name once only.
   void publish(std::string_view name, const std::shared_ptr<PoolCore>& pool);
   void withdraw(std::string_view name) noexcept;
-  void withdraw_all() noexcept;
+  /// Withdraws all, and what is published from now on is not found.
+  void close() noexcept;
 
  private:
   static constexpr std::size_t owners = 8;
@@ -45,6 +46,7 @@ class OpenPools {
   Node* node_of(std::string_view name) const noexcept;
 
   std::array<std::atomic<Node*>, buckets> heads_{};
+  bool closed_ = false;
 };
 
 }  // namespace statehouse::detail

@@ -173,8 +173,11 @@ std::shared_ptr<ShutdownRun> Registry::shut_down(ShutdownOptions options) {
     if (first) {
       // Before anybody can hear of it: whoever has been refused finds nothing open.
       shutdown_ = std::make_shared<ShutdownRun>(surroundings_->config.clock, all());
+      {
+        std::lock_guard one_at_a_time(surroundings_->publishing);
+        surroundings_->open_pools.close();
+      }
       shutdown_->refuse();
-      surroundings_->open_pools.withdraw_all();
       surroundings_->maintenance->stop();
     }
     run = shutdown_;

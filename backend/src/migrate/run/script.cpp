@@ -160,7 +160,8 @@ void check_foreign_keys(Connection& connection, const Migration& migration) {
 void fail_migration(const Session& session, const Migration& migration, const std::string& what, const Error& error) {
   const int code = error.code().value();
   const bool refused = error.code().category() == sqlite_category();
-  std::string reason = refused ? session.last_error().text : error.code().message();
+  const LastError& last = session.last_error();
+  std::string reason = refused && last.code == code ? last.text : error.code().message();
   // Only a COMMIT comes here with a foreign key.
   if (refused && code == SQLITE_CONSTRAINT_FOREIGNKEY) reason += ", a deferred one is still violated";
   reason = what + ": " + reason;
