@@ -1,38 +1,8 @@
-// In an executable of its own: it replaces operator new.
+// In an executable of its own: allocations.cpp replaces operator new.
 #include <boost/asio/post.hpp>
-#include <cstdlib>
-#include <new>
 
+#include "../../tools/bench/allocations.hpp"
 #include "state_support.hpp"
-
-namespace {
-thread_local std::size_t allocations = 0;
-
-void* allocate(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size != 0 ? size : 1)) return memory;
-  throw std::bad_alloc();
-}
-}  // namespace
-
-void* operator new(std::size_t size) {
-  return allocate(size);
-}
-void* operator new[](std::size_t size) {
-  return allocate(size);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
 
 namespace statehouse::test {
 namespace {
@@ -43,19 +13,19 @@ TEST_CASE("get_pool: on an open database it allocates nothing and does not suspe
   app.open("context");
   app.open("another");
   const DbInstances& databases = app.state->db_instances;
-  std::size_t allocated = 0;
+  std::uint64_t allocated = 0;
   bool others_ran = false;
   bool overtaken = true;
   const auto handler = [&]() -> asio::awaitable<void> {
     // Asio keeps the memory of finished coroutine frames for the next ones.
     for (int i = 0; i < 3; ++i) co_await databases.get_pool("context");
     asio::post(app.io, [&] { others_ran = true; });
-    const std::size_t before = allocations;
+    const bench::AllocationCount count;
     for (int i = 0; i < calls; ++i) {
       const Pool pool = co_await databases.get_pool(i % 2 == 0 ? "context" : "another.db");
       if (pool.name().empty()) co_return;
     }
-    allocated = allocations - before;
+    allocated = count.value();
     overtaken = others_ran;
   };
   app.run(handler);
@@ -67,10 +37,10 @@ TEST_CASE("get_pool: on an open database it allocates nothing and does not suspe
 TEST_CASE("try_get_pool: allocates nothing on an open database") {
   SteppedApp app;
   app.open("context");
-  const std::size_t before = allocations;
+  const bench::AllocationCount count;
   std::size_t found = 0;
   for (int i = 0; i < 1000; ++i) found += app.state->db_instances.try_get_pool("context") ? 1 : 0;
-  CHECK(allocations - before == 0);
+  CHECK(count.value() == 0);
   CHECK(found == 1000);
 }
 
