@@ -9,15 +9,15 @@
 
 namespace statehouse::test {
 
-/// The Error that `f` throws; the test fails when it throws none.
-template <class F>
-Error error_of(F&& f) {
+/// The Error, or the `Kind` of it, that `f` throws; the test fails when it throws none.
+template <class Kind = Error, class F>
+Kind error_of(F&& f) {
   try {
     std::forward<F>(f)();
-  } catch (const Error& error) {
+  } catch (const Kind& error) {
     return error;
   }
-  FAIL("no Error was thrown");
+  FAIL("no such error was thrown");
   throw std::logic_error("unreachable");
 }
 

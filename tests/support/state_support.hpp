@@ -27,21 +27,12 @@
 
 #include "async_fixture.hpp"
 #include "error_of.hpp"
+#include "migrator_of.hpp"
 #include "open_session.hpp"
-#include "statehouse/migrator.hpp"
 
 namespace statehouse::test {
 
 using namespace std::chrono_literals;
-
-/// A migrator of these scripts, versions 1, 2, ...
-inline Migrator migrations(std::initializer_list<std::string_view> scripts, MigratorOptions options = {}) {
-  std::vector<std::string> names;
-  for (std::size_t i = 1; i <= scripts.size(); ++i) names.push_back(std::to_string(i) + "_step.sql");
-  std::vector<EmbeddedFile> files;
-  for (std::size_t i = 0; const std::string_view script : scripts) files.push_back({names[i++], script});
-  return Migrator::from_files(files).with_options(std::move(options));
-}
 
 /// Never ends by itself; SQLite's progress handler is called all along.
 constexpr std::string_view endless =

@@ -9,40 +9,30 @@
 #include <vector>
 
 #include "child_process.hpp"
+#include "error_of.hpp"
+#include "migrator_of.hpp"
 #include "open_session.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
 #include "temp_dir.hpp"
 
 using namespace statehouse;
+using test::contains;
+using test::error_of;
+using test::migrator_of;
 
 /// What a person reads, and what a program can ask, when something is wrong with migrations.
 namespace {
 
-Migrator set_of(std::initializer_list<EmbeddedFile> files) {
-  return Migrator::from_files({files.begin(), files.size()});
-}
-
-template <class Action>
-MigrationError error_of(Action&& action) {
-  try {
-    action();
-  } catch (const MigrationError& error) {
-    return error;
-  }
-  FAIL("no MigrationError was thrown");
-  throw std::logic_error("unreachable");
-}
-
 MigrationError error_of_run(Connection& db, std::initializer_list<EmbeddedFile> files) {
-  return error_of([&] { set_of(files).run(db); });
+  return error_of<MigrationError>([&] { migrator_of(files).run(db); });
 }
 
 void check_text(const MigrationError& error, std::initializer_list<std::string_view> parts) {
   for (const auto part : parts) {
     INFO(error.what());
     INFO(part);
-    CHECK(std::string_view(error.what()).find(part) != std::string_view::npos);
+    CHECK(contains(error.what(), part));
   }
 }
 
@@ -50,7 +40,7 @@ void check_text(const MigrationError& error, std::initializer_list<std::string_v
 struct Applied {
   test::Fixture fixture;
   Connection db = fixture.open();
-  Applied() { set_of({{"2_b.sql", "CREATE TABLE b(x);\n"}}).run(db); }
+  Applied() { migrator_of({{"2_b.sql", "CREATE TABLE b(x);\n"}}).run(db); }
 };
 
 }  // namespace
@@ -88,13 +78,13 @@ TEST_CASE("migration errors: a mismatch names what differs, where that is only l
     CHECK(error.version() == 2);
     CHECK(error.file() == "2_b.sql");
     check_text(error, {"database 'test'", "migration 2 'b' (2_b.sql)", difference, "Restore the file",
-                       to_hex(set_of({{"2_b.sql", content}}).migrations()[0].checksum),
-                       to_hex(set_of({{"2_b.sql", "CREATE TABLE b(x);\n"}}).migrations()[0].checksum)});
+                       to_hex(migrator_of({{"2_b.sql", content}}).migrations()[0].checksum),
+                       to_hex(migrator_of({{"2_b.sql", "CREATE TABLE b(x);\n"}}).migrations()[0].checksum)});
   }
 }
 
 TEST_CASE("migration errors: a duplicate names the version and both files") {
-  const auto error = error_of([] { set_of({{"7_a.sql", ""}, {"07_b.sql", ""}}); });
+  const auto error = error_of<MigrationError>([] { migrator_of({{"7_a.sql", ""}, {"07_b.sql", ""}}); });
   CHECK(error.code() == errc::migration_source);
   CHECK(error.version() == 7);
   CHECK(error.file() == "7_a.sql");
@@ -124,7 +114,7 @@ TEST_CASE("migration errors: bad content names file and line") {
   using namespace std::string_view_literals;
   for (const auto& [content, what] : {std::pair("SELECT 1;\n\0"sv, "a NUL byte in line 2"sv),
                                       std::pair("SELECT 1;\n\n\xFF"sv, "not UTF-8 in line 3"sv)}) {
-    const auto error = error_of([&] { set_of({{"7_a.sql", content}}); });
+    const auto error = error_of<MigrationError>([&] { migrator_of({{"7_a.sql", content}}); });
     CHECK(error.code() == errc::migration_source);
     CHECK(error.version() == 7);
     CHECK(error.file() == "7_a.sql");
@@ -164,11 +154,11 @@ TEST_CASE("migration errors: a failed statement names file, line, statement, SQL
 
 TEST_CASE("migration errors: an unknown or passed target is named") {
   Applied applied;
-  const auto migrator = set_of({{"1_a.sql", ""}, {"2_b.sql", "CREATE TABLE b(x);\n"}});
-  const auto unknown = error_of([&] { migrator.run_to(applied.db, 5); });
+  const auto migrator = migrator_of({{"1_a.sql", ""}, {"2_b.sql", "CREATE TABLE b(x);\n"}});
+  const auto unknown = error_of<MigrationError>([&] { migrator.run_to(applied.db, 5); });
   CHECK(unknown.code() == errc::migration_target);
   CHECK(unknown.version() == 5);
-  const auto passed = error_of([&] { migrator.run_to(applied.db, 1); });
+  const auto passed = error_of<MigrationError>([&] { migrator.run_to(applied.db, 1); });
   CHECK(passed.code() == errc::migration_target);
   CHECK(passed.version() == 1);
   check_text(passed, {"2 is applied already", "undo"});
@@ -176,8 +166,8 @@ TEST_CASE("migration errors: an unknown or passed target is named") {
 
 TEST_CASE("migration errors: undo of a set that lacks an applied version is told, unless missing ones are ignored") {
   Applied applied;
-  const auto migrator = set_of({{"1_a.up.sql", ""}, {"1_a.down.sql", ""}});
-  CHECK(error_of([&] { migrator.undo(applied.db, 0); }).code() == errc::migration_missing);
+  const auto migrator = migrator_of({{"1_a.up.sql", ""}, {"1_a.down.sql", ""}});
+  CHECK(error_of<MigrationError>([&] { migrator.undo(applied.db, 0); }).code() == errc::migration_missing);
   const auto lenient = migrator.with_options({.ignore_missing = true});
   CHECK(lenient.run(applied.db).versions == std::vector<std::int64_t>{1});
   CHECK(lenient.undo(applied.db, -100).versions == std::vector<std::int64_t>{1});

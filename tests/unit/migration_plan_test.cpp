@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "error_of.hpp"
+#include "migrator_of.hpp"
 #include "open_session.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
@@ -15,14 +16,11 @@ using namespace statehouse;
 using test::code_of;
 using test::contains;
 using test::error_of;
+using test::migrator_of;
 using test::session;
 using Versions = std::vector<std::int64_t>;
 
 namespace {
-
-Migrator set_of(std::initializer_list<EmbeddedFile> files) {
-  return Migrator::from_files({files.begin(), files.size()});
-}
 
 Versions versions(const std::vector<PlannedMigration>& plan) {
   Versions result;
@@ -51,7 +49,8 @@ constexpr auto first_down = EmbeddedFile{"1_a.down.sql", "DROP TABLE a;"};
 
 TEST_CASE("plan: on a fresh database it names everything in order, and creates nothing") {
   Connection db(":memory:");
-  const auto migrator = set_of({first_file, first_down, {"2_b.sql", "PRAGMA foreign_keys=OFF; CREATE TABLE b(x);"}});
+  const auto migrator =
+      migrator_of({first_file, first_down, {"2_b.sql", "PRAGMA foreign_keys=OFF; CREATE TABLE b(x);"}});
   const auto plan = migrator.plan(db);
   CHECK(versions(plan) == Versions{1, 2});
   CHECK_FALSE(plan[0].foreign_keys_off);
@@ -63,7 +62,7 @@ TEST_CASE("plan: on a fresh database it names everything in order, and creates n
 
 TEST_CASE("plan: it says what run, run_to and undo then do") {
   Connection db(":memory:");
-  const auto migrator = set_of({first_file, first_down, {"2_b.sql", "CREATE TABLE b(x);"}, {"3_c.sql", ""}});
+  const auto migrator = migrator_of({first_file, first_down, {"2_b.sql", "CREATE TABLE b(x);"}, {"3_c.sql", ""}});
   CHECK(versions(migrator.plan(db, 2)) == Versions{1, 2});
   CHECK(migrator.run_to(db, 2).versions == Versions{1, 2});
   CHECK(versions(migrator.plan(db)) == Versions{3});
@@ -79,7 +78,7 @@ TEST_CASE("plan: it says what run, run_to and undo then do") {
 TEST_CASE("plan: it fails as the run would, and changes nothing") {
   const test::TempDir dir;
   Connection db(dir / "a.db");
-  set_of({first_file, {"2_b.sql", ""}}).run(db);
+  migrator_of({first_file, {"2_b.sql", ""}}).run(db);
   const std::string before = bookkeeping(db);
   const auto both = [&](const Migrator& migrator, errc code) {
     CHECK(code_of([&] { migrator.plan(db); }) == code);
@@ -87,30 +86,31 @@ TEST_CASE("plan: it fails as the run would, and changes nothing") {
     CHECK(bookkeeping(db) == before);
   };
   SECTION("mismatch") {
-    both(set_of({{"1_a.up.sql", "CREATE TABLE other(x);"}, {"2_b.sql", ""}, {"3_c.sql", ""}}),
+    both(migrator_of({{"1_a.up.sql", "CREATE TABLE other(x);"}, {"2_b.sql", ""}, {"3_c.sql", ""}}),
          errc::migration_mismatch);
   }
   SECTION("missing") {
-    both(set_of({first_file, {"3_c.sql", ""}}), errc::migration_missing);
-    CHECK(code_of([&] { set_of({first_file}).plan_undo(db, 0); }) == errc::migration_missing);
+    both(migrator_of({first_file, {"3_c.sql", ""}}), errc::migration_missing);
+    CHECK(code_of([&] { migrator_of({first_file}).plan_undo(db, 0); }) == errc::migration_missing);
   }
   SECTION("refused") {
-    both(set_of({first_file, {"2_b.sql", ""}, {"3_c.sql", "CREATE TABLE c(x);\nCOMMIT;"}}), errc::migration_refused);
+    both(migrator_of({first_file, {"2_b.sql", ""}, {"3_c.sql", "CREATE TABLE c(x);\nCOMMIT;"}}),
+         errc::migration_refused);
   }
   SECTION("dirty") {
     db.execute("UPDATE _sqlx_migrations SET success = 0 WHERE version = 2");
-    const auto migrator = set_of({first_file, {"2_b.sql", ""}});
+    const auto migrator = migrator_of({first_file, {"2_b.sql", ""}});
     CHECK(code_of([&] { migrator.plan(db); }) == errc::migration_dirty);
     CHECK(code_of([&] { migrator.plan_undo(db, 0); }) == errc::migration_dirty);
   }
   SECTION("target") {
-    const auto migrator = set_of({first_file, {"2_b.sql", ""}});
+    const auto migrator = migrator_of({first_file, {"2_b.sql", ""}});
     CHECK(code_of([&] { migrator.plan(db, 1); }) == errc::migration_target);
     CHECK(code_of([&] { migrator.plan(db, 9); }) == errc::migration_target);
   }
   SECTION("inside a transaction") {
     session(db).begin(detail::transaction_kind::deferred);
-    CHECK(code_of([&] { set_of({first_file}).plan(db); }) == errc::operation_in_progress);
+    CHECK(code_of([&] { migrator_of({first_file}).plan(db); }) == errc::operation_in_progress);
     session(db).rollback();
   }
 }
@@ -120,15 +120,15 @@ TEST_CASE("plan: it needs no write lock, and outlives its migrator") {
   Connection db(dir / "a.db");
   test::Stranger stranger(dir / "a.db");
   stranger.execute("BEGIN IMMEDIATE");
-  const auto plan = set_of({first_file}).plan(db);
+  const auto plan = migrator_of({first_file}).plan(db);
   REQUIRE(plan.size() == 1);
   CHECK(plan[0].migration->sql == first_file.content);
 }
 
 TEST_CASE("strict order: a pending version below an applied one is an error before anything is applied") {
   Connection db(":memory:");
-  set_of({{"5_a.sql", ""}}).run(db);
-  const auto migrator = set_of({{"3_old.sql", "CREATE TABLE old(x);"}, {"5_a.sql", ""}, {"7_b.sql", ""}});
+  migrator_of({{"5_a.sql", ""}}).run(db);
+  const auto migrator = migrator_of({{"3_old.sql", "CREATE TABLE old(x);"}, {"5_a.sql", ""}, {"7_b.sql", ""}});
   const auto strict = migrator.with_options({.strict_order = true});
   const std::string before = bookkeeping(db);
 
@@ -154,7 +154,7 @@ TEST_CASE("strict order: what another process has applied meanwhile counts") {
   const test::TempDir dir;
   const auto file = dir / "a.db";
   Connection db(file);
-  const auto others = set_of({{"1_a.sql", ""}, {"3_c.sql", ""}});
+  const auto others = migrator_of({{"1_a.sql", ""}, {"3_c.sql", ""}});
   MigratorOptions options{.ignore_missing = true, .strict_order = true};
   options.on_progress = [&](const MigrationProgress& progress) {
     if (progress.migration.version != 1) return;
@@ -162,7 +162,7 @@ TEST_CASE("strict order: what another process has applied meanwhile counts") {
     others.run(other);
   };
   const auto error = error_of([&] {
-    set_of({{"1_a.sql", ""}, {"2_b.sql", ""}}).with_options(std::move(options)).run(db);
+    migrator_of({{"1_a.sql", ""}, {"2_b.sql", ""}}).with_options(std::move(options)).run(db);
   });
   CHECK(error.code() == errc::migration_order);
   CHECK(db.query_all<std::int64_t>("SELECT version FROM _sqlx_migrations ORDER BY version") == Versions{1, 3});
@@ -170,8 +170,8 @@ TEST_CASE("strict order: what another process has applied meanwhile counts") {
 
 TEST_CASE("ignored characters: they are left out of checksums, and only there") {
   Connection db(":memory:");
-  const auto dos = set_of({{"1_a.sql", "CREATE TABLE a(x);\r\nINSERT INTO a VALUES ('\r');\r\n"}});
-  const auto unix = set_of({{"1_a.sql", "CREATE TABLE a(x);\nINSERT INTO a VALUES ('');\n"}});
+  const auto dos = migrator_of({{"1_a.sql", "CREATE TABLE a(x);\r\nINSERT INTO a VALUES ('\r');\r\n"}});
+  const auto unix = migrator_of({{"1_a.sql", "CREATE TABLE a(x);\nINSERT INTO a VALUES ('');\n"}});
   const MigratorOptions options{.ignored_characters = U"\r"};
   CHECK(dos.migrations()[0].checksum != unix.migrations()[0].checksum);
   // sqlx's: the file without these characters, hashed as it stands.
@@ -186,15 +186,15 @@ TEST_CASE("ignored characters: they are left out of checksums, and only there") 
 }
 
 TEST_CASE("ignored characters: those beyond ASCII count as characters, not as bytes") {
-  const auto one = set_of({{"1_a.sql", "-- caf\xC3\xA9\xE2\x80\x8B \xC3\xA8"}});
-  const auto other = set_of({{"1_a.sql", "-- caf\xC3\xA9 \xC3\xA8"}});
+  const auto one = migrator_of({{"1_a.sql", "-- caf\xC3\xA9\xE2\x80\x8B \xC3\xA8"}});
+  const auto other = migrator_of({{"1_a.sql", "-- caf\xC3\xA9 \xC3\xA8"}});
   const MigratorOptions options{.ignored_characters = U"\u200B"};
   CHECK(one.with_options(options).migrations()[0].checksum == other.migrations()[0].checksum);
 }
 
 TEST_CASE("ignored characters: a checksum recorded before they were ignored is told apart from a change") {
   Connection db(":memory:");
-  const auto migrator = set_of({{"1_a.sql", "CREATE TABLE a(x);\r\n"}});
+  const auto migrator = migrator_of({{"1_a.sql", "CREATE TABLE a(x);\r\n"}});
   migrator.run(db);
   const auto error = error_of([&] { migrator.with_options({.ignored_characters = U"\r"}).run(db); });
   INFO(error.what());
@@ -204,7 +204,7 @@ TEST_CASE("ignored characters: a checksum recorded before they were ignored is t
 
 TEST_CASE("status: it says when, how long and whether there is a way back") {
   Connection db(":memory:");
-  const auto migrator = set_of({first_file, first_down, {"2_b.sql", ""}, {"3_c.sql", ""}});
+  const auto migrator = migrator_of({first_file, first_down, {"2_b.sql", ""}, {"3_c.sql", ""}});
   migrator.run_to(db, 2);
   db.execute("UPDATE _sqlx_migrations SET installed_on = '2025-01-02 03:04:05', execution_time = 42 WHERE version = 1");
   db.execute("UPDATE _sqlx_migrations SET execution_time = -1 WHERE version = 2");

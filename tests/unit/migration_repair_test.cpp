@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "error_of.hpp"
+#include "migrator_of.hpp"
 #include "open_session.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
@@ -13,14 +14,11 @@ using namespace statehouse;
 using test::code_of;
 using test::contains;
 using test::error_of;
+using test::migrator_of;
 using test::session;
 using Versions = std::vector<std::int64_t>;
 
 namespace {
-
-Migrator set_of(std::initializer_list<EmbeddedFile> files) {
-  return Migrator::from_files({files.begin(), files.size()});
-}
 
 std::vector<std::string> rows(Connection& db) {
   return db.query_all<std::string>(
@@ -32,10 +30,10 @@ std::vector<std::string> rows(Connection& db) {
 
 TEST_CASE("repair: a changed and an unfinished version are recorded as their files are, and nothing else is touched") {
   Connection db(":memory:");
-  set_of({{"1_a.sql", "CREATE TABLE a(x);"}, {"2_b.sql", ""}, {"3_c.sql", ""}}).run(db);
+  migrator_of({{"1_a.sql", "CREATE TABLE a(x);"}, {"2_b.sql", ""}, {"3_c.sql", ""}}).run(db);
   db.execute("UPDATE _sqlx_migrations SET success = 0 WHERE version = 3");
   const auto before = rows(db);
-  const auto migrator = set_of({{"1_new_name.sql", "CREATE TABLE a (x);"}, {"2_b.sql", ""}, {"3_c.sql", ""}});
+  const auto migrator = migrator_of({{"1_new_name.sql", "CREATE TABLE a (x);"}, {"2_b.sql", ""}, {"3_c.sql", ""}});
 
   const Versions versions{3, 1, 2, 1};
   const auto planned = migrator.plan_repair(db, versions);
@@ -63,8 +61,8 @@ TEST_CASE("repair: a changed and an unfinished version are recorded as their fil
 
 TEST_CASE("repair: one version that cannot be repaired leaves all as they are, and the error says what to do") {
   Connection db(":memory:");
-  set_of({{"1_a.sql", ""}, {"2_gone.sql", ""}}).run(db);
-  const auto migrator = set_of({{"1_a.sql", "-- changed"}, {"2_gone.down.sql", ""}, {"3_new.sql", ""}});
+  migrator_of({{"1_a.sql", ""}, {"2_gone.sql", ""}}).run(db);
+  const auto migrator = migrator_of({{"1_a.sql", "-- changed"}, {"2_gone.down.sql", ""}, {"3_new.sql", ""}});
   const auto before = rows(db);
   const auto refused = [&](std::int64_t version, errc code, const std::string& advice) {
     const Versions versions{1, version};
@@ -84,17 +82,17 @@ TEST_CASE("repair: one version that cannot be repaired leaves all as they are, a
 TEST_CASE("repair: on a database without bookkeeping nothing is created") {
   Connection db(":memory:");
   const Versions versions{1};
-  CHECK(code_of([&] { set_of({{"1_a.sql", ""}}).repair(db, versions); }) == errc::migration_target);
+  CHECK(code_of([&] { migrator_of({{"1_a.sql", ""}}).repair(db, versions); }) == errc::migration_target);
   CHECK(db.query_one<int>("SELECT count(*) FROM sqlite_master") == 0);
 }
 
 TEST_CASE("baseline: everything up to the version is recorded without being run, the rest runs") {
   Connection db(":memory:");
   db.execute("CREATE TABLE a(x)");
-  const auto migrator = set_of({{"1_a.up.sql", "CREATE TABLE a(x);"},
-                                {"1_a.down.sql", "DROP TABLE a;"},
-                                {"2_b.sql", "SELECT nosuch;"},
-                                {"3_c.sql", "CREATE TABLE c(x);"}});
+  const auto migrator = migrator_of({{"1_a.up.sql", "CREATE TABLE a(x);"},
+                                     {"1_a.down.sql", "DROP TABLE a;"},
+                                     {"2_b.sql", "SELECT nosuch;"},
+                                     {"3_c.sql", "CREATE TABLE c(x);"}});
   const auto planned = migrator.plan_baseline(db, 2);
   CHECK(db.query_one<int>("SELECT count(*) FROM sqlite_master") == 1);
   const auto changes = migrator.baseline(db, 2);
@@ -113,7 +111,7 @@ TEST_CASE("baseline: everything up to the version is recorded without being run,
 
 TEST_CASE("baseline: a database with any record of migrations is left alone") {
   Connection db(":memory:");
-  const auto migrator = set_of({{"1_a.sql", ""}, {"2_b.sql", ""}, {"3_b.down.sql", ""}});
+  const auto migrator = migrator_of({{"1_a.sql", ""}, {"2_b.sql", ""}, {"3_b.down.sql", ""}});
   migrator.run_to(db, 1);
   const auto before = rows(db);
   CHECK(code_of([&] { migrator.baseline(db, 2); }) == errc::migration_recorded);
@@ -128,7 +126,7 @@ TEST_CASE("baseline: a database with any record of migrations is left alone") {
 TEST_CASE("repair and baseline: an open transaction is refused, a lock held elsewhere is busy, and nothing changes") {
   const test::TempDir dir;
   Connection db(dir / "a.db", {.busy_timeout = std::chrono::milliseconds(20)});
-  const auto migrator = set_of({{"1_a.sql", ""}});
+  const auto migrator = migrator_of({{"1_a.sql", ""}});
   session(db).begin(detail::transaction_kind::deferred);
   CHECK(code_of([&] { migrator.baseline(db, 1); }) == errc::operation_in_progress);
   session(db).rollback();
