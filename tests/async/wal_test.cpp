@@ -4,8 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "child_process.hpp"
-#include "open_session.hpp"
+#include "left_log.hpp"
 #include "shim_vfs.hpp"
 #include "state_support.hpp"
 
@@ -96,7 +95,7 @@ struct Log {
   }
   /// Leaves a log that is longer than the limit and could be cut by now.
   void make_long() {
-    const Stranger reading(pool.path());
+    const PlainDatabase reading(pool.path());
     sqlite3_exec(reading.handle(), "BEGIN; SELECT * FROM t", nullptr, nullptr, nullptr);
     CHECK(write(20) == 20);
     CHECK(bytes() > soft_limit);
@@ -319,7 +318,7 @@ TEST_CASE_METHOD(Log, "wal: who waits while the log is cut may give up, or the p
 TEST_CASE_METHOD(Log, "wal: a reader connection that is held, but runs nothing, is not in the way") {
   auto lease = app.run(pool.acquire(reader));
   CHECK(app.run(lease.query_one<int>("SELECT count(*) FROM t")) == 0);
-  const Stranger stranger(pool.path());  // makes the log grow, so that a gap is wanted
+  const PlainDatabase stranger(pool.path());  // makes the log grow, so that a gap is wanted
   sqlite3_exec(stranger.handle(), "BEGIN; SELECT * FROM t", nullptr, nullptr, nullptr);
   CHECK(write(60) == 60);
   CHECK(bytes() > soft_limit);
@@ -336,7 +335,7 @@ TEST_CASE_METHOD(Log, "wal: while somebody else checkpoints, nothing is said and
   //                                INSERT ..., a checkpoint is due: not possible, tried again later
   // goes on
   CHECK(write(3) == 3);
-  Stranger stranger(pool.path());
+  PlainDatabase stranger(pool.path());
   int done = 0;
   vfs.on_checkpoint = [&] {
     vfs.on_checkpoint = {};
@@ -424,12 +423,9 @@ TEST_CASE_METHOD(Log, "wal: a shutdown during a checkpoint waits for it, what ca
 TEST_CASE("wal: the log that a killed process has left is cut at opening, and nothing of it is lost") {
   SteppedApp app;
   const auto file = app.dir.path() / "test.db";
-  in_child([&] {
-    auto* const killed = new Stranger(file);  // never closed
-    killed->execute("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t(a)");
-    for (int i = 0; i < 10; ++i) killed->execute(Log::insert);
-    return std::string();
-  });
+  std::string sql = "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t(a);";
+  for (int i = 0; i < 10; ++i) sql += std::string(Log::insert) + ";";
+  leave_log(file, sql);
   REQUIRE(std::filesystem::file_size(file.string() + "-wal") > 100'000);
   const Pool pool = app.open();
   CHECK(pool.stats().wal_bytes == 0);

@@ -6,6 +6,7 @@
 
 #include "error_of.hpp"
 #include "eventually.hpp"
+#include "neighbour.hpp"
 #include "plain_database.hpp"
 #include "tool.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 
 /// Commits without a pause: in each transaction both counters go up by one and a row is added, and never anything else.
 void write_for_ever(const std::filesystem::path& file, const Pipe& started) {
-  const PlainDatabase database(file);
+  const PlainDatabase database(file, std::chrono::seconds(5));
   for (bool first = true;; first = false) {
     database.execute(
         "BEGIN IMMEDIATE; UPDATE counters SET n = n + 1 WHERE id = 1; INSERT INTO log VALUES (NULL, "

@@ -3,6 +3,8 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "error_of.hpp"
+#include "left_log.hpp"
+#include "neighbour.hpp"
 #include "plain_database.hpp"
 #include "tool.hpp"
 

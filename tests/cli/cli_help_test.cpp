@@ -1,10 +1,11 @@
+#include <sqlite3.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
 #include <map>
 #include <sstream>
 
 #include "error_of.hpp"
-#include "plain_database.hpp"
 #include "tool.hpp"
 
 using namespace statehouse::test;

@@ -3,6 +3,7 @@
 
 #include "../../tools/cli/arguments.hpp"
 #include "../../tools/cli/database.hpp"
+#include "neighbour.hpp"
 #include "plain_database.hpp"
 #include "recording_vfs.hpp"
 #include "temp_dir.hpp"

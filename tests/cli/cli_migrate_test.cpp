@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "error_of.hpp"
+#include "left_log.hpp"
 #include "plain_database.hpp"
 #include "tool.hpp"
 

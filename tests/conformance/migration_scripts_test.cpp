@@ -34,18 +34,10 @@ constexpr std::string_view bookkeeping = R"(CREATE TABLE IF NOT EXISTS _sqlx_mig
     execution_time BIGINT NOT NULL
 ))";
 
-bool try_execute(const PlainDatabase& db, const std::string& sql) {
-  try {
-    db.execute(sql);
-    return true;
-  } catch (const std::runtime_error&) {
-    return false;
-  }
-}
-
 /// The version that fails, if one does.
 std::optional<std::int64_t> apply_plainly(const std::filesystem::path& file, const Migrator& migrator) {
   const PlainDatabase db(file);
+  const auto succeeds = [&](const std::string& sql) { return db.try_execute(sql) == SQLITE_OK; };
   db.execute("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;" + std::string(bookkeeping));
   for (const Migration& migration : migrator.migrations()) {
     if (migration.kind == migration_kind::down) continue;
@@ -55,12 +47,12 @@ std::optional<std::int64_t> apply_plainly(const std::filesystem::path& file, con
         std::to_string(migration.version) + ", '" + migration.description + "', TRUE, x'" + to_hex(migration.checksum) +
         "', 1)";
     if (migration.no_transaction) {
-      if (!try_execute(db, script) || !try_execute(db, record)) return migration.version;
+      if (!succeeds(script) || !succeeds(record)) return migration.version;
       continue;
     }
     db.execute("BEGIN");
-    if (try_execute(db, script) && try_execute(db, record) && try_execute(db, "COMMIT")) continue;
-    try_execute(db, "ROLLBACK");
+    if (succeeds(script) && succeeds(record) && succeeds("COMMIT")) continue;
+    db.try_execute("ROLLBACK");
     return migration.version;
   }
   return std::nullopt;
@@ -248,7 +240,7 @@ TEST_CASE("scripts: one that changes the journal mode runs, and the database is 
     CHECK(Migrator::from_files(files).run(db).versions.size() == 1);
     CHECK(db.query_one<std::string>("PRAGMA journal_mode") == "wal");
   }
-  CHECK(PlainDatabase(dir / "a.db").scalar("PRAGMA journal_mode") == "wal");
+  CHECK(PlainDatabase(dir / "a.db").text("PRAGMA journal_mode") == "wal");
   spdlog::set_level(spdlog::level::info);
 }
 

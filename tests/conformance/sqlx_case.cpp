@@ -1,6 +1,7 @@
 #include "sqlx_case.hpp"
 
 #include <algorithm>
+#include <memory>
 
 namespace statehouse::test {
 namespace {
@@ -27,11 +28,12 @@ bool is_statistics(const json::value& schema_row) {
 }
 
 void describe_bookkeeping(const PlainDatabase& db, json::object& state) {
-  const json::value rows = db.rows(
-      "SELECT version, description, success, checksum, execution_time, typeof(version), typeof(description), "
-      "typeof(installed_on), typeof(success), typeof(checksum), typeof(execution_time), "
-      "installed_on GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]' "
-      "FROM _sqlx_migrations ORDER BY version");
+  const json::value rows =
+      rows_of(db,
+              "SELECT version, description, success, checksum, execution_time, typeof(version), typeof(description), "
+              "typeof(installed_on), typeof(success), typeof(checksum), typeof(execution_time), "
+              "installed_on GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]' "
+              "FROM _sqlx_migrations ORDER BY version");
   if (rows.is_string()) {
     state["migrations_error"] = rows;
     return;
@@ -52,9 +54,10 @@ void describe_bookkeeping(const PlainDatabase& db, json::object& state) {
 
 }  // namespace
 
-json::value PlainDatabase::rows(const std::string& sql) const {
+json::value rows_of(const PlainDatabase& plain, const std::string& sql) {
+  sqlite3* const db = plain.handle();
   sqlite3_stmt* handle = nullptr;
-  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &handle, nullptr) != SQLITE_OK) return json::string(sqlite3_errmsg(db_));
+  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &handle, nullptr) != SQLITE_OK) return json::string(sqlite3_errmsg(db));
   const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> statement(handle, sqlite3_finalize);
   json::array result;
   int code = SQLITE_ROW;
@@ -63,15 +66,25 @@ json::value PlainDatabase::rows(const std::string& sql) const {
     for (int i = 0; i < sqlite3_column_count(handle); ++i) row.push_back(cell(handle, i));
     result.push_back(row);
   }
-  if (code != SQLITE_DONE) return json::string(sqlite3_errmsg(db_));
+  if (code != SQLITE_DONE) return json::string(sqlite3_errmsg(db));
   return result;
 }
+
+namespace {
+
+json::value scalar(const PlainDatabase& db, const std::string& sql) {
+  const json::value all = rows_of(db, sql);
+  return all.is_array() && !all.as_array().empty() ? all.as_array()[0].as_array()[0] : json::value();
+}
+
+}  // namespace
 
 json::object state_of(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) return {{"exists", false}};
   const PlainDatabase db(file);
   json::object state{{"exists", true}};
-  json::array schema = db.rows("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").as_array();
+  json::array schema =
+      rows_of(db, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").as_array();
   schema.erase(std::remove_if(schema.begin(), schema.end(), is_statistics), schema.end());
   json::object data;
   bool uses_regexp = false;
@@ -82,20 +95,20 @@ json::object state_of(const std::filesystem::path& file) {
     if (name == "_sqlx_migrations" && row[0] == "table") {
       describe_bookkeeping(db, state);
     } else if (row[0] == "table" && !name.starts_with("sqlite_")) {
-      data[name] = db.rows("SELECT * FROM \"" + name + "\" ORDER BY 1 LIMIT 50");
+      data[name] = rows_of(db, "SELECT * FROM \"" + name + "\" ORDER BY 1 LIMIT 50");
     }
   }
   state["schema"] = schema;
   state["data"] = data;
   for (const std::string name :
        {"journal_mode", "user_version", "application_id", "page_size", "encoding", "auto_vacuum"})
-    state[name] = db.scalar("PRAGMA " + name);
+    state[name] = scalar(db, "PRAGMA " + name);
   // A plain connection has no REGEXP.
-  state["integrity"] = uses_regexp ? "skipped (REGEXP)" : db.scalar("PRAGMA integrity_check");
+  state["integrity"] = uses_regexp ? "skipped (REGEXP)" : scalar(db, "PRAGMA integrity_check");
   if (uses_regexp) {
     state["foreign_key_check"] = "skipped";
   } else {
-    state["foreign_key_check"] = static_cast<std::int64_t>(db.rows("PRAGMA foreign_key_check").as_array().size());
+    state["foreign_key_check"] = static_cast<std::int64_t>(rows_of(db, "PRAGMA foreign_key_check").as_array().size());
   }
   return state;
 }

@@ -131,7 +131,7 @@ struct Case {
       migrator.undo(connection, target);
     });
   }
-  json::value rows(const std::string& sql) const { return PlainDatabase(file).rows(sql); }
+  json::value rows(const std::string& sql) const { return test::rows_of(PlainDatabase(file), sql); }
 
   std::string name;
   test::TempDir dir;

@@ -131,7 +131,7 @@ TEST_CASE("exclusive: a second process is told that another has the file, and di
 TEST_CASE("exclusive: a tool is told so as well") {
   TempDir dir;
   Owner owner(dir.path(), true);
-  Stranger tool(dir.path() / "x.db");
+  PlainDatabase tool(dir.path() / "x.db");
   CHECK(tool.try_execute("SELECT * FROM t") == SQLITE_BUSY);
   CHECK(tool.try_execute("INSERT INTO t VALUES (3)") == SQLITE_BUSY);
   CHECK_FALSE(std::filesystem::exists((dir.path() / "x.db-shm")));

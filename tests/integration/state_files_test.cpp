@@ -3,7 +3,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <fstream>
 
-#include "child_process.hpp"
+#include "left_log.hpp"
 #include "state_support.hpp"
 
 namespace statehouse::test {
@@ -13,13 +13,9 @@ namespace fs = std::filesystem;
 
 /// A database of its own at `path` with rows that are only in its -wal, as a process that was killed leaves it.
 void leave_behind(const fs::path& path) {
-  in_child([&]() -> std::string {
-    auto* left = new Stranger(path);
-    left->execute(
-        "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE other(x); "
-        "INSERT INTO other VALUES (7)");
-    return {};
-  });
+  leave_log(path,
+            "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE other(x); "
+            "INSERT INTO other VALUES (7)");
 }
 
 TEST_CASE(
@@ -63,7 +59,7 @@ TEST_CASE("file: one AppState may open what another could not") {
 TEST_CASE("file: symbolic links, hard links and things that are no file are refused") {
   SteppedApp app;
   app.run(app.state->init());
-  { Stranger(app.dir / "real.db").execute("CREATE TABLE t(x)"); }
+  { PlainDatabase(app.dir / "real.db").execute("CREATE TABLE t(x)"); }
   fs::create_symlink(app.dir / "real.db", app.dir / "symbolic.db");
   fs::create_symlink(app.dir / "nowhere.db", app.dir / "dangling.db");
   fs::create_hard_link(app.dir / "real.db", app.dir / "hard.db");
@@ -109,7 +105,7 @@ TEST_CASE("file: a looser mode is reported, or tightened where the options say s
   PoolOptions options;
   options.connection.tighten_permissions = tighten;
   SteppedApp app(options);
-  { Stranger(app.dir / "x.db").execute("CREATE TABLE t(x)"); }
+  { PlainDatabase(app.dir / "x.db").execute("CREATE TABLE t(x)"); }
   ::chmod((app.dir / "x.db").c_str(), 0644);
   const Pool pool = app.open("x");
   CHECK(mode_of(pool.path()) == (tighten ? 0600 : 0644));

@@ -171,7 +171,7 @@ TEST_CASE("optimize and checkpoint: somebody else who holds the write lock does 
   };
   app.run(pool.write(fill));
   {
-    Stranger stranger(pool.path());
+    PlainDatabase stranger(pool.path());
     stranger.execute("BEGIN IMMEDIATE; INSERT INTO t VALUES (0, 0, 0)");
     const ShutdownReport report = app.run(app.state->shutdown());
     CHECK(report.clean());

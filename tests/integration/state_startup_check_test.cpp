@@ -24,7 +24,7 @@ AppStateOptions checking(integrity_check when) {
 
 /// Some hundred pages of a table `t`, and a table `u`, in WAL mode and closed.
 void make_database(const fs::path& file) {
-  Stranger db(file);
+  PlainDatabase db(file);
   db.execute(
       "PRAGMA journal_mode = WAL; CREATE TABLE t(x); CREATE TABLE u(x);"
       "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1000) "
@@ -160,7 +160,7 @@ TEST_CASE("startup check: a row that breaks a CHECK constraint is no damage, who
   const fs::path file = app.dir / "x.db";
   make_database(file);
   Connection(file, options.pool.connection).execute("CREATE TABLE c(a CHECK(even(a)))");
-  Stranger(file).execute("PRAGMA ignore_check_constraints = ON; INSERT INTO c VALUES (1)");
+  PlainDatabase(file).execute("PRAGMA ignore_check_constraints = ON; INSERT INTO c VALUES (1)");
 
   const Pool pool = app.open("x");
   CHECK(app.log.count("no damage found") == 1);
@@ -205,7 +205,7 @@ TEST_CASE("startup check: after_unclean_shutdown looks after a kill, and not aft
     CHECK(app.log.count("after an unclean shutdown") == 1);
   }
   SECTION("open in another program that has written: cannot be told from a kill") {
-    Stranger other(file);
+    PlainDatabase other(file);
     other.execute("INSERT INTO u VALUES (1)");
     app.open("x");
     CHECK(app.log.count("after an unclean shutdown") == 1);

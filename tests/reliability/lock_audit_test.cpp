@@ -3,7 +3,7 @@
 #include <random>
 #include <set>
 
-#include "child_process.hpp"
+#include "left_log.hpp"
 #include "recording_vfs.hpp"
 #include "state_support.hpp"
 
@@ -79,11 +79,8 @@ TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lo
   options.pool.connection.on_connect = handles.hook();
   ThreadedApp app(std::move(options));
   // Left by a process that was killed, so that there is something to recover.
-  in_child([&]() -> std::string {
-    auto* left = new Stranger(app.dir / "x.db");
-    left->execute("PRAGMA journal_mode = WAL; CREATE TABLE left_behind(x); INSERT INTO left_behind VALUES (1)");
-    return {};
-  });
+  leave_log(app.dir / "x.db",
+            "PRAGMA journal_mode = WAL; CREATE TABLE left_behind(x); INSERT INTO left_behind VALUES (1)");
   REQUIRE(fs::exists(app.dir / "x.db-wal"));
   app.state->db_instances.add_migrator(
       "x", migrations({"CREATE TABLE t(k INTEGER PRIMARY KEY, v)", "-- no-transaction\nVACUUM"}));

@@ -4,9 +4,7 @@
 
 #include <filesystem>
 #include <memory>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "engine/connection_access.hpp"
@@ -48,38 +46,6 @@ struct Fixture {
     return detail::connect(std::make_unique<detail::LocalSession>(config(role)), options);
   }
 };
-
-/// A connection that is not ours: another program on the same file.
-class Stranger {
- public:
-  explicit Stranger(const std::filesystem::path& path) {
-    const int result = sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
-    if (result != SQLITE_OK) throw std::runtime_error("stranger: cannot open " + path.string());
-  }
-  ~Stranger() { sqlite3_close(db_); }
-  Stranger(const Stranger&) = delete;
-  Stranger& operator=(const Stranger&) = delete;
-
-  int try_execute(const std::string& sql) { return sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr); }
-  void execute(const std::string& sql) {
-    if (try_execute(sql) != SQLITE_OK) throw std::runtime_error("stranger: " + sql + ": " + sqlite3_errmsg(db_));
-  }
-  sqlite3* handle() const noexcept { return db_; }
-
- private:
-  sqlite3* db_ = nullptr;
-};
-
-/// How many descriptors of this process lead to `path` or its -wal and -shm.
-inline std::size_t open_descriptors(const std::filesystem::path& path) {
-  std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    std::error_code ignored;
-    const auto target = std::filesystem::read_symlink(entry.path(), ignored).string();
-    if (target.starts_with(path.string())) ++count;
-  }
-  return count;
-}
 
 /// What SQLite has compiled on this connection, one text per statement.
 inline std::vector<std::string> prepared_statements(sqlite3* db) {

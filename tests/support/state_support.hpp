@@ -3,16 +3,12 @@
 #include <sqlite3.h>
 #include <SQLiteCpp/Database.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <future>
 #include <initializer_list>
@@ -21,14 +17,15 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "async_fixture.hpp"
 #include "error_of.hpp"
+#include "eventually.hpp"
 #include "migrator_of.hpp"
-#include "open_session.hpp"
+#include "plain_database.hpp"
+#include "process_files.hpp"
 
 namespace statehouse::test {
 
@@ -54,19 +51,10 @@ inline std::function<void(Connection&, connection_role)> with_hook(std::function
 
 /// What one statement gives, first column, read by a connection of nobody's pool.
 inline std::vector<std::string> column(const std::filesystem::path& file, const std::string& sql) {
-  const Stranger stranger(file);
-  std::vector<std::string> values;
-  const auto collect = [](void* into, int, char** texts, char**) {
-    static_cast<std::vector<std::string>*>(into)->emplace_back(texts[0] != nullptr ? texts[0] : "NULL");
-    return 0;
-  };
-  if (sqlite3_exec(stranger.handle(), sql.c_str(), collect, &values, nullptr) != SQLITE_OK)
-    throw std::runtime_error(sql + ": " + sqlite3_errmsg(stranger.handle()));
-  return values;
+  return PlainDatabase(file).column(sql);
 }
-
 inline std::string value(const std::filesystem::path& file, const std::string& sql) {
-  return column(file, sql).at(0);
+  return PlainDatabase(file).text(sql);
 }
 
 /// What a shutdown promises about a file: no -wal, no -shm, no descriptor, and content without a fault.
@@ -76,17 +64,6 @@ inline void check_closed(const std::filesystem::path& file) {
   CHECK_FALSE(std::filesystem::exists(file.string() + "-shm"));
   CHECK(open_descriptors(file) == 0);
   CHECK(value(file, "PRAGMA quick_check") == "ok");
-}
-
-/// Waits for something that other threads are about to do, for as long as a slow machine may need.
-template <class Condition>
-bool eventually(Condition condition) {
-  const auto give_up = std::chrono::steady_clock::now() + 30s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > give_up) return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
 }
 
 /// An AppState as a server has it: real time, database threads of its own (two, unless the options say more), callers
@@ -172,19 +149,6 @@ inline std::unique_ptr<AppState> another(SteppedApp& app, const std::filesystem:
 inline mode_t mode_of(const std::filesystem::path& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0 ? status.st_mode & 07777 : 0;
-}
-
-/// The locks that this process holds, as the kernel knows them.
-inline std::vector<std::string> locks_of_this_process() {
-  std::vector<std::string> mine;
-  std::ifstream file("/proc/locks");
-  const std::string pid = " " + std::to_string(::getpid()) + " ";
-  for (std::string line; std::getline(file, line);)
-    if (contains(line, pid)) mine.push_back(line.substr(line.find(' ')));
-  std::ranges::sort(mine);
-  // A lock can be listed twice when others come or go while the list is read.
-  mine.erase(std::unique(mine.begin(), mine.end()), mine.end());
-  return mine;
 }
 
 /// Two handles mean the same pool.

@@ -161,7 +161,7 @@ TEST_CASE("a connection for reading creates nothing, writes nothing and keeps th
   CHECK(code_of([&] { Connection::for_reading(dir / "file" / "x.db"); }) == boost::system::errc::not_a_directory);
   fs::remove(dir / "file");
   CHECK(fs::is_empty(dir.path()));
-  Stranger(dir / "x.db").execute("CREATE TABLE t(x)");
+  PlainDatabase(dir / "x.db").execute("CREATE TABLE t(x)");
   {
     auto connection = Connection::for_reading(dir / "x.db");
     CHECK(connection.query_one<int>("SELECT count(*) FROM t") == 0);

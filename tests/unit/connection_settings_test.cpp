@@ -10,6 +10,8 @@
 #include "error_of.hpp"
 #include "file/file.hpp"
 #include "open_session.hpp"
+#include "plain_database.hpp"
+#include "process_files.hpp"
 #include "temp_dir.hpp"
 
 using namespace statehouse;
@@ -90,7 +92,7 @@ TEST_CASE("settings: foreign keys are enforced") {
 TEST_CASE("WAL: an existing database in another mode is switched, one in WAL mode is taken as it is") {
   test::TempDir directory;
   {
-    test::Stranger stranger(directory / "a.db");
+    test::PlainDatabase stranger(directory / "a.db");
     stranger.execute("PRAGMA journal_mode = DELETE; CREATE TABLE t(a); INSERT INTO t VALUES (1)");
   }
   for (int round = 0; round < 2; ++round) {

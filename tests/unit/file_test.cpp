@@ -26,6 +26,7 @@
 #include "error_of.hpp"
 #include "log_capture.hpp"
 #include "open_session.hpp"
+#include "plain_database.hpp"
 #include "statehouse/connection.hpp"
 #include "temp_dir.hpp"
 
@@ -414,7 +415,7 @@ TEST_CASE("for_reading: a file that may only be read is read, where that leaves 
   // In a process of its own, since SQLite shares what it knows of a file within one.
   const auto make = [&](const char* mode, bool crash) {
     test::in_child([&] {
-      test::Stranger owner(path);
+      test::PlainDatabase owner(path);
       owner.execute(std::string("PRAGMA journal_mode = ") + mode + "; CREATE TABLE t(a); INSERT INTO t VALUES (7)");
       if (crash) ::_exit(0);
       return "";
@@ -432,7 +433,7 @@ TEST_CASE("for_reading: a file that may only be read is read, where that leaves 
     REQUIRE(::pipe(ready) == 0);
     const pid_t server = still_open ? ::fork() : -1;
     if (server == 0) {
-      const test::Stranger owner(path);
+      const test::PlainDatabase owner(path);
       sqlite3_exec(owner.handle(), "SELECT * FROM t", nullptr, nullptr, nullptr);
       static_cast<void>(!::write(ready[1], "x", 1));
       ::pause();

@@ -15,6 +15,8 @@
 #include "error_of.hpp"
 #include "file/file.hpp"
 #include "open_session.hpp"
+#include "plain_database.hpp"
+#include "process_files.hpp"
 #include "temp_dir.hpp"
 
 using namespace statehouse;
@@ -63,7 +65,7 @@ TEST_CASE("clean: an open transaction is rolled back, even when a stop is reques
   CHECK(file.db().query_one<int>("SELECT count(*) FROM t") == 0);
   CHECK(file.session().clean() == hygiene::clean);
   // and the lock is free
-  test::Stranger(file.fixture.path).execute("INSERT INTO t VALUES (2)");
+  test::PlainDatabase(file.fixture.path).execute("INSERT INTO t VALUES (2)");
 }
 
 TEST_CASE("clean: a statement left busy through native() no longer pins its snapshot") {
@@ -71,7 +73,7 @@ TEST_CASE("clean: a statement left busy through native() no longer pins its snap
   file.db().execute("INSERT INTO t VALUES (1), (2)");
   SQLite::Statement left(file.db().native(), "SELECT a FROM t");
   REQUIRE(left.executeStep());
-  test::Stranger stranger(file.fixture.path);
+  test::PlainDatabase stranger(file.fixture.path);
   stranger.execute("INSERT INTO t VALUES (3)");
   CHECK(file.db().query_one<int>("SELECT count(*) FROM t") == 2);  // the old snapshot
   CHECK(file.session().clean() == hygiene::clean);
@@ -158,7 +160,7 @@ TEST_CASE("fork: the child leaves the parent's connection alone") {
   });
   CHECK(locks == "left open");
   // The parent's lock is still there, and so is its transaction.
-  test::Stranger stranger(file.fixture.path);
+  test::PlainDatabase stranger(file.fixture.path);
   CHECK(stranger.try_execute("INSERT INTO t VALUES (2)") == SQLITE_BUSY);
   file.session().commit();
   CHECK(file.db().query_one<int>("SELECT count(*) FROM t") == 1);
@@ -208,7 +210,7 @@ TEST_CASE("checkpoint: moves the WAL into the database and truncates it") {
 TEST_CASE("checkpoint: waits for nobody who is in the way, but the next statement does again") {
   File file;
   file.db().execute("INSERT INTO t VALUES (1)");
-  test::Stranger stranger(file.fixture.path);
+  test::PlainDatabase stranger(file.fixture.path);
   stranger.execute("BEGIN; SELECT * FROM t");
   file.db().execute("INSERT INTO t VALUES (2)");
   file.session().log().checkpoint(true);  // the clock stands still: a wait would not end
@@ -242,7 +244,7 @@ TEST_CASE("prepare_close: truncates the WAL while readers are open; the last clo
 TEST_CASE("prepare_close: another program's lock delays nothing") {
   File file;
   file.db().execute("INSERT INTO t VALUES (1)");
-  test::Stranger stranger(file.fixture.path);
+  test::PlainDatabase stranger(file.fixture.path);
   stranger.execute("BEGIN IMMEDIATE; INSERT INTO t VALUES (2)");
   file.session().prepare_close();
   file.connection.reset();

@@ -8,6 +8,7 @@
 #include "error_of.hpp"
 #include "migrator_of.hpp"
 #include "open_session.hpp"
+#include "plain_database.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
 #include "temp_dir.hpp"
@@ -118,7 +119,7 @@ TEST_CASE("plan: it fails as the run would, and changes nothing") {
 TEST_CASE("plan: it needs no write lock, and outlives its migrator") {
   const test::TempDir dir;
   Connection db(dir / "a.db");
-  test::Stranger stranger(dir / "a.db");
+  test::PlainDatabase stranger(dir / "a.db");
   stranger.execute("BEGIN IMMEDIATE");
   const auto plan = migrator_of({first_file}).plan(db);
   REQUIRE(plan.size() == 1);

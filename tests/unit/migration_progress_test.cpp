@@ -8,6 +8,7 @@
 
 #include "error_of.hpp"
 #include "open_session.hpp"
+#include "plain_database.hpp"
 #include "statehouse/migrator.hpp"
 #include "temp_dir.hpp"
 
@@ -87,7 +88,7 @@ TEST_CASE("migrator: the log tells of a migration that waits for another process
   Fixture fixture;
   fixture.path = dir / "x.db";
   fixture.options.busy_timeout = 60s;
-  Stranger other(fixture.path);
+  PlainDatabase other(fixture.path);
   Connection db = fixture.open();
   add_pass(db, fixture);
   const std::vector<EmbeddedFile> none;
@@ -140,7 +141,7 @@ TEST_CASE("migrator: the timeout of a run ends the wait for another process, als
   Fixture fixture;
   fixture.path = dir / "x.db";
   fixture.options.busy_timeout = 60s;
-  Stranger other(fixture.path);
+  PlainDatabase other(fixture.path);
   Connection db = fixture.open();
   add_pass(db, fixture);
   const std::vector<EmbeddedFile> none;

@@ -6,6 +6,7 @@
 #include "error_of.hpp"
 #include "migrator_of.hpp"
 #include "open_session.hpp"
+#include "plain_database.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
 #include "temp_dir.hpp"
@@ -130,7 +131,7 @@ TEST_CASE("repair and baseline: an open transaction is refused, a lock held else
   session(db).begin(detail::transaction_kind::deferred);
   CHECK(code_of([&] { migrator.baseline(db, 1); }) == errc::operation_in_progress);
   session(db).rollback();
-  test::Stranger stranger(dir / "a.db");
+  test::PlainDatabase stranger(dir / "a.db");
   stranger.execute("BEGIN IMMEDIATE");
   CHECK(code_of([&] { migrator.baseline(db, 1); }) == condition::busy);
   stranger.execute("ROLLBACK");

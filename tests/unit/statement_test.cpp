@@ -11,6 +11,7 @@
 
 #include "error_of.hpp"
 #include "open_session.hpp"
+#include "plain_database.hpp"
 #include "temp_dir.hpp"
 
 using namespace statehouse;
@@ -237,7 +238,7 @@ TEST_CASE("statement cache: new values do not meet old ones") {
 TEST_CASE("statement cache: a column that another connection adds is seen by a cached SELECT *") {
   test::TempDir directory;
   Connection db(directory / "a.db");
-  test::Stranger other(directory / "a.db");
+  test::PlainDatabase other(directory / "a.db");
   db.execute("CREATE TABLE t(a)");
   db.execute("INSERT INTO t VALUES (1)");
   CHECK(db.query_one<int>("SELECT * FROM t") == 1);

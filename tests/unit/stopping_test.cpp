@@ -16,6 +16,8 @@
 #include "error_of.hpp"
 #include "file/file.hpp"
 #include "open_session.hpp"
+#include "plain_database.hpp"
+#include "process_files.hpp"
 #include "temp_dir.hpp"
 
 using namespace statehouse;
@@ -63,7 +65,7 @@ struct Stopping {
 
 TEST_CASE("busy: waits as long as busy_timeout for another program's lock, then says so") {
   Stopping test;
-  test::Stranger stranger(test.fixture.path);
+  test::PlainDatabase stranger(test.fixture.path);
   stranger.execute("BEGIN IMMEDIATE");
   for (const bool immediate : {false, true}) {
     const auto start = test.clock().now();
@@ -86,7 +88,7 @@ TEST_CASE("busy: waits as long as busy_timeout for another program's lock, then 
 
 TEST_CASE("busy: the lock is taken as soon as it is free") {
   Stopping test;
-  test::Stranger stranger(test.fixture.path);
+  test::PlainDatabase stranger(test.fixture.path);
   stranger.execute("BEGIN IMMEDIATE");
   test.clock().on_read([&](int reading) {
     if (reading == 5) stranger.execute("COMMIT");
@@ -96,7 +98,7 @@ TEST_CASE("busy: the lock is taken as soon as it is free") {
 
 TEST_CASE("busy: each wait has the whole busy_timeout") {
   Stopping test;
-  test::Stranger stranger(test.fixture.path);
+  test::PlainDatabase stranger(test.fixture.path);
   for (int round = 0; round < 3; ++round) {
     stranger.execute("BEGIN IMMEDIATE");
     test.clock().on_read([&](int reading) {
@@ -114,7 +116,7 @@ TEST_CASE("busy: a busy_timeout of zero does not wait") {
   detail::prepare_file(fixture.path, false, *fixture.log.logger());
   Connection db = fixture.open();
   db.execute("CREATE TABLE t(a)");
-  test::Stranger stranger(fixture.path);
+  test::PlainDatabase stranger(fixture.path);
   stranger.execute("BEGIN IMMEDIATE");
   // The clock stands still: any wait would not end.
   CHECK(code_of([&] { db.execute("INSERT INTO t VALUES (1)"); }) == condition::busy);
@@ -122,7 +124,7 @@ TEST_CASE("busy: a busy_timeout of zero does not wait") {
 
 TEST_CASE("busy: a stop ends the wait at once, with the reason of the stop") {
   Stopping test;
-  test::Stranger stranger(test.fixture.path);
+  test::PlainDatabase stranger(test.fixture.path);
   stranger.execute("BEGIN IMMEDIATE");
   const std::vector<std::pair<stop_reason, boost::system::error_code>> reasons{
       {stop_reason::cancelled, boost::asio::error::operation_aborted},
@@ -144,7 +146,7 @@ TEST_CASE("busy: a stop ends the wait at once, with the reason of the stop") {
 
 TEST_CASE("busy: the deadline of the job ends the wait before busy_timeout does") {
   Stopping test;
-  test::Stranger stranger(test.fixture.path);
+  test::PlainDatabase stranger(test.fixture.path);
   stranger.execute("BEGIN IMMEDIATE");
   const auto start = test.clock().now();
   test.interrupter().arm(start + 200ms);
@@ -159,7 +161,7 @@ TEST_CASE("busy: the deadline of the job ends the wait before busy_timeout does"
 TEST_CASE("busy: opening waits for another program that writes to a file without WAL") {
   test::TempDir directory;
   test::Fixture fixture{.path = directory / "a.db"};
-  test::Stranger stranger(fixture.path);
+  test::PlainDatabase stranger(fixture.path);
   stranger.execute("CREATE TABLE t(a)");
   stranger.execute(GENERATE("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"));
   fixture.clock->on_read([&](int reading) {
@@ -172,7 +174,7 @@ TEST_CASE("busy: opening waits for another program that writes to a file without
 TEST_CASE("busy: opening gives up after busy_timeout, stops when told to, and leaves nothing open") {
   test::TempDir directory;
   test::Fixture fixture{.path = directory / "a.db"};
-  std::optional<test::Stranger> stranger(std::in_place, fixture.path);
+  std::optional<test::PlainDatabase> stranger(std::in_place, fixture.path);
   stranger->execute("CREATE TABLE t(a)");
   stranger->execute(GENERATE("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"));
   const auto start = fixture.clock->now();
@@ -463,7 +465,7 @@ TEST_CASE("commit: waits for a lock to its end, whatever is requested meanwhile"
   // A second file without WAL is the one place where COMMIT itself has to wait for others.
   Stopping test;
   const auto other = test.directory / "other.db";
-  test::Stranger stranger(other);
+  test::PlainDatabase stranger(other);
   stranger.execute("CREATE TABLE u(a)");
   {
     detail::PermissionScope scope(session(test.db()), detail::permission::maintenance);
@@ -551,7 +553,7 @@ TEST_CASE("native: a busy timeout set behind our back does not outlive the job")
   sqlite3_busy_timeout(test.db().native().getHandle(), 60'000);
   sqlite3_progress_handler(test.db().native().getHandle(), 0, nullptr, nullptr);
   session(test.db()).clean();
-  test::Stranger stranger(test.fixture.path);
+  test::PlainDatabase stranger(test.fixture.path);
   stranger.execute("BEGIN IMMEDIATE");
   test.clock().on_read([&](int reading) {
     if (reading == 5) test.interrupter().request(stop_reason::cancelled);
