@@ -9,15 +9,12 @@
 #include <set>
 
 #include "batch_fixture.hpp"
+#include "sanitized.hpp"
 
 namespace statehouse::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int rounds = 60;
-#else
-constexpr int rounds = 1000;
-#endif
+constexpr int rounds = sanitized ? 60 : 1000;
 constexpr int most_per_round = 40;
 constexpr int keys = 12;
 
@@ -330,11 +327,7 @@ TEST_CASE("batch model: together or one at a time, every operation and the data 
 struct Crowd {
   static constexpr int actors = 24;
   static constexpr int own_keys = 8;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  static constexpr int operations = 60;
-#else
-  static constexpr int operations = 400;
-#endif
+  static constexpr int operations = sanitized ? 60 : 400;
 
   struct Actor {
     int first_key;

@@ -10,16 +10,13 @@
 #include <random>
 
 #include "async_fixture.hpp"
+#include "sanitized.hpp"
 #include "statehouse/statehouse.hpp"
 
 namespace statehouse::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int operations = 400;  // per coroutine: a sanitizer makes each ten times as slow
-#else
-constexpr int operations = 10'000;
-#endif
+constexpr int operations = sanitized ? 400 : 10'000;  // per coroutine
 constexpr int coroutines = 64;
 
 /// SQLite's own log, of every connection in the process: every statement that ends with an error is in it.

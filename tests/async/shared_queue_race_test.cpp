@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "async_fixture.hpp"
+#include "sanitized.hpp"
 #include "statehouse/statehouse.hpp"
 
 namespace statehouse::test {
@@ -30,11 +31,7 @@ namespace {
 using namespace std::chrono_literals;
 using Strand = asio::strand<asio::thread_pool::executor_type>;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int rounds = 100;
-#else
-constexpr int rounds = 400;
-#endif
+constexpr int rounds = sanitized ? 100 : 400;
 // Few enough that readers find nothing to do now and then, and more than there are readers.
 constexpr unsigned people = 14;
 constexpr int forever = 1'000'000;

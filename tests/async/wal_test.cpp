@@ -18,38 +18,32 @@ constexpr const char* pinned = "cannot be cut: a reader connection is held by qu
 
 /// A file system that calls back before each write into a database file, which is what a checkpoint does, and when it
 /// is made sure that nobody reads the log, before it is cut.
-class CheckpointVfs : public ShimVfs {
+class CheckpointVfs final : public ShimVfs {
  public:
-  CheckpointVfs() : ShimVfs("checkpoint") { current() = this; }
-  ~CheckpointVfs() override { current() = nullptr; }
+  CheckpointVfs() : ShimVfs("checkpoint") {
+    methods.xWrite = &CheckpointVfs::write;
+    methods.xShmLock = &CheckpointVfs::shm_lock;
+  }
 
   std::function<void()> on_checkpoint;
   std::function<void()> on_cut;
 
  private:
-  static CheckpointVfs*& current() {
-    static CheckpointVfs* vfs = nullptr;
-    return vfs;
-  }
   int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
-    static const sqlite3_io_methods table = [] {
-      sqlite3_io_methods replaced = pass_on();
-      replaced.xWrite = [](sqlite3_file* f, const void* data, int size, sqlite3_int64 offset) {
-        const auto call = current()->on_checkpoint;  // a copy: it may replace itself
-        if (reinterpret_cast<File*>(f)->handle != 0 && call) call();
-        return real(f)->pMethods->xWrite(real(f), data, size, offset);
-      };
-      replaced.xShmLock = [](sqlite3_file* f, int first, int count, int how) {
-        const bool all_readers = first == 4 && count == 4 && how == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
-        const auto call = current()->on_cut;
-        if (all_readers && call) call();
-        return real(f)->pMethods->xShmLock(real(f), first, count, how);
-      };
-      return replaced;
-    }();
-    const int result = open_real(name, file, flags, out_flags, &table);
-    if (file->pMethods != nullptr) reinterpret_cast<File*>(file)->handle = (flags & SQLITE_OPEN_MAIN_DB) != 0 ? 1 : 0;
+    const int result = open_real(name, file, flags, out_flags);
+    ours(file).handle = (flags & SQLITE_OPEN_MAIN_DB) != 0 ? 1 : 0;
     return result;
+  }
+  static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
+    const auto call = of<CheckpointVfs>(file).on_checkpoint;  // a copy: it may replace itself
+    if (ours(file).handle != 0 && call) call();
+    return real(file)->pMethods->xWrite(real(file), data, size, offset);
+  }
+  static int shm_lock(sqlite3_file* file, int first, int count, int how) {
+    const bool all_readers = first == 4 && count == 4 && how == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+    const auto call = of<CheckpointVfs>(file).on_cut;
+    if (all_readers && call) call();
+    return real(file)->pMethods->xShmLock(real(file), first, count, how);
   }
 };
 

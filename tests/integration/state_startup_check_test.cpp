@@ -70,25 +70,20 @@ void write_and_die(const fs::path& file) {
 /// Calls back before each read of a database file itself.
 class ReadHookVfs final : public ShimVfs {
  public:
-  ReadHookVfs() : ShimVfs("read hook") { hook() = nullptr; }
-  ~ReadHookVfs() override { hook() = nullptr; }
-  static std::function<void()>& hook() {
-    static std::function<void()> function;
-    return function;
-  }
+  ReadHookVfs() : ShimVfs("read hook") { methods.xRead = &ReadHookVfs::read; }
+
+  std::function<void()> on_read;
 
  private:
   int open(const char* path, sqlite3_file* file, int flags, int* out_flags) override {
-    static const sqlite3_io_methods plain = pass_on();
-    static const sqlite3_io_methods hooked = [] {
-      sqlite3_io_methods replaced = pass_on();
-      replaced.xRead = [](sqlite3_file* f, void* p, int n, sqlite3_int64 o) {
-        if (hook()) hook()();
-        return real(f)->pMethods->xRead(real(f), p, n, o);
-      };
-      return replaced;
-    }();
-    return open_real(path, file, flags, out_flags, (flags & SQLITE_OPEN_MAIN_DB) != 0 ? &hooked : &plain);
+    const int result = open_real(path, file, flags, out_flags);
+    ours(file).handle = (flags & SQLITE_OPEN_MAIN_DB) != 0 ? 1 : 0;
+    return result;
+  }
+  static int read(sqlite3_file* file, void* into, int size, sqlite3_int64 offset) {
+    const auto& call = of<ReadHookVfs>(file).on_read;
+    if (ours(file).handle != 0 && call) call();
+    return real(file)->pMethods->xRead(real(file), into, size, offset);
   }
 };
 
@@ -258,15 +253,15 @@ TEST_CASE("startup check: is given up when its time is over, with a warning, and
   //   one step of SQLite's machine              one second per page
   //                                             10 s: the timer interrupts
   // goes on opening
-  const ReadHookVfs vfs;
+  ReadHookVfs vfs;
   auto options = checking(integrity_check::always);
   options.pool.startup_check_timeout = 10s;
   SteppedApp app(std::move(options));
   make_database(app.dir / "x.db");
   app.run(app.state->init());
-  ReadHookVfs::hook() = [&] { app.clock->advance(1s); };
+  vfs.on_read = [&] { app.clock->advance(1s); };
   const Pool pool = app.open("x");
-  ReadHookVfs::hook() = nullptr;
+  vfs.on_read = nullptr;
   std::size_t warnings = 0;
   for (const auto& line : app.log.lines()) {
     if (!contains(line.text, "given up after ")) continue;
@@ -284,13 +279,13 @@ TEST_CASE("startup check: a shutdown ends it after the grace time, and the file 
   // quick_check reads its fiftieth page         shutdown begins; the grace time passes: interrupt
   // stops, closes
   //                                             shutdown is done before its deadline
-  const ReadHookVfs vfs;
+  ReadHookVfs vfs;
   SteppedApp app(checking(integrity_check::always));
   make_database(app.dir / "x.db");
   app.run(app.state->init());
   std::optional<Task<ShutdownReport>> shutdown;
   int reads = 0;
-  ReadHookVfs::hook() = [&] {
+  vfs.on_read = [&] {
     if (++reads != 50) return;
     shutdown = app.spawn(app.state->shutdown({.grace = 1s, .deadline = 2s}));
     app.settle();
@@ -298,7 +293,7 @@ TEST_CASE("startup check: a shutdown ends it after the grace time, and the file 
   };
   auto caller = app.spawn(app.state->db_instances.get_pool("x"));
   app.settle();
-  ReadHookVfs::hook() = nullptr;
+  vfs.on_read = nullptr;
   CHECK(reads < 60);
   CHECK(caller.code() == errc::closed);
   REQUIRE(shutdown.has_value());

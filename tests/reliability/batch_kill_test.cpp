@@ -10,6 +10,7 @@
 #include <set>
 
 #include "async_fixture.hpp"
+#include "sanitized.hpp"
 #include "statehouse/statehouse.hpp"
 
 // A process that writes in batches and is killed: what it has said of its writes before is true of the file.
@@ -17,11 +18,7 @@
 namespace statehouse::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kills = 5;
-#else
-constexpr int kills = 20;
-#endif
+constexpr int kills = sanitized ? 5 : 20;
 constexpr int callers = 32;
 
 /// In the child: many callers, each of whom writes one line per completed operation, its number, negative for a

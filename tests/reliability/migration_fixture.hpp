@@ -13,13 +13,6 @@
 
 namespace statehouse::test {
 
-/// Sanitizers make everything some ten times slower.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
-
 /// Three migrations, none of which can run twice, each with a table of `rows_each` rows as its effect: plain, with
 /// foreign keys off, and with an index. Their down files drop the tables.
 class ThreeMigrations {

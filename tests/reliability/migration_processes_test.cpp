@@ -16,6 +16,7 @@
 
 #include "fault_vfs.hpp"
 #include "migration_fixture.hpp"
+#include "sanitized.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
 #include "temp_dir.hpp"

@@ -27,8 +27,12 @@ class FaultVfs : public ShimVfs {
     bool kill = false;     ///< SIGKILL to this process instead.
   };
 
-  FaultVfs() : ShimVfs("fault") { current() = this; }
-  ~FaultVfs() override { current() = nullptr; }
+  FaultVfs() : ShimVfs("fault") {
+    methods.xWrite = &FaultVfs::write;
+    methods.xSync = &FaultVfs::sync;
+    methods.xTruncate = &FaultVfs::truncate;
+    methods.xShmMap = &FaultVfs::map;
+  }
 
   void inject(const Fault& fault) {
     std::lock_guard lock(mutex_);
@@ -47,11 +51,6 @@ class FaultVfs : public ShimVfs {
   }
 
  private:
-  static FaultVfs*& current() {
-    static FaultVfs* vfs = nullptr;
-    return vfs;
-  }
-
   /// SQLITE_OK, or what to fail with.
   int meet(operation kind) {
     std::lock_guard lock(mutex_);
@@ -68,51 +67,39 @@ class FaultVfs : public ShimVfs {
 
   int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
     const int fault = meet(operation::open);
-    if (fault == SQLITE_OK) return open_real(name, file, flags, out_flags, methods());
+    if (fault == SQLITE_OK) return open_real(name, file, flags, out_flags);
     die_if_asked();
     new (file) File{};
     return fault;
   }
 
   static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
-    const int fault = current()->meet(operation::write);
+    const int fault = of<FaultVfs>(file).meet(operation::write);
     if (fault == SQLITE_OK) return real(file)->pMethods->xWrite(real(file), data, size, offset);
     real(file)->pMethods->xWrite(real(file), data, size / 2, offset);
-    current()->die_if_asked();
+    of<FaultVfs>(file).die_if_asked();
     return fault;
   }
 
-  static int sync(sqlite3_file*, int) {
-    const int fault = current()->meet(operation::sync);
-    if (fault != SQLITE_OK) current()->die_if_asked();
+  static int sync(sqlite3_file* file, int) {
+    const int fault = of<FaultVfs>(file).meet(operation::sync);
+    if (fault != SQLITE_OK) of<FaultVfs>(file).die_if_asked();
     return fault;
   }
 
   static int truncate(sqlite3_file* file, sqlite3_int64 size) {
-    const int fault = current()->meet(operation::truncate);
+    const int fault = of<FaultVfs>(file).meet(operation::truncate);
     if (fault == SQLITE_OK) return real(file)->pMethods->xTruncate(real(file), size);
-    current()->die_if_asked();
+    of<FaultVfs>(file).die_if_asked();
     return fault;
   }
 
   static int map(sqlite3_file* file, int page, int size, int extend, void volatile** where) {
-    const int fault = current()->meet(operation::map);
+    const int fault = of<FaultVfs>(file).meet(operation::map);
     if (fault == SQLITE_OK) return real(file)->pMethods->xShmMap(real(file), page, size, extend, where);
-    current()->die_if_asked();
+    of<FaultVfs>(file).die_if_asked();
     *where = nullptr;
     return fault;
-  }
-
-  static const sqlite3_io_methods* methods() {
-    static const sqlite3_io_methods table = [] {
-      sqlite3_io_methods replaced = pass_on();
-      replaced.xWrite = &FaultVfs::write;
-      replaced.xSync = &FaultVfs::sync;
-      replaced.xTruncate = &FaultVfs::truncate;
-      replaced.xShmMap = &FaultVfs::map;
-      return replaced;
-    }();
-    return &table;
   }
 
   mutable std::mutex mutex_;

@@ -30,15 +30,17 @@ class RecordingVfs : public ShimVfs {
     bool covers(int slot) const noexcept { return first <= slot && slot < first + count; }
   };
 
-  RecordingVfs() : ShimVfs("recording") { current() = this; }
-  ~RecordingVfs() override { current() = nullptr; }
+  RecordingVfs() : ShimVfs("recording") {
+    methods.xWrite = &RecordingVfs::write;
+    methods.xShmLock = &RecordingVfs::shm_lock;
+  }
 
   /// The handle of a connection's database file.
   static int handle_of(sqlite3* db) {
     sqlite3_file* file = nullptr;
     if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr)
       throw std::runtime_error("the connection has no file");
-    return reinterpret_cast<File*>(file)->handle;
+    return ours(file).handle;
   }
 
   std::vector<Lock> locks() const {
@@ -58,24 +60,20 @@ class RecordingVfs : public ShimVfs {
   }
 
  private:
-  static RecordingVfs*& current() {
-    static RecordingVfs* vfs = nullptr;
-    return vfs;
-  }
   int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
-    const int result = open_real(name, file, flags, out_flags, methods());
+    const int result = open_real(name, file, flags, out_flags);
     if (file->pMethods == nullptr) return result;
     std::lock_guard lock(mutex_);
-    reinterpret_cast<File*>(file)->handle = ++last_handle_;
+    ours(file).handle = ++last_handle_;
     if ((flags & SQLITE_OPEN_MAIN_DB) != 0) opened_.emplace_back(name != nullptr ? name : "");
     return result;
   }
 
   static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
-    RecordingVfs& self = *current();
+    RecordingVfs& self = of<RecordingVfs>(file);
     {
       std::lock_guard lock(self.mutex_);
-      ++self.writes_[reinterpret_cast<File*>(file)->handle];
+      ++self.writes_[ours(file).handle];
     }
     return real(file)->pMethods->xWrite(real(file), data, size, offset);
   }
@@ -83,20 +81,10 @@ class RecordingVfs : public ShimVfs {
   static int shm_lock(sqlite3_file* file, int first, int count, int flags) {
     const int result = real(file)->pMethods->xShmLock(real(file), first, count, flags);
     if (result != SQLITE_OK || (flags & SQLITE_SHM_LOCK) == 0) return result;
-    RecordingVfs& self = *current();
+    RecordingVfs& self = of<RecordingVfs>(file);
     std::lock_guard lock(self.mutex_);
-    self.locks_.push_back({reinterpret_cast<File*>(file)->handle, first, count, (flags & SQLITE_SHM_EXCLUSIVE) != 0});
+    self.locks_.push_back({ours(file).handle, first, count, (flags & SQLITE_SHM_EXCLUSIVE) != 0});
     return result;
-  }
-
-  static const sqlite3_io_methods* methods() {
-    static const sqlite3_io_methods table = [] {
-      sqlite3_io_methods replaced = pass_on();
-      replaced.xWrite = &RecordingVfs::write;
-      replaced.xShmLock = &RecordingVfs::shm_lock;
-      return replaced;
-    }();
-    return &table;
   }
 
   mutable std::mutex mutex_;

@@ -7,8 +7,8 @@
 
 namespace statehouse::test {
 
-/// While it lives, a layer over SQLite's default file system that passes everything on, but for what a derived class
-/// replaces. One at a time; make it before the first connection and keep it until the last is closed.
+/// While it lives, a layer over SQLite's default file system that passes everything on, but for the `methods` that a
+/// derived class replaces. One at a time; make it before the first connection and keep it until the last is closed.
 class ShimVfs {
  public:
   ShimVfs(const ShimVfs&) = delete;
@@ -18,7 +18,8 @@ class ShimVfs {
   /// SQLite gives us room for this and, right behind it, for the real file.
   struct alignas(8) File {  // as SQLite aligns that room
     sqlite3_file base;
-    int handle;
+    ShimVfs* vfs;
+    int handle;  ///< What the derived class makes of it.
 
     sqlite3_file* real() noexcept { return reinterpret_cast<sqlite3_file*>(this + 1); }
   };
@@ -39,16 +40,26 @@ class ShimVfs {
   }
 
   /// Opens the real file; null methods where that fails.
-  int open_real(const char* path, sqlite3_file* file, int flags, int* out_flags, const sqlite3_io_methods* methods) {
-    auto* const ours = new (file) File{};
+  int open_real(const char* path, sqlite3_file* file, int flags, int* out_flags) {
+    auto* const ours = new (file) File{.base = {}, .vfs = this, .handle = 0};
     const int result = real_->xOpen(real_, path, ours->real(), flags, out_flags);
-    if (ours->real()->pMethods != nullptr) ours->base.pMethods = methods;
+    if (ours->real()->pMethods != nullptr) ours->base.pMethods = &methods;
     return result;
   }
   virtual int open(const char* path, sqlite3_file* file, int flags, int* out_flags) = 0;
 
-  static sqlite3_file* real(sqlite3_file* file) { return reinterpret_cast<File*>(file)->real(); }
+  static File& ours(sqlite3_file* file) { return *reinterpret_cast<File*>(file); }
+  static sqlite3_file* real(sqlite3_file* file) { return ours(file).real(); }
+  /// The layer that has opened the file.
+  template <class Derived>
+  static Derived& of(sqlite3_file* file) {
+    return static_cast<Derived&>(*ours(file).vfs);
+  }
 
+  /// Replaced before the first file is opened.
+  sqlite3_io_methods methods = pass_on();
+
+ private:
   static sqlite3_io_methods pass_on() {
     return {
         .iVersion = 3,
@@ -80,7 +91,6 @@ class ShimVfs {
                        void* p) { return real(f)->pMethods->xUnfetch(real(f), o, p); }};
   }
 
- private:
   sqlite3_vfs* const real_;
   sqlite3_vfs vfs_;
 };

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "database_file.hpp"
 #include "error_of.hpp"
-#include "file/file.hpp"
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
@@ -18,17 +18,11 @@ using namespace statehouse;
 using detail::permission;
 using test::code_of;
 using test::contains;
+using test::DatabaseFile;
 using test::error_of;
 using test::session;
 
 namespace {
-
-struct File {
-  test::TempDir directory;
-  test::Fixture fixture{.path = directory / "a.db"};
-
-  File() { detail::prepare_file(fixture.path, false, *fixture.log.logger()); }
-};
 
 /// Past the verbs, since SQLite counts the question for the journal mode among the statements that write.
 std::string setting(Connection& db, const std::string& name) {
@@ -50,7 +44,7 @@ int config_of(Connection& db, int option) {
 }  // namespace
 
 TEST_CASE("settings: a writer's and a reader's defaults") {
-  File file;
+  DatabaseFile file;
   Connection writer = file.fixture.open();
   Connection reader = file.fixture.open(connection_role::reader);
   for (Connection* db : {&writer, &reader}) {
@@ -71,7 +65,7 @@ TEST_CASE("settings: a writer's and a reader's defaults") {
 }
 
 TEST_CASE("settings: each option arrives") {
-  File file;
+  DatabaseFile file;
   file.fixture.options.synchronous = durability::full;
   file.fixture.options.foreign_keys = false;
   file.fixture.options.cache_kib = 512;
@@ -103,7 +97,7 @@ TEST_CASE("WAL: an existing database in another mode is switched, one in WAL mod
 }
 
 TEST_CASE("WAL: where SQLite silently keeps another mode, opening fails and says what a directory must be") {
-  File file;
+  DatabaseFile file;
   sqlite3_vfs* const usual = sqlite3_vfs_find(nullptr);
   sqlite3_vfs* const without_shared_memory = sqlite3_vfs_find("unix-none");
   REQUIRE(without_shared_memory != nullptr);
@@ -140,7 +134,7 @@ TEST_CASE("hardening: no extension can be loaded, in SQL or through a tokenizer"
 
 TEST_CASE(
     "hardening: a trigger may feed an FTS5 table only where the schema is trusted, and the error names the option") {
-  File file;
+  DatabaseFile file;
   file.fixture.open().execute_script(
       "CREATE TABLE doc(body); CREATE VIRTUAL TABLE f USING fts5(body);"
       "CREATE TRIGGER feed AFTER INSERT ON doc BEGIN INSERT INTO f VALUES (new.body); END");
@@ -184,7 +178,7 @@ TEST_CASE("hardening: the schema may not call functions with side effects, but m
 }
 
 TEST_CASE("on_connect: runs for each connection, after the settings, with its role") {
-  File file;
+  DatabaseFile file;
   std::vector<connection_role> roles;
   file.fixture.options.on_connect = [&](Connection& db, connection_role role) {
     roles.push_back(role);
@@ -204,7 +198,7 @@ TEST_CASE("on_connect: runs for each connection, after the settings, with its ro
 }
 
 TEST_CASE("on_connect: what it throws comes through, and nothing stays open") {
-  File file;
+  DatabaseFile file;
   { file.fixture.open().execute("CREATE TABLE t(a)"); }
   struct Odd {};
   for (const auto role : {connection_role::writer, connection_role::reader}) {
@@ -221,7 +215,7 @@ TEST_CASE("on_connect: what it throws comes through, and nothing stays open") {
 }
 
 TEST_CASE("on_connect: a transaction it leaves open does not reach the first user") {
-  File file;
+  DatabaseFile file;
   file.fixture.options.on_connect = [](Connection& db, connection_role) {
     db.execute("BEGIN IMMEDIATE");
     db.execute("CREATE TABLE half(a)");
@@ -232,7 +226,7 @@ TEST_CASE("on_connect: a transaction it leaves open does not reach the first use
 }
 
 TEST_CASE("on_connect: may not loosen what the pool rests on") {
-  File file;
+  DatabaseFile file;
   file.fixture.options.on_connect = [](Connection& db, connection_role) {
     for (const std::string sql :
          {"PRAGMA journal_mode = DELETE", "PRAGMA query_only = OFF", "PRAGMA wal_autocheckpoint = 1",
@@ -245,7 +239,7 @@ TEST_CASE("on_connect: may not loosen what the pool rests on") {
 }
 
 TEST_CASE("restore_settings: undoes what maintenance has changed and detaches what it has attached") {
-  File file;
+  DatabaseFile file;
   Connection db = file.fixture.open();
   const std::vector<std::string> names{"foreign_keys",       "synchronous",        "cache_size",
                                        "temp_store",         "cell_size_check",    "analysis_limit",
@@ -279,7 +273,7 @@ TEST_CASE("restore_settings: undoes what maintenance has changed and detaches wh
 }
 
 TEST_CASE("restore_settings: goes back to what on_connect has set and attached, not to the defaults") {
-  File file;
+  DatabaseFile file;
   file.fixture.options.on_connect = [](Connection& db, connection_role) {
     db.execute("PRAGMA cache_size = -4000");
     db.execute("PRAGMA synchronous = 2");
@@ -303,7 +297,7 @@ TEST_CASE("restore_settings: goes back to what on_connect has set and attached, 
 }
 
 TEST_CASE("restore_settings: puts back what only a migration may change") {
-  File file;
+  DatabaseFile file;
   Connection db = file.fixture.open();
   db.execute("CREATE TABLE t(a)");
   {
@@ -323,7 +317,7 @@ TEST_CASE("restore_settings: puts back what only a migration may change") {
 }
 
 TEST_CASE("restore_settings: after clean, works whatever the closure has left, and though it was cancelled") {
-  File file;
+  DatabaseFile file;
   Connection db = file.fixture.open();
   {
     detail::PermissionScope scope(session(db), permission::maintenance);

@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "child_process.hpp"
+#include "database_file.hpp"
 #include "error_of.hpp"
-#include "file/file.hpp"
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
@@ -26,28 +26,10 @@ using test::code_of;
 using test::contains;
 using test::error_of;
 using test::session;
-
-namespace {
-
-struct File {
-  test::TempDir directory;
-  test::Fixture fixture{.path = directory / "a.db"};
-  std::unique_ptr<Connection> connection;
-
-  File() {
-    detail::prepare_file(fixture.path, false, *fixture.log.logger());
-    connection = fixture.connect();
-    connection->execute("CREATE TABLE t(a)");
-  }
-  Connection& db() { return *connection; }
-  detail::LocalSession& session() { return detail::local_session_of(*connection); }
-  bool exists(const char* suffix) const { return std::filesystem::exists(fixture.path.string() + suffix); }
-};
-
-}  // namespace
+using test::WrittenFile;
 
 TEST_CASE("clean: nothing to do after ordinary use") {
-  File file;
+  WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1)");
   CHECK(file.session().clean() == hygiene::clean);
   file.session().begin(detail::transaction_kind::immediate);
@@ -56,7 +38,7 @@ TEST_CASE("clean: nothing to do after ordinary use") {
 }
 
 TEST_CASE("clean: an open transaction is rolled back, even when a stop is requested") {
-  File file;
+  WrittenFile file;
   file.session().begin(detail::transaction_kind::immediate);
   file.db().execute("INSERT INTO t VALUES (1)");
   file.session().interrupter().request(detail::stop_reason::cancelled);
@@ -69,7 +51,7 @@ TEST_CASE("clean: an open transaction is rolled back, even when a stop is reques
 }
 
 TEST_CASE("clean: a statement left busy through native() no longer pins its snapshot") {
-  File file;
+  WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1), (2)");
   SQLite::Statement left(file.db().native(), "SELECT a FROM t");
   REQUIRE(left.executeStep());
@@ -81,7 +63,7 @@ TEST_CASE("clean: a statement left busy through native() no longer pins its snap
 }
 
 TEST_CASE("clean: a transaction with a busy statement in it is rolled back") {
-  File file;
+  WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1), (2)");
   file.session().begin(detail::transaction_kind::immediate);
   SQLite::Statement left(file.db().native(), "SELECT a FROM t");
@@ -95,7 +77,7 @@ TEST_CASE("clean: a transaction with a busy statement in it is rolled back") {
 }
 
 TEST_CASE("close: the descriptors go, and the last close removes -wal and -shm") {
-  File file;
+  WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1)");
   CHECK(file.exists("-wal"));
   CHECK(file.exists("-shm"));
@@ -107,7 +89,7 @@ TEST_CASE("close: the descriptors go, and the last close removes -wal and -shm")
 }
 
 TEST_CASE("close: an open transaction is rolled back") {
-  File file;
+  WrittenFile file;
   file.session().begin(detail::transaction_kind::immediate);
   file.db().execute("INSERT INTO t VALUES (1)");
   file.connection.reset();
@@ -116,7 +98,7 @@ TEST_CASE("close: an open transaction is rolled back") {
 }
 
 TEST_CASE("close: statements that somebody left over are finalised, counted and named, and the descriptors go") {
-  File file;
+  WrittenFile file;
   const bool busy = GENERATE(false, true);
   file.db().execute("INSERT INTO t VALUES (1)");
   sqlite3* const db = file.db().native().getHandle();
@@ -136,14 +118,14 @@ TEST_CASE("close: statements that somebody left over are finalised, counted and 
 }
 
 TEST_CASE("close: says nothing when all is in order") {
-  File file;
+  WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1)");
   file.connection.reset();
   CHECK(file.fixture.log.lines().empty());
 }
 
 TEST_CASE("close: afterwards a request to stop reaches nothing") {
-  File file;
+  WrittenFile file;
   const auto interrupter = file.session().context().interrupter;
   file.connection.reset();
   interrupter->request(detail::stop_reason::shutdown);
@@ -151,7 +133,7 @@ TEST_CASE("close: afterwards a request to stop reaches nothing") {
 }
 
 TEST_CASE("fork: the child leaves the parent's connection alone") {
-  File file;
+  WrittenFile file;
   file.session().begin(detail::transaction_kind::immediate);
   file.db().execute("INSERT INTO t VALUES (1)");
   const std::string locks = test::in_child([&]() -> std::string {
@@ -173,7 +155,7 @@ TEST_CASE("fork: the child does not hang when the parent was just requesting a s
   // request(): holds the interrupter's mutex
   //                                          fork; the child has the mutex locked for ever
   //                                          child: closes
-  File file;
+  WrittenFile file;
   auto interrupter = file.session().context().interrupter;
   std::atomic<bool> over = false;
   std::thread other([&] {
@@ -198,7 +180,7 @@ TEST_CASE("fork: the child does not hang when the parent was just requesting a s
 }
 
 TEST_CASE("checkpoint: moves the WAL into the database and truncates it") {
-  File file;
+  WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1)");
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") > 0);
   file.session().log().checkpoint(true);
@@ -208,7 +190,7 @@ TEST_CASE("checkpoint: moves the WAL into the database and truncates it") {
 }
 
 TEST_CASE("checkpoint: waits for nobody who is in the way, but the next statement does again") {
-  File file;
+  WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1)");
   test::PlainDatabase stranger(file.fixture.path);
   stranger.execute("BEGIN; SELECT * FROM t");
@@ -227,7 +209,7 @@ TEST_CASE("checkpoint: waits for nobody who is in the way, but the next statemen
 }
 
 TEST_CASE("prepare_close: truncates the WAL while readers are open; the last close leaves no file but the database") {
-  File file;
+  WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1)");
   std::unique_ptr<Connection> reader;
   reader = file.fixture.connect(connection_role::reader);
@@ -242,7 +224,7 @@ TEST_CASE("prepare_close: truncates the WAL while readers are open; the last clo
 }
 
 TEST_CASE("prepare_close: another program's lock delays nothing") {
-  File file;
+  WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1)");
   test::PlainDatabase stranger(file.fixture.path);
   stranger.execute("BEGIN IMMEDIATE; INSERT INTO t VALUES (2)");
@@ -271,7 +253,7 @@ void fill(Connection& db, int rows) {
 }  // namespace
 
 TEST_CASE("optimize: brings statistics up to date") {
-  File file;
+  WrittenFile file;
   file.db().execute("CREATE TABLE big(a, b, c, d)");
   file.db().execute("CREATE INDEX big_a ON big(a)");
   fill(file.db(), 10);
@@ -284,7 +266,7 @@ TEST_CASE("optimize: brings statistics up to date") {
 }
 
 TEST_CASE("optimize: ends with its budget, is logged at debug only, and the connection works on") {
-  File file;
+  WrittenFile file;
   file.db().execute("CREATE TABLE big(a, b, c, d)");
   for (const char* column : {"a", "b", "c", "d"})
     file.db().execute("CREATE INDEX big_" + std::string(column) + " ON big(" + column + ")");
@@ -302,7 +284,7 @@ TEST_CASE("optimize: ends with its budget, is logged at debug only, and the conn
 }
 
 TEST_CASE("close: virtual tables with statements of their own are left to themselves") {
-  File file;
+  WrittenFile file;
   file.db().execute("CREATE VIRTUAL TABLE words USING fts5(text)");
   file.db().execute("INSERT INTO words VALUES ('one two'), ('two three')");
   CHECK(file.db().query_one<int>("SELECT count(*) FROM words WHERE words MATCH 'two'") == 2);
@@ -332,7 +314,7 @@ TEST_CASE("close: virtual tables with statements of their own are left to themse
 }
 
 TEST_CASE("optimize and prepare_close: harmless with virtual tables") {
-  File file;
+  WrittenFile file;
   file.db().execute("CREATE VIRTUAL TABLE words USING fts5(text)");
   file.db().execute("INSERT INTO words VALUES ('one')");
   file.session().prepare_close();

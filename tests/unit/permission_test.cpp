@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "database_file.hpp"
 #include "error_of.hpp"
-#include "file/file.hpp"
 #include "open_session.hpp"
 #include "temp_dir.hpp"
 
@@ -238,14 +238,11 @@ TEST_CASE("permission: a refusal is not remembered for a later error") {
 namespace {
 
 /// A writer and a reader on one file.
-struct Both {
-  test::TempDir directory;
-  test::Fixture fixture{.path = directory / "a.db"};
+struct Both : test::DatabaseFile {
   std::unique_ptr<Connection> writer;
   std::unique_ptr<Connection> reader;
 
   Both() {
-    detail::prepare_file(fixture.path, false, *fixture.log.logger());
     writer = fixture.connect();
     writer->execute_script("CREATE TABLE t(a); CREATE INDEX i ON t(a)");
     writer->execute("INSERT INTO t VALUES (1)");

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "database_file.hpp"
 #include "error_of.hpp"
-#include "file/file.hpp"
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
@@ -34,25 +34,15 @@ namespace {
 constexpr auto endless =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE started()";
 
-struct Stopping {
-  test::TempDir directory;
-  test::Fixture fixture{.path = directory / "a.db"};
-  std::unique_ptr<Connection> connection;
-
-  Stopping() {
-    detail::prepare_file(fixture.path, false, *fixture.log.logger());
-    connection = fixture.connect();
-    connection->execute("CREATE TABLE t(a)");
-  }
-  Connection& db() { return *connection; }
-  Interrupter& interrupter() { return session(db()).interrupter(); }
+struct Stopping : test::WrittenFile {
+  Interrupter& interrupter() { return session().interrupter(); }
   test::ManualClock& clock() { return *fixture.clock; }
 
   /// Lets SQL call `f` as started(), which is true.
   template <class F>
   void on_start(F& f) {
     sqlite3_create_function(
-        session(db()).handle().get(), "started", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, &f,
+        session().handle().get(), "started", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, &f,
         [](sqlite3_context* context, int, sqlite3_value**) {
           (*static_cast<F*>(sqlite3_user_data(context)))();
           sqlite3_result_int(context, 1);
@@ -110,10 +100,9 @@ TEST_CASE("busy: each wait has the whole busy_timeout") {
 }
 
 TEST_CASE("busy: a busy_timeout of zero does not wait") {
-  test::TempDir directory;
-  test::Fixture fixture{.path = directory / "a.db"};
+  test::DatabaseFile file;
+  test::Fixture& fixture = file.fixture;
   fixture.options.busy_timeout = 0ms;
-  detail::prepare_file(fixture.path, false, *fixture.log.logger());
   Connection db = fixture.open();
   db.execute("CREATE TABLE t(a)");
   test::PlainDatabase stranger(fixture.path);
