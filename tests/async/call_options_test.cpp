@@ -29,13 +29,6 @@ struct Limits {
     hook.call = [this](int) { app.clock->advance(150ms); };
   }
   std::vector<int> rows() { return app.run(pool.query_all<int>("SELECT a FROM t ORDER BY a")); }
-  template <class T>
-  boost::system::error_code code(asio::awaitable<T> operation) {
-    auto task = app.spawn(std::move(operation));
-    app.settle();
-    CHECK(task.completions() == 1);
-    return task.code();
-  }
 };
 
 TEST_CASE_METHOD(Limits,
@@ -76,9 +69,9 @@ TEST_CASE_METHOD(Limits, "options: the longest duration means no limit instead o
 TEST_CASE_METHOD(Limits, "run_timeout: ends a query of a transaction, which then goes on and commits") {
   auto transaction = app.run(pool.begin());
   app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));
-  CHECK(code(transaction.query_one<int>(brief, endless_hook)) == errc::deadline_exceeded);
-  CHECK(code(transaction.query_all<int>(brief, endless_hook)) == errc::deadline_exceeded);
-  CHECK(code(transaction.query_optional<int>(brief, endless_hook)) == errc::deadline_exceeded);
+  CHECK(app.code(transaction.query_one<int>(brief, endless_hook)) == errc::deadline_exceeded);
+  CHECK(app.code(transaction.query_all<int>(brief, endless_hook)) == errc::deadline_exceeded);
+  CHECK(app.code(transaction.query_optional<int>(brief, endless_hook)) == errc::deadline_exceeded);
   app.run(transaction.execute(brief, "INSERT INTO t(a) VALUES (2)"));
   app.run(std::move(transaction).commit());
   CHECK(rows() == std::vector{1, 2});
@@ -92,9 +85,9 @@ TEST_CASE_METHOD(Limits,
   const auto loses = [&](auto statement) {
     auto transaction = app.run(pool.begin());
     app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));
-    CHECK(code(statement(transaction)) == errc::deadline_exceeded);
-    CHECK(code(transaction.execute("INSERT INTO t(a) VALUES (2)")) == errc::transaction_rolled_back);
-    CHECK(code(std::move(transaction).commit()) == errc::transaction_rolled_back);
+    CHECK(app.code(statement(transaction)) == errc::deadline_exceeded);
+    CHECK(app.code(transaction.execute("INSERT INTO t(a) VALUES (2)")) == errc::transaction_rolled_back);
+    CHECK(app.code(std::move(transaction).commit()) == errc::transaction_rolled_back);
     CHECK(rows().empty());
     check_all_clean(app, pool);
   };
@@ -110,8 +103,8 @@ TEST_CASE_METHOD(Limits, "run_timeout: one statement's does not bind the next on
   CHECK(app.run(transaction.query_one<int>("SELECT min(1, hook())")) == 1);
   app.run(std::move(transaction).commit());
   auto lease = app.run(pool.acquire(writer));
-  CHECK(code(lease.query_one<int>(brief, endless_hook)) == errc::deadline_exceeded);
-  CHECK(code(lease.execute(brief, insert_endless)) == errc::deadline_exceeded);
+  CHECK(app.code(lease.query_one<int>(brief, endless_hook)) == errc::deadline_exceeded);
+  CHECK(app.code(lease.execute(brief, insert_endless)) == errc::deadline_exceeded);
   CHECK(app.run(lease.query_one<int>("SELECT min(1, hook())")) == 1);
   CHECK(app.run(lease.execute(brief, "INSERT INTO t(a) VALUES (1)")).changes == 1);
 }
@@ -136,7 +129,7 @@ TEST_CASE_METHOD(Limits, "run_timeout: ends one statement inside a closure, whic
 
 TEST_CASE_METHOD(Limits, "run_timeout: a longer one of a statement does not lengthen that of its closure") {
   const auto closure = [](Connection& db) { db.query_one<int>({.run_timeout = 1h}, endless_hook); };
-  CHECK(code(pool.write(closure, brief)) == errc::deadline_exceeded);
+  CHECK(app.code(pool.write(closure, brief)) == errc::deadline_exceeded);
   CHECK(hook.calls < 100);
   check_all_clean(app, pool);
 }

@@ -15,17 +15,6 @@ struct Handles {
   SteppedApp app;
   Pool pool = app.open();
 
-  template <class T>
-  Task<T> ended(asio::awaitable<T> operation) {
-    auto task = app.spawn(std::move(operation));
-    app.settle();
-    CHECK(task.completions() == 1);
-    return task;
-  }
-  template <class T>
-  boost::system::error_code code(asio::awaitable<T> operation) {
-    return ended(std::move(operation)).code();
-  }
   /// As from a thread that may block, which here would wait for itself.
   template <class T>
   T through_future(asio::awaitable<T> operation) {
@@ -38,21 +27,21 @@ struct Handles {
   /// The verbs that a pool, a transaction and a lease on the writer have in common.
   template <class Handle>
   void check_statements_refused(const Handle& handle, errc expected) {
-    CHECK(code(handle.execute("DELETE FROM t")) == expected);
-    CHECK(code(handle.template execute_returning<int>("DELETE FROM t RETURNING a")) == expected);
-    CHECK(code(handle.template query_all<int>("SELECT 1")) == expected);
-    CHECK(code(handle.template query_optional<int>("SELECT 1")) == expected);
-    CHECK(code(handle.template query_one<int>("SELECT 1")) == expected);
+    CHECK(app.code(handle.execute("DELETE FROM t")) == expected);
+    CHECK(app.code(handle.template execute_returning<int>("DELETE FROM t RETURNING a")) == expected);
+    CHECK(app.code(handle.template query_all<int>("SELECT 1")) == expected);
+    CHECK(app.code(handle.template query_optional<int>("SELECT 1")) == expected);
+    CHECK(app.code(handle.template query_one<int>("SELECT 1")) == expected);
   }
   void check_refused(const Pool& empty) {
     check_statements_refused(empty, errc::invalid_handle);
-    CHECK(code(empty.query_one<int>({.inline_read = true}, "SELECT 1")) == errc::invalid_handle);
-    CHECK(code(empty.read([](Reader&) {})) == errc::invalid_handle);
-    CHECK(code(empty.write([](Connection&) {})) == errc::invalid_handle);
-    CHECK(code(empty.write_without_transaction([](Connection&) {})) == errc::invalid_handle);
-    CHECK(code(empty.begin()) == errc::invalid_handle);
-    CHECK(code(empty.acquire(reader)) == errc::invalid_handle);
-    CHECK(code(empty.acquire(writer)) == errc::invalid_handle);
+    CHECK(app.code(empty.query_one<int>({.inline_read = true}, "SELECT 1")) == errc::invalid_handle);
+    CHECK(app.code(empty.read([](Reader&) {})) == errc::invalid_handle);
+    CHECK(app.code(empty.write([](Connection&) {})) == errc::invalid_handle);
+    CHECK(app.code(empty.write_without_transaction([](Connection&) {})) == errc::invalid_handle);
+    CHECK(app.code(empty.begin()) == errc::invalid_handle);
+    CHECK(app.code(empty.acquire(reader)) == errc::invalid_handle);
+    CHECK(app.code(empty.acquire(writer)) == errc::invalid_handle);
     CHECK(code_of([&] { static_cast<void>(empty.stats()); }) == errc::invalid_handle);
     CHECK(code_of([&] { static_cast<void>(empty.name()); }) == errc::invalid_handle);
     CHECK(code_of([&] { static_cast<void>(empty.path()); }) == errc::invalid_handle);
@@ -61,7 +50,7 @@ struct Handles {
 
 TEST_CASE_METHOD(Handles, "empty handle: every member of a default-constructed pool is errc::invalid_handle") {
   check_refused(Pool());
-  CHECK(contains(ended(Pool().execute("DELETE FROM t")).text(), "execute on an empty pool handle"));
+  CHECK(contains(app.ended(Pool().execute("DELETE FROM t")).text(), "execute on an empty pool handle"));
 }
 
 TEST_CASE_METHOD(Handles, "empty handle: a pool that was moved from is one, and can be assigned to") {
@@ -75,18 +64,18 @@ TEST_CASE_METHOD(Handles, "empty handle: a pool that was moved from is one, and 
 TEST_CASE_METHOD(Handles, "empty handle: a default-constructed transaction or lease is errc::invalid_handle") {
   Transaction transaction;
   check_statements_refused(transaction, errc::invalid_handle);
-  CHECK(code(transaction.savepoint([](Connection&) {})) == errc::invalid_handle);
-  CHECK(code(std::move(transaction).commit()) == errc::invalid_handle);
-  CHECK(code(Transaction().rollback()) == errc::invalid_handle);
+  CHECK(app.code(transaction.savepoint([](Connection&) {})) == errc::invalid_handle);
+  CHECK(app.code(std::move(transaction).commit()) == errc::invalid_handle);
+  CHECK(app.code(Transaction().rollback()) == errc::invalid_handle);
 
   WriterLease writing;
   writing.release();
   check_statements_refused(writing, errc::invalid_handle);
-  CHECK(code(writing.read([](Reader&) {})) == errc::invalid_handle);
-  CHECK(code(writing.write([](Connection&) {})) == errc::invalid_handle);
+  CHECK(app.code(writing.read([](Reader&) {})) == errc::invalid_handle);
+  CHECK(app.code(writing.write([](Connection&) {})) == errc::invalid_handle);
   ReaderLease reading;
-  CHECK(code(reading.query_one<int>("SELECT 1")) == errc::invalid_handle);
-  CHECK(code(reading.read([](Reader&) {})) == errc::invalid_handle);
+  CHECK(app.code(reading.query_one<int>("SELECT 1")) == errc::invalid_handle);
+  CHECK(app.code(reading.read([](Reader&) {})) == errc::invalid_handle);
 }
 
 TEST_CASE_METHOD(Handles, "empty handle: a finished transaction and a released lease are told apart from it") {

@@ -32,13 +32,6 @@ struct Held {
     return options;
   }
   std::vector<int> rows() { return app.run(pool.query_all<int>("SELECT a FROM t ORDER BY a")); }
-  template <class T>
-  boost::system::error_code code(asio::awaitable<T> operation) {
-    auto task = app.spawn(std::move(operation));
-    app.settle();
-    CHECK(task.completions() == 1);
-    return task.code();
-  }
 };
 
 TEST_CASE_METHOD(Held, "transaction: spans awaits, sees its own writes; others see them after the commit") {
@@ -156,7 +149,7 @@ TEST_CASE_METHOD(Held, "transaction: a COMMIT that fails reports why, nothing is
   app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));
   app.run(transaction.execute("INSERT INTO child VALUES (99)"));
   auto next = app.spawn(pool.execute("INSERT INTO t(a) VALUES (2)"));
-  CHECK(code(std::move(transaction).commit()) == condition::constraint);
+  CHECK(app.code(std::move(transaction).commit()) == condition::constraint);
   CHECK(next.get().changes == 1);
   CHECK(rows() == std::vector{2});
   CHECK(count(app, pool, "child") == 0);
@@ -168,26 +161,26 @@ TEST_CASE_METHOD(Held, "transaction: after SQLite's own rollback every call says
     CAPTURE(sql);
     auto transaction = app.run(pool.begin());
     app.run(transaction.execute("INSERT INTO t VALUES (1, 'x')"));
-    CHECK(code(transaction.execute(sql)) == condition::constraint);
-    CHECK(code(transaction.execute("INSERT INTO t(a) VALUES (3)")) == errc::transaction_rolled_back);
-    CHECK(code(transaction.query_all<int>("SELECT a FROM t")) == errc::transaction_rolled_back);
-    CHECK(code(transaction.savepoint([](Connection& db) { db.execute("INSERT INTO t(a) VALUES (4)"); })) ==
+    CHECK(app.code(transaction.execute(sql)) == condition::constraint);
+    CHECK(app.code(transaction.execute("INSERT INTO t(a) VALUES (3)")) == errc::transaction_rolled_back);
+    CHECK(app.code(transaction.query_all<int>("SELECT a FROM t")) == errc::transaction_rolled_back);
+    CHECK(app.code(transaction.savepoint([](Connection& db) { db.execute("INSERT INTO t(a) VALUES (4)"); })) ==
           errc::transaction_rolled_back);
-    CHECK(code(std::move(transaction).commit()) == errc::transaction_rolled_back);
+    CHECK(app.code(std::move(transaction).commit()) == errc::transaction_rolled_back);
     CHECK(rows().empty());
     check_all_clean(app, pool);
   }
   auto transaction = app.run(pool.begin());
-  CHECK(code(transaction.execute("INSERT INTO t(b) VALUES ('bad')")) == condition::constraint);
+  CHECK(app.code(transaction.execute("INSERT INTO t(b) VALUES ('bad')")) == condition::constraint);
   app.run(std::move(transaction).rollback());
 }
 
 TEST_CASE_METHOD(Held, "transaction: an error that SQLite undoes alone leaves it usable") {
   auto transaction = app.run(pool.begin());
   app.run(transaction.execute("INSERT INTO t VALUES (1, 'x')"));
-  CHECK(code(transaction.execute("INSERT INTO t VALUES (2, 'x')")) == condition::unique);
-  CHECK(code(transaction.execute("nonsense")) == make_sqlite_error(SQLITE_ERROR));
-  CHECK(code(transaction.execute("COMMIT")) == errc::statement_refused);
+  CHECK(app.code(transaction.execute("INSERT INTO t VALUES (2, 'x')")) == condition::unique);
+  CHECK(app.code(transaction.execute("nonsense")) == make_sqlite_error(SQLITE_ERROR));
+  CHECK(app.code(transaction.execute("COMMIT")) == errc::statement_refused);
   app.run(std::move(transaction).commit());
   CHECK(rows() == std::vector{1});
 }
@@ -201,7 +194,7 @@ TEST_CASE_METHOD(Held, "transaction: a second statement meanwhile is refused and
   CHECK(second.code() == errc::operation_in_progress);
   auto lease = app.run(pool.acquire(reader));
   auto reading = app.spawn(lease.query_one<int>("SELECT 1"));
-  CHECK(code(lease.read([](Reader&) {})) == errc::operation_in_progress);
+  CHECK(app.code(lease.read([](Reader&) {})) == errc::operation_in_progress);
   CHECK(app.finish(reading) == 1);
   app.run(std::move(transaction).commit());
   CHECK(rows() == std::vector{1});
@@ -223,14 +216,14 @@ TEST_CASE_METHOD(Held, "transaction: finished or moved from, every verb says so"
   auto transaction = app.run(pool.begin());
   auto moved_to = std::move(transaction);
   const auto every_verb_fails = [&](Transaction& gone) {
-    CHECK(code(gone.execute("DELETE FROM t")) == errc::transaction_finished);
-    CHECK(code(gone.execute_returning<int>("DELETE FROM t RETURNING a")) == errc::transaction_finished);
-    CHECK(code(gone.query_all<int>("SELECT 1")) == errc::transaction_finished);
-    CHECK(code(gone.query_optional<int>("SELECT 1")) == errc::transaction_finished);
-    CHECK(code(gone.query_one<int>("SELECT 1")) == errc::transaction_finished);
-    CHECK(code(gone.savepoint([](Connection&) {})) == errc::transaction_finished);
-    CHECK(code(std::move(gone).commit()) == errc::transaction_finished);
-    CHECK(code(std::move(gone).rollback()) == errc::transaction_finished);
+    CHECK(app.code(gone.execute("DELETE FROM t")) == errc::transaction_finished);
+    CHECK(app.code(gone.execute_returning<int>("DELETE FROM t RETURNING a")) == errc::transaction_finished);
+    CHECK(app.code(gone.query_all<int>("SELECT 1")) == errc::transaction_finished);
+    CHECK(app.code(gone.query_optional<int>("SELECT 1")) == errc::transaction_finished);
+    CHECK(app.code(gone.query_one<int>("SELECT 1")) == errc::transaction_finished);
+    CHECK(app.code(gone.savepoint([](Connection&) {})) == errc::transaction_finished);
+    CHECK(app.code(std::move(gone).commit()) == errc::transaction_finished);
+    CHECK(app.code(std::move(gone).rollback()) == errc::transaction_finished);
   };
   every_verb_fails(transaction);
   app.run(std::move(moved_to).commit());
@@ -239,9 +232,9 @@ TEST_CASE_METHOD(Held, "transaction: finished or moved from, every verb says so"
   auto lease = app.run(pool.acquire(writer));
   lease.release();
   lease.release();
-  CHECK(code(lease.execute("DELETE FROM t")) == errc::transaction_finished);
-  CHECK(code(lease.query_one<int>("SELECT 1")) == errc::transaction_finished);
-  CHECK(code(lease.write([](Connection&) {})) == errc::transaction_finished);
+  CHECK(app.code(lease.execute("DELETE FROM t")) == errc::transaction_finished);
+  CHECK(app.code(lease.query_one<int>("SELECT 1")) == errc::transaction_finished);
+  CHECK(app.code(lease.write([](Connection&) {})) == errc::transaction_finished);
   check_all_clean(app, pool);
 }
 
@@ -295,8 +288,8 @@ TEST_CASE_METHOD(Held, "savepoint: a closure that ignores SQLite's own rollback 
     }
     db.execute("INSERT INTO t(a) VALUES (7)");
   };
-  CHECK(code(transaction.savepoint(ignores)) == errc::transaction_rolled_back);
-  CHECK(code(std::move(transaction).commit()) == errc::transaction_rolled_back);
+  CHECK(app.code(transaction.savepoint(ignores)) == errc::transaction_rolled_back);
+  CHECK(app.code(std::move(transaction).commit()) == errc::transaction_rolled_back);
   CHECK(rows().empty());
   check_all_clean(app, pool);
 }
@@ -324,8 +317,8 @@ TEST_CASE_METHOD(Held, "writer lease: one connection for statements and closures
   CHECK(app.run(lease.execute_returning<int>("INSERT INTO t(a) SELECT a FROM mine RETURNING a")) == std::vector{1});
   CHECK(app.run(lease.write([](Connection& db) { return db.execute("INSERT INTO t(a) VALUES (2)").changes; })) == 1);
   CHECK(rows() == std::vector{1, 2});  // each is committed at once
-  CHECK(code(lease.query_all<int>("DELETE FROM t RETURNING a")) == errc::write_on_reader);
-  CHECK(code(lease.execute("BEGIN")) == errc::statement_refused);
+  CHECK(app.code(lease.query_all<int>("DELETE FROM t RETURNING a")) == errc::write_on_reader);
+  CHECK(app.code(lease.execute("BEGIN")) == errc::statement_refused);
   app.run(lease.execute("DROP TABLE mine"));
   const auto leaves_open = [](Connection& db) {
     sqlite3_exec(db.native().getHandle(), "SAVEPOINT x", nullptr, nullptr, nullptr);
@@ -348,7 +341,7 @@ TEST_CASE_METHOD(Held, "reader lease: reads on one connection, each statement se
   CHECK(app.run(lease.query_one<int>("SELECT a FROM t")) == 1);
   CHECK(app.run(lease.query_optional<int>("SELECT a FROM t WHERE a = 2")) == std::nullopt);
   CHECK(app.run(lease.read([](Reader& db) { return db.query_one<int>("SELECT count(*) FROM t"); })) == 1);
-  CHECK(code(lease.query_all<int>("DELETE FROM t RETURNING a")) == errc::write_on_reader);
+  CHECK(app.code(lease.query_all<int>("DELETE FROM t RETURNING a")) == errc::write_on_reader);
 }
 
 TEST_CASE_METHOD(Held, "lease: dropped while its statement runs, the connection is free after that statement") {
@@ -410,7 +403,7 @@ TEST_CASE_METHOD(Held, "shutdown: held connections work during the grace time an
   app.settle();
   CHECK(!shutdown.done());
   CHECK(waiting.code() == errc::closed);
-  CHECK(code(pool.query_one<int>("SELECT 1")) == errc::closed);
+  CHECK(app.code(pool.query_one<int>("SELECT 1")) == errc::closed);
   CHECK(app.run(transaction.execute("INSERT INTO t(a) VALUES (3)")).changes == 1);
   CHECK(app.run(lease.query_one<int>("SELECT count(*) FROM t")) == 0);
   app.clock->advance(1s);
@@ -418,9 +411,9 @@ TEST_CASE_METHOD(Held, "shutdown: held connections work during the grace time an
   CHECK(report.clean());
   REQUIRE(report.databases.size() == 1);
   CHECK(report.databases[0].interrupted);
-  CHECK(code(transaction.execute("INSERT INTO t(a) VALUES (4)")) == errc::closed);
-  CHECK(code(lease.query_one<int>("SELECT 1")) == errc::closed);
-  CHECK(code(std::move(transaction).commit()) == errc::closed);
+  CHECK(app.code(transaction.execute("INSERT INTO t(a) VALUES (4)")) == errc::closed);
+  CHECK(app.code(lease.query_one<int>("SELECT 1")) == errc::closed);
+  CHECK(app.code(std::move(transaction).commit()) == errc::closed);
 }
 
 TEST_CASE_METHOD(Held,
@@ -447,10 +440,10 @@ TEST_CASE_METHOD(Held, "lifetime: transactions and leases may outlive the AppSta
   auto lease = app.run(pool.acquire(reader));
   app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));
   app.state.reset();
-  CHECK(code(transaction.execute("INSERT INTO t(a) VALUES (4)")) == errc::closed);
-  CHECK(code(lease.query_one<int>("SELECT 1")) == errc::closed);
-  CHECK(code(pool.query_one<int>("SELECT 1")) == errc::closed);
-  CHECK(code(pool.begin()) == errc::closed);
+  CHECK(app.code(transaction.execute("INSERT INTO t(a) VALUES (4)")) == errc::closed);
+  CHECK(app.code(lease.query_one<int>("SELECT 1")) == errc::closed);
+  CHECK(app.code(pool.query_one<int>("SELECT 1")) == errc::closed);
+  CHECK(app.code(pool.begin()) == errc::closed);
   CHECK(pool.stats().state == database_state::closed);
   CHECK(pool.name() == "test");
 }

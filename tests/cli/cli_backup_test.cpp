@@ -1,4 +1,3 @@
-#include <sys/stat.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
@@ -70,10 +69,8 @@ TEST_CASE("a backup under write load is one committed state, private, and the wr
     const ToolRun run = shop.db("backup", {"--to", name});
     CAPTURE(run.out, run.err);
     REQUIRE(run.exit_code == 0);
-    struct stat status {};
-    REQUIRE(::stat((shop / name).c_str(), &status) == 0);
-    CHECK((status.st_mode & 0777) == 0600);
-    CHECK(run.document().at("bytes") == status.st_size);
+    CHECK(mode_of(shop / name) == 0600);
+    CHECK(run.document().at("bytes") == std::filesystem::file_size(shop / name));
     const auto count = check_consistent(shop / name);
     CHECK(count > last);  // the writer was at work in between
     last = count;

@@ -1,5 +1,3 @@
-#include <sys/stat.h>
-
 #include <catch2/catch_test_macros.hpp>
 
 #include "error_of.hpp"
@@ -11,11 +9,6 @@
 using namespace statehouse::test;
 
 namespace {
-
-unsigned mode_of(const std::filesystem::path& file) {
-  struct stat status {};
-  return ::stat(file.c_str(), &status) == 0 ? status.st_mode & 0777U : 0;
-}
 
 /// Another process that has the database open and does nothing.
 class IdleNeighbour {

@@ -6,33 +6,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "files.hpp"
 #include "temp_dir.hpp"
 
 /// The real program `statehouse`, each run a process of its own.
 namespace statehouse::test {
 
 namespace json = boost::json;
-
-inline std::string read_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write_file(const std::filesystem::path& file, std::string_view content) {
-  std::filesystem::create_directories(file.parent_path());
-  std::ofstream(file, std::ios::binary) << content;
-}
 
 inline std::string text_of(const json::value& value) {
   return std::string(value.as_string());
@@ -131,13 +119,7 @@ class Workshop {
   void migration(const std::string& name, std::string_view sql) const {
     write_file(directory_ / "migrations" / name, sql);
   }
-  std::vector<std::string> files(const std::filesystem::path& in = ".") const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(directory_ / in))
-      names.push_back(entry.path().filename().string());
-    std::sort(names.begin(), names.end());
-    return names;
-  }
+  std::vector<std::string> files(const std::filesystem::path& in = ".") const { return names_in(directory_ / in); }
 
  private:
   const TempDir directory_;

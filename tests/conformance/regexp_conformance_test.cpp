@@ -4,11 +4,10 @@
 #include <array>
 #include <boost/json.hpp>
 #include <catch2/catch_test_macros.hpp>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 
+#include "files.hpp"
 #include "regexp/function.hpp"
 
 namespace json = boost::json;
@@ -50,8 +49,8 @@ std::string recorded(const json::value& result) {
 }  // namespace
 
 TEST_CASE("REGEXP: every recorded answer of Rust's regex is ours, but for the listed differences") {
-  std::ifstream file(STATEHOUSE_CONFORMANCE_DIR "/regexp.json");
-  const json::array pairs = json::parse(std::string(std::istreambuf_iterator<char>(file), {})).as_array();
+  const json::array pairs =
+      json::parse(statehouse::test::read_file(STATEHOUSE_CONFORMANCE_DIR "/regexp.json")).as_array();
   REQUIRE(pairs.size() == 100);
   sqlite3* db = nullptr;
   REQUIRE(sqlite3_open(":memory:", &db) == SQLITE_OK);

@@ -2,11 +2,10 @@
 
 #include <boost/json.hpp>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 
+#include "files.hpp"
 #include "plain_database.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
@@ -19,8 +18,7 @@ namespace json = boost::json;
 inline const std::filesystem::path sqlx_data = std::filesystem::path(STATEHOUSE_CONFORMANCE_DIR) / "sqlx";
 
 inline json::value read_json(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return json::parse(std::string(std::istreambuf_iterator<char>(stream), {}));
+  return json::parse(read_file(file));
 }
 
 /// Rows as arrays; blobs as hexadecimal text. SQLite's message instead of rows when it fails.

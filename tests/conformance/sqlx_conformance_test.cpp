@@ -14,7 +14,7 @@ namespace json = boost::json;
 
 namespace {
 
-std::vector<std::string> names_in(const std::filesystem::path& directory) {
+std::vector<std::string> stems_in(const std::filesystem::path& directory) {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(directory))
     names.push_back(entry.path().stem().string());
@@ -145,7 +145,7 @@ bool mentions(const Outcome& outcome, std::string_view text) {
 }  // namespace
 
 TEST_CASE("sqlx: every recorded case ends as it did with sqlx") {
-  for (const std::string& name : names_in(sqlx_data / "expected")) {
+  for (const std::string& name : stems_in(sqlx_data / "expected")) {
     DYNAMIC_SECTION(name) {
       const test::TempDir dir;
       const auto file = dir / "case.db";
@@ -196,13 +196,13 @@ TEST_CASE("sqlx: every recorded case is either compared or a deliberate differen
                                             "rollback_in_migration",
                                             "undo_dup_down"};
   std::vector<std::string> left;
-  std::ranges::set_difference(names_in(sqlx_data / "cases"), names_in(sqlx_data / "expected"),
+  std::ranges::set_difference(stems_in(sqlx_data / "cases"), stems_in(sqlx_data / "expected"),
                               std::back_inserter(left));
   CHECK(left == deliberate);
 }
 
 TEST_CASE("sqlx: databases that sqlx left behind open with nothing to do and no bookkeeping row changed") {
-  for (const std::string& name : names_in(sqlx_data / "db")) {
+  for (const std::string& name : stems_in(sqlx_data / "db")) {
     DYNAMIC_SECTION(name) {
       const Case recorded(name);
       std::filesystem::copy_file(sqlx_data / "db" / (name + ".db"), recorded.file);

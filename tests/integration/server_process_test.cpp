@@ -55,12 +55,6 @@ bool refuses_connections(const ServerProcess& server) {
   }
 }
 
-std::vector<std::string> files_in(const TempDir& data) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(data.path())) names.push_back(entry.path().filename());
-  return names;
-}
-
 }  // namespace
 
 TEST_CASE("help and version end with 0, wrong usage with 2 and a sentence") {
@@ -150,7 +144,7 @@ TEST_CASE("SIGTERM and SIGINT end it with 0, at once when it is idle") {
   CHECK(std::chrono::steady_clock::now() - signalled < 20s);
   CHECK(keep_alive.ends());
   CHECK(silent.ends());
-  CHECK(files_in(data) == std::vector<std::string>{"context.db"});
+  CHECK(names_in(data.path()) == std::vector<std::string>{"context.db"});
 }
 
 // client                               server

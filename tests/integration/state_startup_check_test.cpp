@@ -5,7 +5,7 @@
 
 #include <catch2/generators/catch_generators.hpp>
 #include <csignal>
-#include <iterator>
+#include <fstream>
 
 #include "shim_vfs.hpp"
 #include "state_support.hpp"
@@ -30,12 +30,6 @@ void make_database(const fs::path& file) {
       "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1000) "
       "INSERT INTO t SELECT randomblob(1500) FROM c");
   ::chmod(file.c_str(), 0600);
-}
-
-/// Of a file that no connection has open.
-std::string bytes_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 /// The header of the hundredth page, a leaf of `t`. Nobody may have the file open. Gives what was there.
@@ -96,8 +90,8 @@ TEST_CASE("startup check: damage fails the opening, which changes not one byte, 
   make_database(file);
   const std::string good = overwrite_page(file, std::string(64, '\xA5'));
   if (killed) write_and_die(file);
-  const std::string file_before = bytes_of(file);
-  const std::string log_before = bytes_of(log);
+  const std::string file_before = read_file(file);
+  const std::string log_before = read_file(log);
   REQUIRE(log_before.empty() != killed);
 
   app.state->db_instances.add_migrator("x", migrations({"CREATE TABLE migrated(x)"}));
@@ -114,8 +108,8 @@ TEST_CASE("startup check: damage fails the opening, which changes not one byte, 
     CHECK(app.log.count("opening failed", spdlog::level::err) == attempt);
     CHECK_FALSE(app.state->db_instances.try_get_pool("x").has_value());
     CHECK(open_descriptors(file) == 0);
-    CHECK((bytes_of(file) == file_before));
-    CHECK((bytes_of(log) == log_before));
+    CHECK((read_file(file) == file_before));
+    CHECK((read_file(log) == log_before));
     CHECK(fs::exists(log) == killed);
   }
 
@@ -137,7 +131,7 @@ TEST_CASE("startup check: a file that is no database is damaged too, and stays a
   app.settle();
   CHECK(caller.code() == errc::file_damaged);
   CHECK(contains(caller.text(), "not a database"));
-  CHECK((bytes_of(file) == text));
+  CHECK((read_file(file) == text));
 }
 
 TEST_CASE("startup check: a row that breaks a CHECK constraint is no damage, whoever knows what the constraint calls") {

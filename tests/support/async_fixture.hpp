@@ -73,6 +73,16 @@ class Task {
   std::shared_ptr<State> state_;
 };
 
+/// The awaitable that `work` is, or that it makes if it is a function.
+template <class Work>
+auto begin_work(Work& work) {
+  if constexpr (std::is_invocable_v<Work&>) {
+    return work();
+  } else {
+    return std::move(work);
+  }
+}
+
 /// Starts coroutines and remembers how they end. Must outlive the contexts they run on.
 class Spawner {
  public:
@@ -113,18 +123,10 @@ class Spawner {
   static asio::awaitable<void> drive(typename Task<T>::State* state, Work work) {
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
     if constexpr (std::is_void_v<T>) {
-      co_await begin(work);
+      co_await begin_work(work);
     } else {
-      T value = co_await begin(work);
+      T value = co_await begin_work(work);
       state->value.emplace(std::move(value));
-    }
-  }
-  template <class Work>
-  static auto begin(Work& work) {
-    if constexpr (std::is_invocable_v<Work&>) {
-      return work();
-    } else {
-      return std::move(work);
     }
   }
 
@@ -187,6 +189,18 @@ class SteppedApp {
   void settle(int limit = 100'000) {
     for (int steps = 0; step(io) || step(db); ++steps)
       if (steps == limit) FAIL("still busy after " << limit << " steps");
+  }
+  /// `operation`, which ends, once, when everything else has been done.
+  template <class T>
+  Task<T> ended(asio::awaitable<T> operation) {
+    auto task = spawn(std::move(operation));
+    settle();
+    CHECK(task.completions() == 1);
+    return task;
+  }
+  template <class T>
+  boost::system::error_code code(asio::awaitable<T> operation) {
+    return ended(std::move(operation)).code();
   }
 
   Pool open(std::string name = "test") {

@@ -10,14 +10,13 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "files.hpp"
 #include "temp_dir.hpp"
 
 namespace statehouse::test {
@@ -79,10 +78,7 @@ class ServerProcess {
   }
 
   /// What it has written to standard error so far.
-  std::string log() const {
-    std::ifstream in(directory_ / "log");
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
+  std::string log() const { return read_file(directory_ / "log"); }
 
  private:
   struct not_ready {};

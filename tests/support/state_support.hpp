@@ -2,7 +2,6 @@
 
 #include <sqlite3.h>
 #include <SQLiteCpp/Database.h>
-#include <sys/stat.h>
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -23,6 +22,7 @@
 #include "async_fixture.hpp"
 #include "error_of.hpp"
 #include "eventually.hpp"
+#include "files.hpp"
 #include "migrator_of.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
@@ -105,22 +105,14 @@ class ThreadedApp {
   static asio::awaitable<void> drive(Work work, std::promise<T> promise) {
     try {
       if constexpr (std::is_void_v<T>) {
-        co_await begin(work);
+        co_await begin_work(work);
         promise.set_value();
       } else {
-        T value = co_await begin(work);
+        T value = co_await begin_work(work);
         promise.set_value(std::move(value));
       }
     } catch (...) {
       promise.set_exception(std::current_exception());
-    }
-  }
-  template <class Work>
-  static auto begin(Work& work) {
-    if constexpr (std::is_invocable_v<Work&>) {
-      return work();
-    } else {
-      return std::move(work);
     }
   }
 };
@@ -143,12 +135,6 @@ inline std::unique_ptr<AppState> another(SteppedApp& app, const std::filesystem:
   options.clock = app.clock;
   options.logger = app.log.logger();
   return std::make_unique<AppState>(app.io.get_executor(), std::move(options));
-}
-
-/// Permission bits, 0 when there is no such file.
-inline mode_t mode_of(const std::filesystem::path& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0 ? status.st_mode & 07777 : 0;
 }
 
 /// Two handles mean the same pool.

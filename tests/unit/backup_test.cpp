@@ -31,12 +31,7 @@ struct Source {
         "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
         "INSERT INTO t SELECT randomblob(3000) FROM n");
   }
-  std::vector<std::string> files() const {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(dir.path())) names.push_back(entry.path().filename());
-    std::ranges::sort(names);
-    return names;
-  }
+  std::vector<std::string> files() const { return names_in(dir.path()); }
 
   TempDir dir;
   Connection connection{dir / "x.db"};

@@ -24,6 +24,7 @@
 
 #include "child_process.hpp"
 #include "error_of.hpp"
+#include "files.hpp"
 #include "log_capture.hpp"
 #include "open_session.hpp"
 #include "plain_database.hpp"
@@ -36,6 +37,7 @@ using test::as_nobody;
 using test::code_of;
 using test::contains;
 using test::error_of;
+using test::mode_of;
 using test::TempDir;
 
 namespace fs = std::filesystem;
@@ -52,12 +54,6 @@ class Umask {
  private:
   const mode_t before_;
 };
-
-mode_t mode_of(const fs::path& path) {
-  struct stat status {};
-  REQUIRE(::stat(path.c_str(), &status) == 0);
-  return status.st_mode & 07777;
-}
 
 boost::system::error_code system_code(int error) {
   return {error, boost::system::system_category()};

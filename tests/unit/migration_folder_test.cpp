@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "child_process.hpp"
+#include "files.hpp"
 #include "statehouse/error.hpp"
 #include "statehouse/migrator.hpp"
 #include "temp_dir.hpp"
@@ -22,7 +22,7 @@ namespace {
 class Folder {
  public:
   Folder& with(std::string_view name, std::string_view content) {
-    std::ofstream(dir_ / std::filesystem::path(name), std::ios::binary) << content;
+    test::write_file(dir_ / std::filesystem::path(name), content);
     return *this;
   }
   const std::filesystem::path& path() const { return dir_.path(); }
