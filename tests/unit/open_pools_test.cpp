@@ -56,7 +56,7 @@ TEST_CASE("open pools: more names than buckets") {
     pools.publish("db" + std::to_string(i), all.back());
   }
   for (int i = 0; i < 3000; ++i) REQUIRE(pools.find("db" + std::to_string(i)) == all[std::size_t(i)]);
-  pools.withdraw_all();
+  pools.close();
   for (int i = 0; i < 3000; ++i) REQUIRE(pools.find("db" + std::to_string(i)) == nullptr);
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("open pools: threads look while pools come and go, and find the right 
     withdrawn = i;
     std::this_thread::yield();
   }
-  pools.withdraw_all();
+  pools.close();
   closed = true;
   for (int i = 0; i < 100; ++i) std::this_thread::yield();
   stop = true;
