@@ -39,7 +39,7 @@ constexpr std::size_t ids = 1'000'000;
 
 /// Four readers on four threads, callers on two others, and a log so short that readers are held back again and again.
 /// The SQL function mark(id) notes that a query has run, and gives its id.
-struct World {
+struct Crowd {
   TempDir dir;
   LogCapture log;
   std::vector<std::atomic<unsigned char>> ran = std::vector<std::atomic<unsigned char>>(ids);
@@ -48,7 +48,7 @@ struct World {
   std::optional<AppState> state;
   std::optional<Pool> pool;
 
-  World() {
+  Crowd() {
     AppStateOptions options;
     options.data_dir = dir.path();
     options.logger = log.logger();
@@ -73,7 +73,7 @@ struct World {
     };
     asio::co_spawn(callers, open, asio::use_future).get();
   }
-  ~World() {
+  ~Crowd() {
     state.reset();
     callers.join();
   }
@@ -82,7 +82,7 @@ struct World {
 /// Asks one thing after the other, and looks at each answer.
 class Caller {
  public:
-  Caller(World& world, unsigned seed, bool writes)
+  Caller(Crowd& world, unsigned seed, bool writes)
       : world_(world), strand_(asio::make_strand(world.callers)), random_(seed), writes_(writes) {}
 
   std::future<void> start(int times) { return asio::co_spawn(strand_, work(times), asio::use_future); }
@@ -161,7 +161,7 @@ class Caller {
   static constexpr CallOptions hasty_wait{.timeout = 1ms};
   static constexpr CallOptions inlined{.inline_read = true};
 
-  World& world_;
+  Crowd& world_;
   Strand strand_;
   std::mt19937 random_;
   asio::cancellation_signal signal_;
@@ -169,7 +169,7 @@ class Caller {
 };
 
 struct Crowd {
-  explicit Crowd(World& world) : seed(Catch::getSeed()), random(seed) {
+  explicit Crowd(Crowd& world) : seed(Catch::getSeed()), random(seed) {
     for (unsigned i = 0; i < people; ++i) all.push_back(std::make_unique<Caller>(world, seed + i, i < 2));
   }
   void start(int times) {
@@ -201,7 +201,7 @@ struct Crowd {
 };
 
 TEST_CASE("races: readers that take from one queue: each query runs once, whatever else happens to it") {
-  World world;
+  Crowd world;
   Crowd crowd(world);
   CAPTURE(crowd.seed);
   crowd.start(rounds);
@@ -216,7 +216,7 @@ TEST_CASE("races: readers that take from one queue: each query runs once, whatev
 
 TEST_CASE("races: a shutdown while readers take from one queue: every caller hears, nothing runs twice") {
   for (int round = 0; round < 3; ++round) {
-    World world;
+    Crowd world;
     Crowd crowd(world);
     CAPTURE(crowd.seed, round);
     crowd.start(forever);
