@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 constexpr CallOptions brief{.run_timeout = 100ms};
 
 /// Writes without end, one `hook()` per row.
-constexpr const char* insert_endless =
+constexpr const char* runaway_insert =
     "INSERT INTO t(a) WITH RECURSIVE c(n) AS (SELECT 1000 UNION ALL SELECT n + min(1, hook()) FROM c) SELECT n FROM c";
 
 /// A pool with a table `t(a INTEGER PRIMARY KEY, b)`. Each `hook()` of a statement lets 150 ms pass, which is too much
@@ -91,9 +91,9 @@ TEST_CASE_METHOD(Limits,
     CHECK(rows().empty());
     check_all_clean(app, pool);
   };
-  loses([](Transaction& transaction) { return transaction.execute(brief, insert_endless); });
+  loses([](Transaction& transaction) { return transaction.execute(brief, runaway_insert); });
   loses([](Transaction& transaction) {
-    return transaction.execute_returning<int>(brief, std::string(insert_endless) + " RETURNING a");
+    return transaction.execute_returning<int>(brief, std::string(runaway_insert) + " RETURNING a");
   });
 }
 
@@ -104,7 +104,7 @@ TEST_CASE_METHOD(Limits, "run_timeout: one statement's does not bind the next on
   app.run(std::move(transaction).commit());
   auto lease = app.run(pool.acquire(writer));
   CHECK(app.code(lease.query_one<int>(brief, endless_hook)) == errc::deadline_exceeded);
-  CHECK(app.code(lease.execute(brief, insert_endless)) == errc::deadline_exceeded);
+  CHECK(app.code(lease.execute(brief, runaway_insert)) == errc::deadline_exceeded);
   CHECK(app.run(lease.query_one<int>("SELECT min(1, hook())")) == 1);
   CHECK(app.run(lease.execute(brief, "INSERT INTO t(a) VALUES (1)")).changes == 1);
 }
