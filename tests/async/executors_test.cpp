@@ -15,7 +15,7 @@ static_assert(QueryExecutor<ReaderLease> && !Executor<ReaderLease>);
 static_assert(Database<Connection> && QueryDatabase<Reader> && !Database<Reader>);
 static_assert(!QueryExecutor<Connection> && !QueryDatabase<Pool> && !Executor<int> && !Database<int>);
 
-struct Person {
+struct Someone {
   std::int64_t id;
   std::string name;
 };
@@ -23,8 +23,8 @@ struct Person {
 // What an application writes once. GCC needs `template` before a verb of a type that is a parameter.
 
 template <QueryExecutor Db>
-asio::awaitable<std::vector<Person>> people(Db& db) {
-  co_return co_await db.template query_all<Person>("SELECT id, name FROM person ORDER BY id");
+asio::awaitable<std::vector<Someone>> people(Db& db) {
+  co_return co_await db.template query_all<Someone>("SELECT id, name FROM person ORDER BY id");
 }
 
 template <Executor Db>
@@ -36,8 +36,8 @@ asio::awaitable<std::int64_t> add(Db& db, std::string name) {
 }
 
 template <QueryDatabase Db>
-std::vector<Person> people_now(Db& db) {
-  return db.template query_all<Person>("SELECT id, name FROM person ORDER BY id");
+std::vector<Someone> people_now(Db& db) {
+  return db.template query_all<Someone>("SELECT id, name FROM person ORDER BY id");
 }
 
 template <Database Db>

@@ -31,7 +31,7 @@ namespace {
 using namespace std::chrono_literals;
 using Strand = asio::strand<asio::thread_pool::executor_type>;
 
-constexpr int rounds = sanitized ? 100 : 400;
+constexpr int race_rounds = sanitized ? 100 : 400;
 // Few enough that readers find nothing to do now and then, and more than there are readers.
 constexpr unsigned people = 14;
 constexpr int forever = 1'000'000;
@@ -39,7 +39,7 @@ constexpr std::size_t ids = 1'000'000;
 
 /// Four readers on four threads, callers on two others, and a log so short that readers are held back again and again.
 /// The SQL function mark(id) notes that a query has run, and gives its id.
-struct Crowd {
+struct SharedQueue {
   TempDir dir;
   LogCapture log;
   std::vector<std::atomic<unsigned char>> ran = std::vector<std::atomic<unsigned char>>(ids);
@@ -48,7 +48,7 @@ struct Crowd {
   std::optional<AppState> state;
   std::optional<Pool> pool;
 
-  Crowd() {
+  SharedQueue() {
     AppStateOptions options;
     options.data_dir = dir.path();
     options.logger = log.logger();
@@ -73,7 +73,7 @@ struct Crowd {
     };
     asio::co_spawn(callers, open, asio::use_future).get();
   }
-  ~Crowd() {
+  ~SharedQueue() {
     state.reset();
     callers.join();
   }
@@ -82,7 +82,7 @@ struct Crowd {
 /// Asks one thing after the other, and looks at each answer.
 class Caller {
  public:
-  Caller(Crowd& world, unsigned seed, bool writes)
+  Caller(SharedQueue& world, unsigned seed, bool writes)
       : world_(world), strand_(asio::make_strand(world.callers)), random_(seed), writes_(writes) {}
 
   std::future<void> start(int times) { return asio::co_spawn(strand_, work(times), asio::use_future); }
@@ -161,15 +161,15 @@ class Caller {
   static constexpr CallOptions hasty_wait{.timeout = 1ms};
   static constexpr CallOptions inlined{.inline_read = true};
 
-  Crowd& world_;
+  SharedQueue& world_;
   Strand strand_;
   std::mt19937 random_;
   asio::cancellation_signal signal_;
   const bool writes_;
 };
 
-struct Crowd {
-  explicit Crowd(Crowd& world) : seed(Catch::getSeed()), random(seed) {
+struct SharedQueue {
+  explicit SharedQueue(SharedQueue& world) : seed(Catch::getSeed()), random(seed) {
     for (unsigned i = 0; i < people; ++i) all.push_back(std::make_unique<Caller>(world, seed + i, i < 2));
   }
   void start(int times) {
@@ -201,10 +201,10 @@ struct Crowd {
 };
 
 TEST_CASE("races: readers that take from one queue: each query runs once, whatever else happens to it") {
-  Crowd world;
-  Crowd crowd(world);
+  SharedQueue world;
+  SharedQueue crowd(world);
   CAPTURE(crowd.seed);
-  crowd.start(rounds);
+  crowd.start(race_rounds);
   while (!crowd.done()) crowd.cancel_somebody();
   CHECK(crowd.check() > 0);
   const DatabaseStats stats = world.pool->stats();
@@ -216,8 +216,8 @@ TEST_CASE("races: readers that take from one queue: each query runs once, whatev
 
 TEST_CASE("races: a shutdown while readers take from one queue: every caller hears, nothing runs twice") {
   for (int round = 0; round < 3; ++round) {
-    Crowd world;
-    Crowd crowd(world);
+    SharedQueue world;
+    SharedQueue crowd(world);
     CAPTURE(crowd.seed, round);
     crowd.start(forever);
     for (int i = 0; i < 100; ++i) crowd.cancel_somebody();

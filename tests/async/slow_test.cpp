@@ -11,7 +11,7 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-constexpr const char* count_text = "UPDATE counter SET n = n + 1";
+constexpr const char* slow_count_text = "UPDATE counter SET n = n + 1";
 
 TEST_CASE_METHOD(Batching, "slow: a statement that took long goes alone from then on, until it is fast again") {
   const std::string slow = "UPDATE counter SET n = n + min(1, hook())";
@@ -25,14 +25,15 @@ TEST_CASE_METHOD(Batching, "slow: a statement that took long goes alone from the
     for (auto& task : tasks) CHECK(task.get().changes == 1);
   };
   among_others();
-  const Texts apart{"BEGIN IMMEDIATE", count_text, count_text, "COMMIT", slow,
-                    "BEGIN IMMEDIATE", count_text, count_text, "COMMIT"};
+  const Texts apart{"BEGIN IMMEDIATE", slow_count_text, slow_count_text, "COMMIT", slow,
+                    "BEGIN IMMEDIATE", slow_count_text, slow_count_text, "COMMIT"};
   CHECK(writes == apart);
   hook.call = {};
   among_others();
   CHECK(writes == apart);  // alone once more, and was fast
   among_others();
-  CHECK(writes == Texts{"BEGIN IMMEDIATE", count_text, count_text, slow, count_text, count_text, "COMMIT"});
+  CHECK(writes ==
+        Texts{"BEGIN IMMEDIATE", slow_count_text, slow_count_text, slow, slow_count_text, slow_count_text, "COMMIT"});
 }
 
 TEST_CASE_METHOD(Batching, "time limit: what a batch has no time for goes before what came later, in its order") {

@@ -16,8 +16,8 @@ struct Reads : LaneTest {
   explicit Reads(unsigned connections = 1) : LaneTest(connection_role::reader, connections) {}
 };
 
-struct TwoReaders : Reads {
-  TwoReaders() : Reads(2) {}
+struct BatchingReaders : Reads {
+  BatchingReaders() : Reads(2) {}
 };
 
 TEST_CASE_METHOD(Writes, "batch: what waits together shares one commit; alone it has its own") {
@@ -178,7 +178,8 @@ TEST_CASE_METHOD(Writes, "batch: what took long goes alone from then on, until i
   CHECK(engine.ran == Texts{"BEGIN IMMEDIATE", "a", "a", "b", "c", "c", "COMMIT"});
 }
 
-TEST_CASE_METHOD(TwoReaders, "batch: who waits behind a statement that takes long gets away to a reader that is free") {
+TEST_CASE_METHOD(BatchingReaders,
+                 "batch: who waits behind a statement that takes long gets away to a reader that is free") {
   //   reader 1                      reader 2
   //   takes slow, begins
   //                                 takes the others
@@ -200,7 +201,7 @@ TEST_CASE_METHOD(TwoReaders, "batch: who waits behind a statement that takes lon
   check_all_clean();
 }
 
-TEST_CASE_METHOD(TwoReaders,
+TEST_CASE_METHOD(BatchingReaders,
                  "batch: who waits behind a statement that takes long gets away to one that is given back") {
   Caller& holder = acquire();
   run_callers();

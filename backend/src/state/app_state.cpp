@@ -12,7 +12,8 @@ namespace statehouse {
 namespace {
 
 constexpr auto destructor_limit = std::chrono::seconds(2);
-constexpr ShutdownOptions at_once{.grace = std::chrono::milliseconds(0), .deadline = std::chrono::milliseconds(0)};
+constexpr ShutdownOptions without_grace{.grace = std::chrono::milliseconds(0),
+                                        .deadline = std::chrono::milliseconds(0)};
 
 unsigned thread_count(unsigned wanted) {
   return wanted != 0 ? wanted : std::max(4U, std::thread::hardware_concurrency());
@@ -48,7 +49,7 @@ AppState::~AppState() {
     return;
   }
   if (!registry_->idle()) logger_->warn("AppState destroyed while databases are open: co_await shutdown() first");
-  if (!registry_->shut_down(at_once)->close_now(destructor_limit)) {
+  if (!registry_->shut_down(without_grace)->close_now(destructor_limit)) {
     logger_->error("AppState destroyed while a closure still runs: its connection and thread are left to it");
     static_cast<void>(threads_.release());
     return;
