@@ -168,8 +168,8 @@ class Caller {
   const bool writes_;
 };
 
-struct SharedQueue {
-  explicit SharedQueue(SharedQueue& world) : seed(Catch::getSeed()), random(seed) {
+struct RacingCallers {
+  explicit RacingCallers(SharedQueue& world) : seed(Catch::getSeed()), random(seed) {
     for (unsigned i = 0; i < people; ++i) all.push_back(std::make_unique<Caller>(world, seed + i, i < 2));
   }
   void start(int times) {
@@ -202,7 +202,7 @@ struct SharedQueue {
 
 TEST_CASE("races: readers that take from one queue: each query runs once, whatever else happens to it") {
   SharedQueue world;
-  SharedQueue crowd(world);
+  RacingCallers crowd(world);
   CAPTURE(crowd.seed);
   crowd.start(race_rounds);
   while (!crowd.done()) crowd.cancel_somebody();
@@ -217,7 +217,7 @@ TEST_CASE("races: readers that take from one queue: each query runs once, whatev
 TEST_CASE("races: a shutdown while readers take from one queue: every caller hears, nothing runs twice") {
   for (int round = 0; round < 3; ++round) {
     SharedQueue world;
-    SharedQueue crowd(world);
+    RacingCallers crowd(world);
     CAPTURE(crowd.seed, round);
     crowd.start(forever);
     for (int i = 0; i < 100; ++i) crowd.cancel_somebody();
