@@ -106,7 +106,7 @@ class FakeSession final : public detail::Session {
     return true;
   }
   void commit() override {
-    require_transaction();
+    detail::require_transaction(*this);
     engine_.ran.emplace_back("COMMIT");
     if (open_->violated || (engine_.refuses_commit && engine_.refuses_commit())) {
       rollback();
@@ -227,7 +227,7 @@ inline std::unique_ptr<detail::Session> FakeEngine::open(connection_role role,
 }
 
 inline detail::StatementPtr FakeSession::prepare(std::string_view sql) {
-  if (rules().expects_transaction) require_transaction();
+  if (rules().expects_transaction) detail::require_transaction(*this);
   const auto script = engine_.scripts.find(sql);
   if (rules().read_only && script != engine_.scripts.end() && script->second.writes)
     fail(errc::write_on_reader, "the statement writes", sql);
