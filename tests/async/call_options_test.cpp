@@ -11,14 +11,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr CallOptions brief{.run_timeout = 100ms};
+constexpr CallOptions a_moment{.run_timeout = 100ms};
 
 /// Writes without end, one `hook()` per row.
 constexpr const char* runaway_insert =
     "INSERT INTO t(a) WITH RECURSIVE c(n) AS (SELECT 1000 UNION ALL SELECT n + min(1, hook()) FROM c) SELECT n FROM c";
 
 /// A pool with a table `t(a INTEGER PRIMARY KEY, b)`. Each `hook()` of a statement lets 150 ms pass, which is too much
-/// for `brief`.
+/// for `a_moment`.
 struct Limits {
   SqlHook hook;
   SteppedApp app{hook.in()};
@@ -69,10 +69,10 @@ TEST_CASE_METHOD(Limits, "options: the longest duration means no limit instead o
 TEST_CASE_METHOD(Limits, "run_timeout: ends a query of a transaction, which then goes on and commits") {
   auto transaction = app.run(pool.begin());
   app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));
-  CHECK(app.code(transaction.query_one<int>(brief, endless_hook)) == errc::deadline_exceeded);
-  CHECK(app.code(transaction.query_all<int>(brief, endless_hook)) == errc::deadline_exceeded);
-  CHECK(app.code(transaction.query_optional<int>(brief, endless_hook)) == errc::deadline_exceeded);
-  app.run(transaction.execute(brief, "INSERT INTO t(a) VALUES (2)"));
+  CHECK(app.code(transaction.query_one<int>(a_moment, endless_hook)) == errc::deadline_exceeded);
+  CHECK(app.code(transaction.query_all<int>(a_moment, endless_hook)) == errc::deadline_exceeded);
+  CHECK(app.code(transaction.query_optional<int>(a_moment, endless_hook)) == errc::deadline_exceeded);
+  app.run(transaction.execute(a_moment, "INSERT INTO t(a) VALUES (2)"));
   app.run(std::move(transaction).commit());
   CHECK(rows() == std::vector{1, 2});
   check_all_clean(app, pool);
@@ -91,36 +91,36 @@ TEST_CASE_METHOD(Limits,
     CHECK(rows().empty());
     check_all_clean(app, pool);
   };
-  loses([](Transaction& transaction) { return transaction.execute(brief, runaway_insert); });
+  loses([](Transaction& transaction) { return transaction.execute(a_moment, runaway_insert); });
   loses([](Transaction& transaction) {
-    return transaction.execute_returning<int>(brief, std::string(runaway_insert) + " RETURNING a");
+    return transaction.execute_returning<int>(a_moment, std::string(runaway_insert) + " RETURNING a");
   });
 }
 
 TEST_CASE_METHOD(Limits, "run_timeout: one statement's does not bind the next one of the same transaction or lease") {
   auto transaction = app.run(pool.begin());
-  CHECK(app.run(transaction.query_one<int>(brief, "SELECT 7")) == 7);
+  CHECK(app.run(transaction.query_one<int>(a_moment, "SELECT 7")) == 7);
   CHECK(app.run(transaction.query_one<int>("SELECT min(1, hook())")) == 1);
   app.run(std::move(transaction).commit());
   auto lease = app.run(pool.acquire(writer));
-  CHECK(app.code(lease.query_one<int>(brief, endless_hook)) == errc::deadline_exceeded);
-  CHECK(app.code(lease.execute(brief, runaway_insert)) == errc::deadline_exceeded);
+  CHECK(app.code(lease.query_one<int>(a_moment, endless_hook)) == errc::deadline_exceeded);
+  CHECK(app.code(lease.execute(a_moment, runaway_insert)) == errc::deadline_exceeded);
   CHECK(app.run(lease.query_one<int>("SELECT min(1, hook())")) == 1);
-  CHECK(app.run(lease.execute(brief, "INSERT INTO t(a) VALUES (1)")).changes == 1);
+  CHECK(app.run(lease.execute(a_moment, "INSERT INTO t(a) VALUES (1)")).changes == 1);
 }
 
 TEST_CASE_METHOD(Limits, "run_timeout: ends one statement inside a closure, which goes on") {
   const auto closure = [](Connection& db) {
     db.execute("INSERT INTO t(a) VALUES (1)");
-    CHECK(code_of([&] { db.query_one<int>(brief, endless_hook); }) == errc::deadline_exceeded);
-    db.execute(brief, "INSERT INTO t(a) VALUES (2)");
+    CHECK(code_of([&] { db.query_one<int>(a_moment, endless_hook); }) == errc::deadline_exceeded);
+    db.execute(a_moment, "INSERT INTO t(a) VALUES (2)");
     return db.query_one<int>("SELECT min(1, hook())");  // no limit any more
   };
   CHECK(app.run(pool.write(closure)) == 1);
   CHECK(rows() == std::vector{1, 2});
   const auto reading = [](Reader& db) {
-    CHECK(code_of([&] { db.query_all<int>(brief, endless_hook); }) == errc::deadline_exceeded);
-    CHECK(code_of([&] { db.query_optional<int>(brief, endless_hook); }) == errc::deadline_exceeded);
+    CHECK(code_of([&] { db.query_all<int>(a_moment, endless_hook); }) == errc::deadline_exceeded);
+    CHECK(code_of([&] { db.query_optional<int>(a_moment, endless_hook); }) == errc::deadline_exceeded);
     return db.query_one<int>({.run_timeout = 0ms}, "SELECT min(1, hook())");
   };
   CHECK(app.run(pool.read(reading)) == 1);
@@ -129,7 +129,7 @@ TEST_CASE_METHOD(Limits, "run_timeout: ends one statement inside a closure, whic
 
 TEST_CASE_METHOD(Limits, "run_timeout: a longer one of a statement does not lengthen that of its closure") {
   const auto closure = [](Connection& db) { db.query_one<int>({.run_timeout = 1h}, endless_hook); };
-  CHECK(app.code(pool.write(closure, brief)) == errc::deadline_exceeded);
+  CHECK(app.code(pool.write(closure, a_moment)) == errc::deadline_exceeded);
   CHECK(hook.calls < 100);
   check_all_clean(app, pool);
 }
