@@ -11,11 +11,10 @@ std::vector<Key> make_database(const std::filesystem::path& file, std::size_t ro
     keys.push_back({"doc-" + std::to_string(i / 100), "block-" + std::to_string(i % 100)});
   Connection connection(file);
   migrations::context().run(connection);
-  connection.session().begin(detail::transaction_kind::immediate);
   const std::string value = sample_value();
-  for (const Key& key : keys) connection.execute(write_sql, key.document, key.block, value);
-  connection.session().commit();
-  connection.session().prepare_close();
+  connection.savepoint([&] {
+    for (const Key& key : keys) connection.execute(write_sql, key.document, key.block, value);
+  });
   return keys;
 }
 
