@@ -182,7 +182,7 @@ TEST_CASE_METHOD(BatchingReaders,
                  "batch: who waits behind a statement that takes long gets away to a reader that is free") {
   //   reader 1                      reader 2
   //   takes slow, begins
-  //                                 takes the others
+  //                                 takes the others, one by one
   //   slow ends
   engine.scripts["slow"].call = [&] {
     elsewhere([&] {
@@ -197,7 +197,7 @@ TEST_CASE_METHOD(BatchingReaders,
   ask("query");
   ask("query");
   settle();
-  CHECK(engine.ran == Texts{"BEGIN", "slow", "BEGIN", "query", "query", "COMMIT", "COMMIT"});
+  CHECK(engine.ran == Texts{"BEGIN", "slow", "query", "query", "COMMIT"});  // each its part, as the other may come back
   check_all_clean();
 }
 

@@ -13,6 +13,14 @@ constexpr std::size_t turn = 256;
 constexpr std::size_t reads_per_batch = 16;
 constexpr std::size_t writes_per_batch = 256;
 
+/// One connection's part of what waits: with more in one batch the threads that resume the callers have nothing to do
+/// meanwhile, and this one nothing while they do (8 reads in flight on 2 readers: a fifth less throughput).
+std::size_t part_of(std::size_t waiting, const SlotSet& slots) {
+  const auto usable =
+      static_cast<std::size_t>(std::ranges::count_if(slots, [](const Slot& slot) { return !slot.leased(); }));
+  return (waiting + usable - 1) / usable;
+}
+
 bool next_joins(OperationQueue& queue, const History& history, const BatchTerms& terms) {
   return queue.ready() && terms.admit(queue.front()) && !history.is_slow(queue.front());
 }
@@ -166,7 +174,8 @@ Taken Lane::take_first(Slot& slot, BatchTerms& terms) {
       const Operation& front = queue_.front();
       terms = {.role = front.request().role, .last_number = queue_.last_number()};
       if (front.request().may_share() && !history_.is_slow(front))
-        terms.limit = role_ == connection_role::reader ? reads_per_batch : writes_per_batch;
+        terms.limit = std::min(part_of(queue_.size(), slots_),
+                               role_ == connection_role::reader ? reads_per_batch : writes_per_batch);
       taken.operation = &queue_.take(slot);
       taken.more = next_joins(queue_, history_, terms);
     } else if (std::ranges::any_of(slots_, [](const Slot& other) { return other.at_work(); })) {
