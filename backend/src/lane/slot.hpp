@@ -30,7 +30,8 @@ class Slot {
 
   std::unique_ptr<Connection> connection;  // empty when it could not be opened again
   const std::shared_ptr<Interrupter> interrupter;
-  bool reported = false;  // as held for long
+  bool reported = false;    // as held for long
+  std::size_t planned = 0;  // of what waits, what its batch is still to take
 
   /// Null where there is no connection.
   Session* session() const noexcept;
