@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view database = "context";
+constexpr std::string_view database_name = "context";
 constexpr std::size_t page_bytes = std::size_t{8} << 20;
 constexpr std::size_t blocks_per_page = 10'000;
 /// A search reads the whole table when nothing matches.
@@ -52,7 +52,7 @@ void check_pattern(Reader& db, const std::string& pattern) {
 // is stored as text.
 
 asio::awaitable<bool> ContextRepository::put(const BlockKey& key, const std::string& context) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database);
+  const Pool pool = co_await state_.db_instances.get_pool(database_name);
   const bool number = is_json_number(context);
   co_return co_await pool.write([&](Connection& db) {
     const auto updated = db.execute(
@@ -66,20 +66,20 @@ asio::awaitable<bool> ContextRepository::put(const BlockKey& key, const std::str
 }
 
 asio::awaitable<std::optional<std::string>> ContextRepository::get(const BlockKey& key) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database);
+  const Pool pool = co_await state_.db_instances.get_pool(database_name);
   co_return co_await pool.query_optional<std::string>(
       "SELECT CAST(context AS TEXT) FROM context WHERE document_id = ? AND block_id = ?", key.document, key.block);
 }
 
 asio::awaitable<bool> ContextRepository::erase(const BlockKey& key) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database);
+  const Pool pool = co_await state_.db_instances.get_pool(database_name);
   const ExecuteResult result =
       co_await pool.execute("DELETE FROM context WHERE document_id = ? AND block_id = ?", key.document, key.block);
   co_return result.changes > 0;
 }
 
 asio::awaitable<BlockPage> ContextRepository::list(const BlockKey& start) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database);
+  const Pool pool = co_await state_.db_instances.get_pool(database_name);
   co_return co_await pool.read([&](Reader& db) {
     auto keys = db.query_all<BlockKey>(
         "SELECT document_id, block_id FROM context WHERE document_id = ? AND block_id > ? ORDER BY block_id LIMIT ?",
@@ -89,14 +89,14 @@ asio::awaitable<BlockPage> ContextRepository::list(const BlockKey& start) const 
 }
 
 asio::awaitable<std::int64_t> ContextRepository::erase_document(const std::string& document) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database);
+  const Pool pool = co_await state_.db_instances.get_pool(database_name);
   const ExecuteResult result = co_await pool.execute("DELETE FROM context WHERE document_id = ?", document);
   co_return result.changes;
 }
 
 asio::awaitable<BlockPage> ContextRepository::search(const std::string& pattern, const BlockKey& start,
                                                      std::size_t limit) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database);
+  const Pool pool = co_await state_.db_instances.get_pool(database_name);
   co_return co_await pool.read(
       [&](Reader& db) {
         check_pattern(db, pattern);

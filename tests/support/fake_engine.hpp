@@ -97,7 +97,7 @@ class FakeSession final : public detail::Session {
     throw_if_stopped("BEGIN");
     engine_.ran.emplace_back(writes ? "BEGIN IMMEDIATE" : "BEGIN");
     if (writes && engine_.locked) throw_error(sql_busy, "BEGIN IMMEDIATE");
-    open_.emplace();
+    open_.emplace(Transaction{});
     rules().expects_transaction = true;
   }
   bool try_begin(detail::transaction_kind kind) noexcept override {

@@ -77,24 +77,24 @@ TEST_CASE(
 
 TEST_CASE("backup: the copy is what the reader's transaction sees, whatever is committed meanwhile") {
   Source source;
-  auto reader = Connection::for_reading(source.dir / "x.db");
+  auto connection = Connection::for_reading(source.dir / "x.db");
   BackupOptions options;
   int calls = 0;
   options.on_progress = [&](std::int64_t, std::int64_t) {
     source.connection.execute("DELETE FROM t WHERE rowid = ?", ++calls);
   };
-  backup(reader, source.dir / "copy.db", options);
+  backup(connection, source.dir / "copy.db", options);
   REQUIRE(calls > 2);
   CHECK(rows_in(source.dir / "copy.db") == 1000);
   CHECK(source.connection.query_one<int>("SELECT count(*) FROM t") == 1000 - calls);
-  CHECK_FALSE(session(reader).in_transaction());
+  CHECK_FALSE(session(connection).in_transaction());
 
-  session(reader).begin(detail::transaction_kind::deferred);
-  CHECK(reader.query_one<int>("SELECT count(*) FROM t") == 1000 - calls);
+  session(connection).begin(detail::transaction_kind::deferred);
+  CHECK(connection.query_one<int>("SELECT count(*) FROM t") == 1000 - calls);
   source.connection.execute("DELETE FROM t");
-  backup(reader, source.dir / "older.db");
+  backup(connection, source.dir / "older.db");
   CHECK(rows_in(source.dir / "older.db") == 1000 - calls);
-  CHECK(session(reader).in_transaction());
+  CHECK(session(connection).in_transaction());
 }
 
 TEST_CASE("backup: a stop request, an exception and a damaged database leave nothing behind") {
@@ -143,7 +143,7 @@ TEST_CASE("backup: in a pool it is a read among others, and its reader goes on a
   app.state->db_instances.add_migrator("test", migrations({"CREATE TABLE t(x)", "INSERT INTO t VALUES (1), (2)"}));
   const Pool pool = app.open();
   const fs::path target = app.dir / "copy.db";
-  auto copy = [&](Reader& reader) { return backup(reader, target).bytes; };
+  auto copy = [&](Reader& snapshot) { return backup(snapshot, target).bytes; };
   CHECK(app.run(pool.read(copy)) > 0);
   CHECK(rows_in(target) == 2);
   CHECK(app.run(pool.query_one<int>("SELECT count(*) FROM t")) == 2);
