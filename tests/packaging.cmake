@@ -78,6 +78,7 @@ statehouse_add_lint("nothing around a co_await that GCC 12 gets wrong" coroutine
   "${PROJECT_SOURCE_DIR}/backend" "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/tools"
   "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CONTRIBUTING.md")
 statehouse_add_lint("what GCC 12 gets wrong around a co_await is found" coroutines_test)
+statehouse_add_lint("no time of different units meets another one raw" durations "${PROJECT_SOURCE_DIR}")
 if(CMAKE_GENERATOR STREQUAL "Ninja")
   statehouse_add_lint("the arrows between the rooms run one way" layers "${PROJECT_BINARY_DIR}")
 endif()

@@ -66,7 +66,7 @@ class FakeEngine final : public detail::Engine {
   }
   bool note_idle() noexcept override { return false; }
   void on_idle(detail::Session&) noexcept override {}
-  void optimize(detail::Session&, std::chrono::milliseconds) noexcept override {}
+  void optimize(detail::Session&, TimeLimit) noexcept override {}
   void before_close(detail::Session&) noexcept override { ran.emplace_back("last checkpoint"); }
   void release() noexcept override {}
   std::optional<std::string> loss() const override { return std::nullopt; }

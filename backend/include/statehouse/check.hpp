@@ -1,10 +1,11 @@
 #pragma once
 
 #include <boost/system/error_code.hpp>
-#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "statehouse/time_limit.hpp"
 
 /// Whether a database file is whole.
 namespace statehouse {
@@ -25,7 +26,7 @@ struct QuickCheck {
 /// `co_await pool.read(f)` with an `f` that calls this. The connection is as it was before, but that its statements are
 /// compiled anew when they are next used. Throws Error when the operation it belongs to is stopped, or SQLite refuses
 /// for any other reason than damage.
-QuickCheck quick_check(Reader& connection, std::chrono::milliseconds limit = {});
+QuickCheck quick_check(Reader& connection, TimeLimit limit = {});
 
 /// Whether `file` has a -wal or -journal with content beside it: whoever opens it next has something to recover, or
 /// somebody has written and still has it open. See `integrity_check::after_unclean_shutdown`.

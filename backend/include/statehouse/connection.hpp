@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <concepts>
 #include <filesystem>
 #include <memory>
@@ -27,7 +26,7 @@ template <class T>
 using Immediate = T;
 
 /// While what is returned lives, the statements of the session end after `limit` at the latest.
-std::shared_ptr<void> limit_run(Session& session, std::chrono::milliseconds limit);
+std::shared_ptr<void> limit_run(Session& session, TimeLimit limit);
 
 /// A savepoint that is rolled back unless released.
 class SavepointScope {

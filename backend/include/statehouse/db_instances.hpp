@@ -19,10 +19,10 @@ namespace detail {
 class Registry;
 }
 
-/// How long a shutdown may take.
+/// How long a shutdown may take. Zero is at once.
 struct ShutdownOptions {
-  std::chrono::milliseconds grace{5000};     ///< How long running work and held transactions may finish by themselves.
-  std::chrono::milliseconds deadline{8000};  ///< When shutdown returns at the latest; counted from the same moment.
+  TimeLimit grace{5000};     ///< How long running work and held transactions may finish by themselves.
+  TimeLimit deadline{8000};  ///< When shutdown returns at the latest; counted from the same moment.
 };
 
 /// How a shutdown went.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "statehouse/migration.hpp"
+#include "statehouse/time_limit.hpp"
 
 namespace statehouse {
 
@@ -50,7 +51,7 @@ struct MigratorOptions {
   /// Longest time from the beginning of a run to the end of its last migration, waits for other processes included;
   /// zero is no limit. Then the migration that runs is rolled back, those before stay, and the error is
   /// `errc::deadline_exceeded`. (The timeout of `get_pool` ends only that caller's wait.)
-  std::chrono::milliseconds timeout{0};
+  TimeLimit timeout{0};
   /// Runs on the migrating thread, outside any transaction. If it throws, the run ends with that exception; what is
   /// applied stays applied.
   std::function<void(const MigrationProgress&)> on_progress{};

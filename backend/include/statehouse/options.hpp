@@ -1,10 +1,11 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
+
+#include "statehouse/time_limit.hpp"
 
 namespace statehouse {
 
@@ -36,9 +37,9 @@ enum class durability { normal, full };
 
 /// What is set on every connection when it is opened. The defaults are sqlx's where it has one.
 struct ConnectionOptions {
-  std::chrono::milliseconds busy_timeout{3000};  ///< Longest wait for a lock held by another process.
-  durability synchronous = durability::normal;   ///< What a power loss may take.
-  bool foreign_keys = true;                      ///< Enforced, as sqlx does.
+  TimeLimit busy_timeout{3000};                 ///< Longest wait for a lock held by another process; 0: none.
+  durability synchronous = durability::normal;  ///< What a power loss may take.
+  bool foreign_keys = true;                     ///< Enforced, as sqlx does.
   /// Lets triggers, views, CHECK constraints and the like use virtual tables and functions that SQLite does not call
   /// innocuous: a trigger that keeps an FTS5 table up to date needs it. Leave it off where strangers may hand you a
   /// database file: its schema could then call whatever `on_connect` registers
@@ -50,30 +51,30 @@ struct ConnectionOptions {
   /// its `busy_timeout` that it is locked, and so are we if another has it open (`condition::busy`). The WAL's index is
   /// then in memory, not in a -shm file, and statements take no file locks (SQLite's `unix-excl`).
   bool exclusive = false;
-  std::int64_t journal_size_limit = 32 << 20;      ///< Bytes the WAL file is cut back to after a reset.
-  std::chrono::milliseconds optimize_budget{100};  ///< Longest `PRAGMA optimize` on close.
+  std::int64_t journal_size_limit = 32 << 20;  ///< Bytes the WAL file is cut back to after a reset.
+  TimeLimit optimize_budget{100};              ///< Longest `PRAGMA optimize` on close.
   bool tighten_permissions = false;  ///< chmod an existing looser file (and its -wal, -shm) to 0600 instead of warning.
   /// Called for every connection after all settings, before anyone else can use it: register functions, collations,
   /// further PRAGMAs. An exception fails the opening and closes what was open. Runs on a database thread.
   std::function<void(Connection&, connection_role)> on_connect{};
 };
 
-/// How a pool behaves. Durations of zero mean "no limit".
+/// How a pool behaves. Limits of zero mean "no limit"; a negative one is over at once.
 struct PoolOptions {
   pool_mode mode = pool_mode::wal;  ///< One writer and N readers, or one connection for everything.
   bool in_memory = false;           ///< No file: the data lives until shutdown. Implies `pool_mode::single`.
   unsigned readers = 0;             ///< Reader connections; 0 means one per core, at least 2 and at most 4.
-  std::chrono::milliseconds acquire_timeout{3000};  ///< Longest wait for a free connection.
-  std::chrono::milliseconds run_timeout{0};         ///< Longest run once a connection is there.
+  TimeLimit acquire_timeout{3000};  ///< Longest wait for a free connection.
+  TimeLimit run_timeout{0};         ///< Longest run once a connection is there.
   /// Run a query on the calling thread when a reader is idle and has its statement prepared. What takes more than 1000
   /// to 2000 steps of SQLite's virtual machine, some ten microseconds, is given up, run on a database thread, and not
   /// tried again; functions of `on_connect` are then called there once more. Saves two thread switches, but the calling
   /// thread may wait for a page of the file to come from the disk.
   bool inline_reads = false;
-  std::size_t max_waiting = 10'000;                ///< More waiting operations per lane fail with `errc::queue_full`.
-  std::chrono::milliseconds slow_statement{1000};  ///< Runs longer than this are logged at warn.
-  std::chrono::milliseconds slow_acquire{1000};    ///< Waits longer than this are logged at warn.
-  std::chrono::milliseconds long_lease{5000};      ///< Transactions and leases held longer are logged at warn.
+  std::size_t max_waiting = 10'000;  ///< More waiting operations per lane fail with `errc::queue_full`.
+  TimeLimit slow_statement{1000};    ///< Runs longer than this are logged at warn.
+  TimeLimit slow_acquire{1000};      ///< Waits longer than this are logged at warn.
+  TimeLimit long_lease{5000};        ///< Transactions and leases held longer are logged at warn.
   /// Bytes of the write-ahead log above which readers are held back, for at most 10 ms, so that it can be cut. Looked
   /// at between writes each time the log has grown by half of it, at most 32 MiB. A longer log means that a read takes
   /// long, which is then named in the log once a minute, that another process reads, or that one closure writes all
@@ -86,17 +87,17 @@ struct PoolOptions {
   /// constraints, is not looked at. `on_connect` is called for it as for a reader.
   integrity_check startup_check = integrity_check::never;
   std::uint64_t startup_check_max_bytes = 1 << 30;  ///< A larger file with its log is not checked, with a warning.
-  std::chrono::milliseconds startup_check_timeout{10'000};  ///< Then the check is given up, with a warning.
-  ConnectionOptions connection{};                           ///< Of each connection.
+  TimeLimit startup_check_timeout{10'000};          ///< Then the check is given up, with a warning.
+  ConnectionOptions connection{};                   ///< Of each connection.
 };
 
-/// Limits of one call; what is not given comes from the pool's options. `run_timeout` applies to every verb. The others
-/// apply to those of a Pool, and are ignored elsewhere: in a Transaction, on a lease and in a closure the connection is
-/// there already, and nothing is shared with others.
+/// Limits of one call, as those of PoolOptions; what is not given comes from there. `run_timeout` applies to every
+/// verb. The others apply to those of a Pool, and are ignored elsewhere: in a Transaction, on a lease and in a closure
+/// the connection is there already, and nothing is shared with others.
 struct CallOptions {
-  std::optional<std::chrono::milliseconds> timeout{};      ///< Longest wait for a free connection.
-  std::optional<std::chrono::milliseconds> run_timeout{};  ///< Longest run once it is there, lock waits included.
-  std::optional<bool> inline_read{};                       ///< For queries: see `PoolOptions::inline_reads`.
+  std::optional<TimeLimit> timeout{};      ///< Longest wait for a free connection.
+  std::optional<TimeLimit> run_timeout{};  ///< Longest run once it is there, lock waits included.
+  std::optional<bool> inline_read{};       ///< For queries: see `PoolOptions::inline_reads`.
   /// For `write(f)`: `f` may share a transaction with other writes that wait, inside a savepoint of its own. Many small
   /// writes then cost one commit. `f` is called once more, alone, if that transaction is lost, for whoever's sake.
   bool group_commit = false;

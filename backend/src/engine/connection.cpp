@@ -39,7 +39,7 @@ StatementPtr prepare(Session& session, std::string_view sql) {
   return session.prepare(sql);
 }
 
-std::shared_ptr<void> limit_run(Session& session, std::chrono::milliseconds limit) {
+std::shared_ptr<void> limit_run(Session& session, TimeLimit limit) {
   const auto& interrupter = session.context().interrupter;
   return std::make_shared<Interrupter::Limit>(interrupter, deadline(interrupter->clock().now(), limit));
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +8,7 @@
 
 #include "engine/session.hpp"
 #include "statehouse/stats.hpp"
+#include "statehouse/time_limit.hpp"
 
 namespace statehouse::detail {
 
@@ -17,7 +17,7 @@ class ReaderGate {
  public:
   /// Until `open_again` no reader begins anything. True as soon as none runs, false when that takes longer than
   /// `limit`.
-  virtual bool hold_back(std::chrono::milliseconds limit) = 0;
+  virtual bool hold_back(TimeLimit limit) = 0;
   virtual void open_again() = 0;
   /// Who has one of them.
   virtual std::vector<Holder> holders() const = 0;
@@ -55,7 +55,7 @@ class Engine {
   virtual bool note_idle() noexcept = 0;
   virtual void on_idle(Session& writer) noexcept = 0;
   /// Keeps the statistics of the query planner up to date, for at most `budget`. Best effort.
-  virtual void optimize(Session& writer, std::chrono::milliseconds budget) noexcept = 0;
+  virtual void optimize(Session& writer, TimeLimit budget) noexcept = 0;
   /// Before the writer is closed for good, when all readers are. Best effort.
   virtual void before_close(Session& writer) noexcept = 0;
   /// All connections are closed: the database is somebody else's to open.

@@ -40,7 +40,7 @@ class Lane final : public ReaderGate {
   void give_back(Slot& slot, std::uint64_t ticket) noexcept;
 
   /// Until `open_again` nothing begins, except on a lease. For one thread at a time.
-  bool hold_back(std::chrono::milliseconds limit) override;
+  bool hold_back(TimeLimit limit) override;
   void open_again() override;
   std::vector<Holder> holders() const override;
 

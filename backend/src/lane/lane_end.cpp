@@ -7,11 +7,11 @@
 
 namespace statehouse::detail {
 
-bool Lane::hold_back(std::chrono::milliseconds limit) {
+bool Lane::hold_back(TimeLimit limit) {
   std::unique_lock lock(mutex_);
   queue_.hold();
   // A lease that runs nothing has no snapshot.
-  return freed_.wait_for(lock, limit,
+  return freed_.wait_for(lock, Clock::duration(limit),
                          [&] { return std::ranges::none_of(slots_, [](const Slot& slot) { return slot.running(); }); });
 }
 
@@ -114,7 +114,7 @@ void Lane::close_connections() noexcept {
 
 void Lane::report_long_leases() {
   const auto limit = context_.options.long_lease;
-  if (limit.count() == 0) return;
+  if (limit == TimeLimit()) return;
   std::vector<Holder> found;
   {
     std::lock_guard lock(mutex_);

@@ -2,6 +2,8 @@
 
 #include <spdlog/logger.h>
 
+#include "base/deadline.hpp"
+
 namespace statehouse::detail {
 namespace {
 
@@ -79,12 +81,11 @@ std::exception_ptr LaneMessages::no_lease(const Operation& operation, const Leas
 
 void LaneMessages::log_slow(const Operation& operation) const {
   const Request& request = operation.request();
-  const auto slow = [](milliseconds limit, Clock::duration took) { return limit.count() > 0 && took >= limit; };
   const auto waited = operation.started - operation.submitted;
-  if (slow(context_.options.slow_acquire, waited))
+  if (reaches(waited, context_.options.slow_acquire))
     context_.logger->warn("database '{}': {} at {} waited {} for a {} connection", context_.name, request.verb,
                           to_string(request.where), count_ms(waited), to_string(role_));
-  if (slow(context_.options.slow_statement, operation.ran))
+  if (reaches(operation.ran, context_.options.slow_statement))
     context_.logger->warn("database '{}': {} at {} ran {}: {}", context_.name, request.verb, to_string(request.where),
                           count_ms(operation.ran), shorten(operation.sql()));
 }

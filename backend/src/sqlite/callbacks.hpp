@@ -16,7 +16,7 @@ inline constexpr auto busy_poll = std::chrono::milliseconds(1);
 /// per connection, which outlives it, since SQLite asks until it is closed.
 class Callbacks {
  public:
-  Callbacks(Session& session, std::chrono::milliseconds patience) noexcept : session_(session), patience_(patience) {}
+  Callbacks(Session& session, TimeLimit patience) noexcept : session_(session), patience_(patience) {}
 
   void install(sqlite3* db) noexcept;
   /// Those that `native()` offers to replace.
@@ -30,14 +30,14 @@ class Callbacks {
   class Impatience {
    public:
     explicit Impatience(Callbacks& callbacks) noexcept
-        : callbacks_(callbacks), outer_(std::exchange(callbacks.patience_, std::chrono::milliseconds(0))) {}
+        : callbacks_(callbacks), outer_(std::exchange(callbacks.patience_, Clock::duration(0))) {}
     ~Impatience() { callbacks_.patience_ = outer_; }
     Impatience(const Impatience&) = delete;
     Impatience& operator=(const Impatience&) = delete;
 
    private:
     Callbacks& callbacks_;
-    const std::chrono::milliseconds outer_;
+    const Clock::duration outer_;
   };
 
   /// sqlite3_step, so that `on_progress` knows what runs.
@@ -49,7 +49,7 @@ class Callbacks {
   int on_progress() noexcept;
 
   Session& session_;
-  std::chrono::milliseconds patience_;  // with locks held by other processes
+  Clock::duration patience_;  // with locks held by other processes
   Clock::time_point busy_since_{};
   const char* refusal_ = nullptr;
   sqlite3_stmt* stepping_ = nullptr;

@@ -75,7 +75,7 @@ bool is_damage(const boost::system::error_code& code) noexcept {
   return code.category() == sqlite_category() && (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB);
 }
 
-QuickCheck quick_check(Reader& connection, std::chrono::milliseconds limit) {
+QuickCheck quick_check(Reader& connection, TimeLimit limit) {
   detail::Session& session = detail::session_of(connection);
   const auto& interrupter = session.context().interrupter;
   const detail::Interrupter::Limit until(interrupter, detail::deadline(interrupter->clock().now(), limit));

@@ -4,6 +4,7 @@
 #include <array>
 #include <thread>
 
+#include "base/deadline.hpp"
 #include "regexp/function.hpp"
 #include "text/ascii.hpp"
 
@@ -91,7 +92,7 @@ void ConnectionSettings::enable_wal() {
   // reports BUSY, or the old mode. So ask, retry until the deadline, and believe only the answer.
   const SessionConfig& config = handle_.config();
   const Clock& clock = config.context.interrupter->clock();
-  const auto give_up = clock.now() + config.options.busy_timeout;
+  const auto give_up = after(clock.now(), config.options.busy_timeout);
   std::string mode;
   for (;;) {
     try {

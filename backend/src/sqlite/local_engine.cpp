@@ -60,7 +60,7 @@ void LocalEngine::on_idle(Session& writer) noexcept {
   if (wal_keeper_) wal_keeper_->truncate(own(writer).log());
 }
 
-void LocalEngine::optimize(Session& writer, std::chrono::milliseconds budget) noexcept {
+void LocalEngine::optimize(Session& writer, TimeLimit budget) noexcept {
   own(writer).optimize(budget);
 }
 

@@ -34,7 +34,7 @@ class LocalEngine final : public Engine {
   void before_next(Session& writer, ReaderGate* readers) override;
   bool note_idle() noexcept override;
   void on_idle(Session& writer) noexcept override;
-  void optimize(Session& writer, std::chrono::milliseconds budget) noexcept override;
+  void optimize(Session& writer, TimeLimit budget) noexcept override;
   void before_close(Session& writer) noexcept override;
   void release() noexcept override { claim_.reset(); }
   std::optional<std::string> loss() const override;

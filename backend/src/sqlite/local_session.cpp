@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/deadline.hpp"
 #include "engine/connection_access.hpp"
 #include "engine/scopes.hpp"
 #include "file/fork.hpp"
@@ -202,8 +203,8 @@ void LocalSession::watch_log() noexcept {
   log_->watch();
 }
 
-void LocalSession::optimize(std::chrono::milliseconds budget) noexcept {
-  interrupter().arm(interrupter().clock().now() + budget);
+void LocalSession::optimize(TimeLimit budget) noexcept {
+  interrupter().arm(after(interrupter().clock().now(), budget));
   try {
     handle_->run("PRAGMA optimize");
   } catch (const std::exception& error) {

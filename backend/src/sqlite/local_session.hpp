@@ -49,7 +49,7 @@ class LocalSession final : public Session {
   /// The writer takes the checkpoints over from SQLite.
   void watch_log() noexcept;
   /// `PRAGMA optimize`, bounded by `budget`; errors are logged at debug and ignored.
-  void optimize(std::chrono::milliseconds budget) noexcept;
+  void optimize(TimeLimit budget) noexcept;
   /// Before the last close of a writer: `PRAGMA optimize` within its budget, and a checkpoint. Best effort.
   void prepare_close() noexcept;
 

@@ -28,7 +28,7 @@ void OpenWaiters::add(OpenWaiter& waiter) {
   waiter.list_ = this;
   waiter.id_ = ++last_id_;
   list_.push_back(waiter);
-  if (waiter.timeout_.count() <= 0) return;
+  if (waiter.timeout_ == TimeLimit()) return;
   waiter.timer_ = clock_->make_timer([weak = weak_from_this(), id = waiter.id_] {
     if (const auto self = weak.lock()) self->expire(id);
   });

@@ -17,8 +17,7 @@ class PoolCore;
 /// A caller of get_pool that waits for an opening.
 class OpenWaiter final : public Suspension, public boost::intrusive::list_base_hook<> {
  public:
-  explicit OpenWaiter(CallOptions options) noexcept
-      : timeout_(options.timeout.value_or(std::chrono::milliseconds(0))) {}
+  explicit OpenWaiter(CallOptions options) noexcept : timeout_(options.timeout.value_or(TimeLimit())) {}
 
   /// Resumes the caller; not while it is in a list.
   void finish(std::shared_ptr<PoolCore> core, std::exception_ptr error) noexcept;
@@ -29,9 +28,9 @@ class OpenWaiter final : public Suspension, public boost::intrusive::list_base_h
   friend class OpenWaiters;
   void on_cancel(asio::cancellation_type type) noexcept override;
 
-  const std::chrono::milliseconds timeout_;  // 0: none
-  OpenWaiters* list_ = nullptr;              // set before it waits
-  std::uint64_t id_ = 0;                     // while it waits; under the list's mutex
+  const TimeLimit timeout_;      // 0: none
+  OpenWaiters* list_ = nullptr;  // set before it waits
+  std::uint64_t id_ = 0;         // while it waits; under the list's mutex
   std::unique_ptr<Clock::Timer> timer_;
   std::shared_ptr<PoolCore> core_;
   std::exception_ptr error_;

@@ -83,7 +83,7 @@ ShutdownReport ShutdownRun::report() const {
   return report;
 }
 
-bool ShutdownRun::close_now(std::chrono::milliseconds limit) {
+bool ShutdownRun::close_now(Clock::duration limit) {
   const auto give_up = std::chrono::steady_clock::now() + limit;
   for (;;) {
     // Here and not on a database thread: an injected executor may have stopped running.

@@ -35,7 +35,7 @@ class ShutdownRun : public std::enable_shared_from_this<ShutdownRun> {
   ShutdownReport report() const;
   /// For a destructor: closes on this thread, waits at most `limit` of real time for what runs; false when something
   /// still does.
-  bool close_now(std::chrono::milliseconds limit);
+  bool close_now(Clock::duration limit);
 
  private:
   void on_gone();

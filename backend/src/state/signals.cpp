@@ -60,8 +60,8 @@ void hurry_on_signal(asio::signal_set& signals, const std::shared_ptr<Progress>&
   signals.async_wait([progress, databases = std::move(databases)](const boost::system::error_code& error, int) {
     if (error) return;
     const auto now = SteadyClock::now();
-    progress->grace_ends = std::min(progress->grace_ends, now + at_once.grace);
-    progress->deadline = std::min(progress->deadline, now + at_once.deadline);
+    progress->grace_ends = std::min(progress->grace_ends, after(now, at_once.grace));
+    progress->deadline = std::min(progress->deadline, after(now, at_once.deadline));
     progress->wake.cancel();
     asio::co_spawn(progress->wake.get_executor(), databases.shutdown(at_once),
                    [](std::exception_ptr, const ShutdownReport&) {});  // the first caller has the report
@@ -101,8 +101,8 @@ asio::awaitable<ShutdownReport> run(AppState& state, Drain drain, ShutdownOption
     state.logger().error("shutdown: draining failed: {}", text_of(progress->error));
   }
   const auto spent = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began);
-  options.grace = std::max(milliseconds(0), options.grace - spent);
-  options.deadline = std::max(milliseconds(0), options.deadline - spent);
+  options.grace = std::max(TimeLimit(), TimeLimit(options.grace - spent));
+  options.deadline = std::max(TimeLimit(), TimeLimit(options.deadline - spent));
   const ShutdownReport report = co_await state.shutdown(options);
   // What was cut short may have waited for a database, and ends now.
   co_await wait_for_drain(*progress, &Progress::deadline);
