@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "statehouse/detail/savepoint_scope.hpp"
 #include "statehouse/options.hpp"
 #include "statehouse/verbs.hpp"
 
@@ -27,21 +28,6 @@ using Immediate = T;
 
 /// While what is returned lives, the statements of the session end after `limit` at the latest.
 std::shared_ptr<void> limit_run(Session& session, TimeLimit limit);
-
-/// A savepoint that is rolled back unless released.
-class SavepointScope {
- public:
-  explicit SavepointScope(Session& session);
-  ~SavepointScope();
-  SavepointScope(const SavepointScope&) = delete;
-  SavepointScope& operator=(const SavepointScope&) = delete;
-  void release();
-
- private:
-  Session& session_;
-  bool outer_;  // whether a transaction was expected before
-  bool released_ = false;
-};
 
 }  // namespace detail
 

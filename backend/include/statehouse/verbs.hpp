@@ -115,7 +115,9 @@ using closure_result_t = std::invoke_result_t<std::decay_t<F>&, View&>;
 /// `T` is a scalar, a `std::optional` of one, a `std::tuple`, or an aggregate whose fields are read in order; the
 /// number of columns and their types are checked (row.hpp). Values bind to the parameters in order (bind.hpp).
 ///
-/// A statement that writes is `errc::write_on_reader`, except in a Transaction and a Connection, which may write.
+/// A statement that writes is `errc::write_on_reader`, except in a Transaction and a Connection, which may write. What it
+/// has done is undone when its result cannot be given: a row that cannot be read into `T`, or not as many as the verb
+/// wants. The transaction goes on.
 /// `CallOptions`, where they come first, are for this statement alone: `run_timeout` everywhere, the others of a Pool
 /// only, since everybody else has a connection already. Like a pointer's, all verbs are const: what they change is not
 /// the object.
@@ -173,7 +175,8 @@ class ExecuteVerbs {
     return detail::VerbAccess::statement<Self>(*this, detail::Execute(), options, sql, std::forward<Args>(args)...);
   }
 
-  /// A statement with RETURNING, and its rows; it has run to the end.
+  /// A statement with RETURNING, and its rows; it has run to the end. When a row cannot be read into `T`, all that it
+  /// has done is undone, and the transaction it is in, if any, goes on.
   template <Row T, Bindable... Args>
   Result<std::vector<T>> execute_returning(Sql sql, Args&&... args) const {
     return execute_returning<T>(CallOptions{}, sql, std::forward<Args>(args)...);

@@ -39,6 +39,10 @@ StatementPtr prepare(Session& session, std::string_view sql) {
   return session.prepare(sql);
 }
 
+bool changes_transaction(Session& session, const Statement& statement) noexcept {
+  return !session.rules().read_only && !statement.reads_only() && session.in_transaction();
+}
+
 std::shared_ptr<void> limit_run(Session& session, TimeLimit limit) {
   const auto& interrupter = session.context().interrupter;
   return std::make_shared<Interrupter::Limit>(interrupter, deadline(interrupter->clock().now(), limit));
@@ -57,31 +61,6 @@ std::unique_ptr<Connection> connect(std::unique_ptr<Session> session, const Conn
   auto connection = ConnectionAccess::make(std::move(session));
   call_on_connect(*connection, options);
   return connection;
-}
-
-SavepointScope::SavepointScope(Session& session) : session_(session) {
-  session_.savepoint(savepoint_step::begin);
-  outer_ = std::exchange(session_.rules().expects_transaction, true);
-}
-
-void SavepointScope::release() {
-  session_.savepoint(savepoint_step::release);
-  session_.rules().expects_transaction = outer_;
-  released_ = true;
-}
-
-SavepointScope::~SavepointScope() {
-  if (released_) return;
-  // SQLite may have rolled back the whole transaction already, and the savepoint with it.
-  if (session_.in_transaction()) {
-    const Interrupter::Shield shield(session_.interrupter());
-    try {
-      session_.savepoint(savepoint_step::rollback);
-    } catch (const std::exception&) {
-      session_.rollback();  // half of a savepoint must not be committed: give up the whole transaction
-    }
-  }
-  session_.rules().expects_transaction = outer_;
 }
 
 }  // namespace detail

@@ -26,7 +26,7 @@ ExecuteResult LocalStatement::run() {
 
 void LocalStatement::give_back() noexcept {
   // A write that is left between its rows, because one of them could not be read: SQLite has done all of it by then,
-  // and would commit. An interrupt makes it undo.
+  // and would commit. An interrupt makes it undo. (In a transaction that would undo the transaction: see Query.)
   if (!handle_.in_transaction() && sqlite3_stmt_busy(compiled_) && !reads_only()) {
     sqlite3_interrupt(handle_.get());
     sqlite3_step(compiled_);

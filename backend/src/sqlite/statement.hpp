@@ -19,6 +19,7 @@ class LocalStatement final : public Statement {
 
   bool step() override;
   ExecuteResult run() override;
+  bool reads_only() const noexcept override { return sqlite3_stmt_readonly(compiled_) != 0; }
 
   int parameter_count() const noexcept override { return sqlite3_bind_parameter_count(compiled_); }
   void bind_null(int index) override;
@@ -37,7 +38,6 @@ class LocalStatement final : public Statement {
 
   const std::string& sql() const noexcept override { return sql_; }
   const std::string& database() const noexcept override { return handle_.config().context.database; }
-  bool reads_only() const noexcept { return sqlite3_stmt_readonly(compiled_) != 0; }
   /// What SQLite and this object take of memory.
   std::size_t bytes() const noexcept;
 

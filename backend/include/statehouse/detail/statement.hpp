@@ -40,6 +40,9 @@ class Statement {
   /// Steps to the end, ignoring rows.
   virtual ExecuteResult run() = 0;
 
+  /// False for what may change the database.
+  virtual bool reads_only() const noexcept = 0;
+
   virtual int parameter_count() const noexcept = 0;
   virtual void bind_null(int index) = 0;
   virtual void bind_integer(int index, std::int64_t value) = 0;
@@ -79,5 +82,7 @@ struct GiveBack {
 using StatementPtr = std::unique_ptr<Statement, GiveBack>;
 
 StatementPtr prepare(Session& session, std::string_view sql);
+/// Whether what the statement does becomes part of an open transaction, and is kept if that is.
+bool changes_transaction(Session& session, const Statement& statement) noexcept;
 
 }  // namespace statehouse::detail

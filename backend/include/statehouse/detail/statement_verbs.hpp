@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "statehouse/bind.hpp"
+#include "statehouse/detail/savepoint_scope.hpp"
 #include "statehouse/detail/statement.hpp"
 #include "statehouse/error.hpp"
 #include "statehouse/execute_result.hpp"
@@ -22,12 +23,39 @@ StatementPtr prepare_bound(Session& session, std::string_view sql, const Args&..
   return statement;
 }
 
-template <class T>
-T last_row(Statement& statement) {
-  T row = read_row<T>(statement);
-  if (statement.step()) statement.fail(errc::too_many_rows, "the query found more than one row: use query_all");
-  return row;
-}
+/// A statement whose rows are the caller's result. Until `keep` says that they could be given, what it changes is
+/// undone when this goes: an error must mean that nothing of it is kept, also in a transaction that goes on. SQLite has
+/// done all of it by the first row. Outside of a transaction the statement undoes itself when it is given back.
+class Query {
+ public:
+  template <class... Args>
+  Query(Session& session, std::string_view sql, const Args&... args)
+      : statement_(prepare_bound(session, sql, args...)) {
+    if (changes_transaction(session, *statement_)) undo_.emplace(session);
+  }
+
+  bool step() { return statement_->step(); }
+  template <class T>
+  T row() {
+    return read_row<T>(*statement_);
+  }
+  /// The present row, which must be the last.
+  template <class T>
+  T only_row() {
+    T row = read_row<T>(*statement_);
+    if (step()) fail(errc::too_many_rows, "the query found more than one row: use query_all");
+    return row;
+  }
+  [[noreturn]] void fail(errc code, const char* message) const { statement_->fail(code, message); }
+  /// All rows have been read.
+  void keep() {
+    if (undo_) undo_->release();
+  }
+
+ private:
+  std::optional<SavepointScope> undo_;  // goes last: a savepoint cannot be rolled back to while the statement runs
+  const StatementPtr statement_;
+};
 
 struct Execute {
   static constexpr const char* name = "execute";
@@ -48,14 +76,15 @@ struct QueryAll {
 
   template <class... Args>
   static std::vector<T> run(Session& session, std::string_view sql, const Args&... args) {
-    const StatementPtr statement = prepare_bound(session, sql, args...);
+    Query query(session, sql, args...);
     std::vector<T> rows;
-    while (statement->step()) rows.push_back(read_row<T>(*statement));
+    while (query.step()) rows.push_back(query.row<T>());
+    query.keep();
     return rows;
   }
 };
 
-/// Not shared: the statement is undone when a row of it cannot be read.
+/// Not shared: it is undone alone when a row of it cannot be read, which outside of a transaction costs nothing.
 template <class T>
 struct ExecuteReturning : QueryAll<T> {
   static constexpr const char* name = "execute_returning";
@@ -71,9 +100,11 @@ struct QueryOptional {
 
   template <class... Args>
   static std::optional<T> run(Session& session, std::string_view sql, const Args&... args) {
-    const StatementPtr statement = prepare_bound(session, sql, args...);
-    if (!statement->step()) return std::nullopt;
-    return last_row<T>(*statement);
+    Query query(session, sql, args...);
+    std::optional<T> row;
+    if (query.step()) row.emplace(query.only_row<T>());
+    query.keep();
+    return row;
   }
 };
 
@@ -85,10 +116,11 @@ struct QueryOne {
 
   template <class... Args>
   static T run(Session& session, std::string_view sql, const Args&... args) {
-    const StatementPtr statement = prepare_bound(session, sql, args...);
-    if (!statement->step())
-      statement->fail(errc::no_row, "the query found no row: use query_optional if that can happen");
-    return last_row<T>(*statement);
+    Query query(session, sql, args...);
+    if (!query.step()) query.fail(errc::no_row, "the query found no row: use query_optional if that can happen");
+    T row = query.only_row<T>();
+    query.keep();
+    return row;
   }
 };
 

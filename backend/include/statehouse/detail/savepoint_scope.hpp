@@ -1,0 +1,22 @@
+#pragma once
+
+namespace statehouse::detail {
+
+class Session;
+
+/// A savepoint that is rolled back unless released.
+class SavepointScope {
+ public:
+  explicit SavepointScope(Session& session);
+  ~SavepointScope();
+  SavepointScope(const SavepointScope&) = delete;
+  SavepointScope& operator=(const SavepointScope&) = delete;
+  void release();
+
+ private:
+  Session& session_;
+  bool outer_;  // whether a transaction was expected before
+  bool released_ = false;
+};
+
+}  // namespace statehouse::detail
