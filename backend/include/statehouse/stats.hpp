@@ -52,8 +52,9 @@ struct DatabaseStats {
   std::vector<Holder> holders;                     ///< Connections in use, longest first.
   std::uint64_t wal_bytes = 0;                     ///< Size of the write-ahead log; 0 in memory.
   std::uint64_t file_bytes = 0;                    ///< Size of the file; 0 in memory.
-  std::optional<std::int64_t> schema_version;      ///< Highest applied migration.
-  bool vulnerable_sqlite = false;                  ///< See has_wal_reset_bug.
+  /// The highest migration that is applied to the database, known to this program or not, when it was opened.
+  std::optional<std::int64_t> schema_version;
+  bool vulnerable_sqlite = false;  ///< See has_wal_reset_bug.
 };
 
 }  // namespace statehouse

@@ -93,8 +93,8 @@ void PoolCore::migrate(Connection& writer, const Migrator& migrator) {
     config_.logger->warn("database '{}': migration file '{}' is ignored: name it <version>_<description>.sql",
                          config_.name, file);
   const MigrationReport report = migrator.run(writer);
-  for (const Migration& migration : migrator.migrations())
-    schema_version_ = std::max(schema_version_.value_or(migration.version), migration.version);
+  for (const MigrationStatus& each : migrator.status(writer))  // ascending, and not all of them in the set
+    if (each.state != migration_state::pending) schema_version_ = each.version;
   if (report.versions.empty()) return;
   // Statistics for the new schema before anybody is served.
   engine_->optimize(session_of(writer), config_.options.connection.optimize_budget);

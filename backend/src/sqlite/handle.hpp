@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "sqlite/callbacks.hpp"
+#include "sqlite/insert_id.hpp"
 #include "sqlite/session_config.hpp"
 
 namespace statehouse::detail {
@@ -23,6 +24,7 @@ class Handle {
   sqlite3* get() const noexcept { return db_; }
   SQLite::Database& database() const noexcept { return *database_; }
   Callbacks& callbacks() const noexcept { return callbacks_; }
+  InsertId& insert_id() noexcept { return insert_id_; }
   const SessionConfig& config() const noexcept { return config_; }
   bool in_transaction() const noexcept { return sqlite3_get_autocommit(db_) == 0; }
 
@@ -48,6 +50,7 @@ class Handle {
   Session& session_;
   Callbacks& callbacks_;
   const SessionConfig config_;
+  InsertId insert_id_;
   std::unique_ptr<SQLite::Database> database_;
   sqlite3* db_ = nullptr;
   mutable LastError last_error_;  // of what `fail` threw

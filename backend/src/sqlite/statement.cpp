@@ -17,11 +17,12 @@ bool LocalStatement::step() {
 ExecuteResult LocalStatement::run() {
   sqlite3* const db = handle_.get();
   const auto before = sqlite3_total_changes64(db);
+  const InsertId::Watch watch(handle_.insert_id(), db);
   while (step()) {
   }
   // sqlite3_changes64 keeps the number of an earlier statement when this one was not an INSERT, UPDATE or DELETE.
   const bool changed = sqlite3_total_changes64(db) != before;
-  return {changed ? sqlite3_changes64(db) : 0, sqlite3_last_insert_rowid(db)};
+  return {changed ? sqlite3_changes64(db) : 0, watch.inserted()};
 }
 
 void LocalStatement::give_back() noexcept {
