@@ -50,6 +50,10 @@ set_tests_properties(
 statehouse_add_packaging_test("migrations are embedded byte for byte and rebuilt when they change"
   "${consumer_source}/embedding/check" "${consumer_binary}/embedding")
 
+statehouse_add_packaging_test("closures that return what outlives them do not compile, and the message says why"
+  "${consumer_source}/refused/check" "${consumer_binary}/refused" "${CMAKE_CXX_COMPILER}" -std=c++20
+  "-I${PROJECT_SOURCE_DIR}/backend/include")
+
 # --- every public header compiles alone ---
 
 file(GLOB headers RELATIVE "${PROJECT_SOURCE_DIR}/backend/include" CONFIGURE_DEPENDS

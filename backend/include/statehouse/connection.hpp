@@ -94,7 +94,7 @@ class Connection : public Reader, public ExecuteVerbs<Connection, detail::Immedi
   void execute_script(std::string_view sql);
 
   /// Runs `f()` inside a savepoint: released when it returns, rolled back to when it throws. Nests.
-  /// Returns what `f` returns.
+  /// Returns what `f` returns, which must be a value as in ReadVerb::read.
   template <std::invocable F>
   std::invoke_result_t<F> savepoint(F&& f);
 
@@ -106,6 +106,7 @@ class Connection : public Reader, public ExecuteVerbs<Connection, detail::Immedi
 
 template <std::invocable F>
 std::invoke_result_t<F> Connection::savepoint(F&& f) {
+  detail::check_result<std::invoke_result_t<F>>();
   detail::SavepointScope scope(*session_);
   if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
     std::forward<F>(f)();

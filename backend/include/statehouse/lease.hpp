@@ -49,7 +49,7 @@ class ReaderLease : public QueryVerbs<ReaderLease, detail::Awaited>, public Read
   template <class F>
   auto closure(connection_role role, const char* verb, F&& f, const CallOptions& options,
                std::source_location where) const {
-    detail::check_closure<F>();
+    detail::check_verb_closure<F>();
     return detail::perform(handle_.ref(), detail::Request{role, detail::kinds::transaction, verb, where, options},
                            std::decay_t<F>(std::forward<F>(f)));
   }

@@ -52,10 +52,10 @@ void submit(const std::shared_ptr<PoolCore>& core, Operation& operation);
 /// Errors: Error. `errc::acquire_timeout` (with who holds the connections), `errc::deadline_exceeded`,
 /// `errc::queue_full`, `errc::closed`, SQLite's codes, `operation_aborted`, or what a closure threw; of any member,
 /// `errc::invalid_handle` on a handle that was default-constructed or moved from.
-/// Lifetime: arguments are copied into the operation, results are values; captures by reference are safe as long as the
-/// awaiting coroutine lives. A handle keeps the pool's memory, not its files: after shutdown it answers `errc::closed`.
-/// Defaults: waiting at most `PoolOptions::acquire_timeout` (3 s), running without limit; `CallOptions` change both for
-/// one call: `pool.execute({.timeout = 500ms}, "DELETE FROM t WHERE id = ?", id)`.
+/// Lifetime: arguments are copied into the operation, results are values, those of closures too; captures by reference
+/// are safe as long as the awaiting coroutine lives. A handle keeps the pool's memory, not its files: after shutdown it
+/// answers `errc::closed`. Defaults: waiting at most `PoolOptions::acquire_timeout` (3 s), running without limit;
+/// `CallOptions` change both for one call: `pool.execute({.timeout = 500ms}, "DELETE FROM t WHERE id = ?", id)`.
 class Pool : public QueryVerbs<Pool, detail::Awaited>,
              public ExecuteVerbs<Pool, detail::Awaited>,
              public ReadVerb<Pool, detail::Awaited>,
@@ -100,7 +100,7 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
 
   template <class F>
   auto perform(F&& f, const detail::Request& request) const {
-    detail::check_closure<F>();
+    detail::check_verb_closure<F>();
     return detail::perform(core_, request, std::decay_t<F>(std::forward<F>(f)));
   }
   template <class F>

@@ -35,11 +35,11 @@ class Transaction : public QueryVerbs<Transaction, detail::Awaited>, public Exec
   Transaction() = default;
 
   /// `f(Connection&)` in one hop inside a savepoint: kept when it returns, undone when it throws; the transaction goes
-  /// on. Gives what `f` returns.
+  /// on. Gives what `f` returns, which must be a value as in ReadVerb::read.
   template <std::invocable<Connection&> F>
   asio::awaitable<detail::closure_result_t<F, Connection>> savepoint(
       F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) const {
-    detail::check_closure<F>();
+    detail::check_verb_closure<F>();
     auto nested = [work = std::decay_t<F>(std::forward<F>(f))](Connection& connection) mutable {
       return connection.savepoint([&] { return work(connection); });
     };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "statehouse/bind.hpp"
+#include "statehouse/detail/closure.hpp"
 #include "statehouse/detail/statement_verbs.hpp"
 #include "statehouse/execute_result.hpp"
 #include "statehouse/options.hpp"
@@ -93,20 +94,6 @@ auto make_statement(std::string_view sql, Args&&... args) {
       SqlText(sql), Owned(to_owned(std::forward<Args>(args))...)};
 }
 
-/// GCC 12 destroys some temporaries in a `co_await` expression twice, among them lambdas that capture a non-trivial
-/// value. Such a closure must be a named object, passed as an lvalue, or capture by reference.
-template <class F>
-constexpr void check_closure() {
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ <= 12
-  static_assert(std::is_lvalue_reference_v<F> || std::is_trivially_destructible_v<std::remove_cvref_t<F>>,
-                "GCC 12 would destroy this temporary closure twice in a co_await expression: name the lambda and pass "
-                "it as an lvalue, or capture by reference");
-#endif
-}
-
-template <class F, class View>
-using closure_result_t = std::invoke_result_t<std::decay_t<F>&, View&>;
-
 }  // namespace detail
 
 /// One statement that only reads. `Result<T>` is `boost::asio::awaitable<T>` in Pool, Transaction, ReaderLease and
@@ -115,12 +102,11 @@ using closure_result_t = std::invoke_result_t<std::decay_t<F>&, View&>;
 /// `T` is a scalar, a `std::optional` of one, a `std::tuple`, or an aggregate whose fields are read in order; the
 /// number of columns and their types are checked (row.hpp). Values bind to the parameters in order (bind.hpp).
 ///
-/// A statement that writes is `errc::write_on_reader`, except in a Transaction and a Connection, which may write. What it
-/// has done is undone when its result cannot be given: a row that cannot be read into `T`, or not as many as the verb
-/// wants. The transaction goes on.
-/// `CallOptions`, where they come first, are for this statement alone: `run_timeout` everywhere, the others of a Pool
-/// only, since everybody else has a connection already. Like a pointer's, all verbs are const: what they change is not
-/// the object.
+/// A statement that writes is `errc::write_on_reader`, except in a Transaction and a Connection, which may write. What
+/// it has done is undone when its result cannot be given: a row that cannot be read into `T`, or not as many as the
+/// verb wants. The transaction goes on. `CallOptions`, where they come first, are for this statement alone:
+/// `run_timeout` everywhere, the others of a Pool only, since everybody else has a connection already. Like a
+/// pointer's, all verbs are const: what they change is not the object.
 template <class Self, template <class> class Result>
 class QueryVerbs {
  public:
@@ -195,7 +181,8 @@ class ReadVerb {
  public:
   /// Calls `f(Reader&)` on a database thread, inside one snapshot that all its statements see, and gives what it
   /// returns. `options` limit the whole of it. The closure is copied or moved in; what it captures by reference is safe
-  /// as long as the awaiting coroutine lives.
+  /// as long as the awaiting coroutine lives. Its result is a value: a coroutine, future or function does not compile,
+  /// nor does a reference, pointer or view.
   template <std::invocable<Reader&> F>
   Result<detail::closure_result_t<F, Reader>> read(F&& f, CallOptions options = {},
                                                    std::source_location where = std::source_location::current()) const {

@@ -205,6 +205,9 @@ void submit(const LeaseRef& lease, Operation& operation);
 /// The one coroutine behind all verbs. `Target` is a shared_ptr<PoolCore> or a LeaseRef.
 template <class Target, class F>
 asio::awaitable<std::invoke_result_t<F&, Connection&>> perform(Target target, Request request, F f) {
+  static_assert(!asio::is_async_operation<std::invoke_result_t<F&, Connection&>>::value,
+                "the closure returns an asynchronous operation of Asio that has not begun: await it between statements "
+                "in a transaction from begin()");
   CallOperation<F> operation(request, f);
   if (run_inline(target, operation)) co_return operation.take();
   auto start = [&] { submit(target, operation); };

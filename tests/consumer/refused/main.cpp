@@ -1,0 +1,52 @@
+// What must not compile: every line that says "error:" is refused, with that in the message, and no other line is.
+
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <future>
+#include <statehouse/statehouse.hpp>
+#include <string_view>
+#include <vector>
+
+using statehouse::Connection;
+using statehouse::Reader;
+namespace asio = boost::asio;
+
+template <class T>
+asio::awaitable<T> coroutine(Reader& db) {
+  co_return db.query_one<T>("SELECT 1");
+}
+
+asio::awaitable<void> closures(statehouse::Pool pool) {
+  auto tx = co_await pool.begin();
+  auto lease = co_await pool.acquire(statehouse::writer);
+
+  co_await pool.write(coroutine<int>);                       // error: runs later
+  co_await pool.write_without_transaction(coroutine<char>);  // error: runs later
+  co_await lease.write(coroutine<long>);                     // error: runs later
+  co_await tx.savepoint(coroutine<double>);                  // error: runs later
+  co_await pool.read(coroutine<float>);                      // error: runs later
+  co_await lease.read(coroutine<short>);                     // error: runs later
+  auto future = [](Reader& db) { return std::async([&] { return db.query_one<int>("SELECT 1"); }); };
+  co_await pool.read(future);  // error: runs later
+  auto function = [](Connection& db) { return [&] { db.execute("DELETE FROM t"); }; };
+  co_await pool.write(function);  // error: runs later
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  auto operation = [&](Connection&) { return timer.async_wait(asio::deferred); };
+  co_await pool.write(operation);  // error: has not begun
+
+  auto pointer = [](Connection& db) { return &db; };
+  co_await pool.write(pointer);  // error: refers to
+  auto text = [](Reader& db) { return std::string_view(db.query_one<std::string>("SELECT 'a'")); };
+  co_await pool.read(text);  // error: refers to
+  auto texts = [](Reader&) { return std::vector<std::string_view>(); };
+  co_await pool.read(texts);  // error: refers to
+
+  auto nested = [&](Connection& db) {
+    db.savepoint([&] { return std::async([&] { db.execute("DELETE FROM t"); }); });  // error: runs later
+  };
+  co_await pool.write(nested);
+  auto value = [](Connection& db) { return db.query_all<std::string>("SELECT 'a'"); };
+  co_await pool.write(value);
+  co_await std::move(tx).commit();
+}
