@@ -209,8 +209,5 @@ TEST_CASE("times: a time that the field's duration cannot count is value_out_of_
   }
   // Milliseconds where seconds are expected: the commonest mistake.
   CHECK(code_of([&] { times.db.query_one<Nanoseconds>("SELECT 1709164800000"); }) == errc::value_out_of_range);
-  CHECK(times.db.query_one<sys_seconds>("SELECT 9223372036854775807") == sys_seconds::max());
   CHECK(code_of([&] { times.db.query_one<Milliseconds>("SELECT 9223372036854775807"); }) == errc::value_out_of_range);
-  CHECK(times.db.query_one<sys_days>("SELECT -9223372036854775807 - 1") ==
-        std::chrono::floor<std::chrono::days>(sys_seconds(sys_seconds::min())));
 }

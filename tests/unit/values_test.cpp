@@ -60,7 +60,7 @@ using limits = std::numeric_limits<T>;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("integers: every type keeps its limits", "", bool, char, signed char, unsigned char, short,
+TEMPLATE_TEST_CASE("integers: every type keeps its limits", "", bool, signed char, unsigned char, short,
                    unsigned short, int, unsigned, long, long long, std::int64_t, Narrow, std::byte) {
   Values values;
   using Number = typename std::conditional_t<std::is_enum_v<TestType>, std::underlying_type<TestType>,
@@ -120,7 +120,7 @@ TEST_CASE("enums: scoped and plain ones are their underlying integers") {
   CHECK(values.read<Colour>("1") == Colour::red);
 }
 
-TEST_CASE("floating point: exact, infinities included; NaN is stored as NULL, as SQLite knows none") {
+TEST_CASE("floating point: exact, infinities included") {
   Values values;
   for (const double value :
        {0.0, -0.0, 0.1, -1.5, limits<double>::min(), limits<double>::denorm_min(), limits<double>::max(),
@@ -131,9 +131,6 @@ TEST_CASE("floating point: exact, infinities included; NaN is stored as NULL, as
   }
   CHECK(values.stored(1.0F) == "real 1.0");
   CHECK(values.round_trip<float>(0.1F) == 0.1F);
-  CHECK(values.stored(limits<double>::quiet_NaN()) == "null NULL");
-  CHECK(values.round_trip<std::optional<double>>(limits<double>::quiet_NaN()) == std::nullopt);
-  CHECK(code_of([&] { values.round_trip<double>(limits<double>::quiet_NaN()); }) == errc::unexpected_null);
   CHECK(values.read<double>("3") == 3.0);
   CHECK(values.failure<double>("'3'").code() == errc::column_type);
 }

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <ratio>
 #include <span>
@@ -13,18 +14,24 @@
 #include <utility>
 #include <vector>
 
+#include "statehouse/detail/one_of.hpp"
 #include "statehouse/detail/statement.hpp"
 
-/// Which C++ values may be given for the parameters of a statement, and how SQLite stores them:
+/// Which C++ values may be given for the parameters of a statement, and how SQLite stores them. Nothing is changed on
+/// the way: a value that SQLite cannot hold as it is is `errc::value_out_of_range`, and a type that has such values
+/// only by accident does not compile. All of it, both ways, stands in backend/docs/types.md.
 ///
 /// | C++ | SQLite |
 /// |---|---|
-/// | `bool`, integers, enums | INTEGER; an unsigned value above 2^63-1 is `errc::value_out_of_range` |
-/// | `float`, `double` | REAL; NaN is stored as NULL |
+/// | `bool`, integers of up to 64 bits, enums | INTEGER; an unsigned value above 2^63-1 is `errc::value_out_of_range` |
+/// | `float`, `double` | REAL; NaN, which SQLite would store as NULL, is `errc::value_out_of_range` |
 /// | what converts to `std::string_view` | TEXT, embedded NUL included |
-/// | contiguous range of `std::byte` | BLOB |
+/// | `std::filesystem::path` | TEXT, its native form |
+/// | contiguous range of `std::byte` or `unsigned char` | BLOB |
 /// | `std::chrono::sys_time<D>`, `D` an integer count of not less than nanoseconds | TEXT, ISO 8601 in UTC as sqlx writes it: `2024-02-29T12:30:00.250+00:00`; a year outside 0000 to 9999 is `errc::value_out_of_range` |
 /// | `nullptr`, `std::nullopt`, empty `std::optional`, null `const char*` | NULL |
+///
+/// Not accepted: a single character (text or number? give a `std::string_view` or an `int`), `__int128`, `long double`.
 namespace statehouse {
 namespace detail {
 
@@ -36,25 +43,45 @@ template <class T>
 inline constexpr bool is_sys_time = false;
 template <class D>
 inline constexpr bool is_sys_time<std::chrono::sys_time<D>> =
-    std::conjunction_v<std::bool_constant<std::signed_integral<typename D::rep>>,
+    std::conjunction_v<std::bool_constant<std::signed_integral<typename D::rep> && sizeof(typename D::rep) <= 8>,
                        std::ratio_greater_equal<typename D::period, std::nano>>;
 
 template <class T>
-concept NullLike = std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t>;
+concept Character = OneOf<T, char, wchar_t, char8_t, char16_t, char32_t>;
+// With GNU extensions, which are CMake's default, __int128 is integral.
+template <class T>
+concept Integer = std::integral<T> && !Character<T> && sizeof(T) <= sizeof(std::int64_t);
+template <class T>
+concept Enum = std::is_enum_v<T> && sizeof(T) <= sizeof(std::int64_t);
+template <class T>
+concept Real = OneOf<T, float, double>;
+template <class T>
+concept NullLike = OneOf<T, std::nullptr_t, std::nullopt_t>;
 template <class T>
 concept TextLike = std::convertible_to<const T&, std::string_view>;
 template <class T>
-concept BlobLike = std::convertible_to<const T&, std::span<const std::byte>>;
+concept BlobLike = std::convertible_to<const T&, std::span<const std::byte>> ||
+    std::convertible_to<const T&, std::span<const unsigned char>>;
 template <class T>
-concept BindableScalar = NullLike<T> || std::integral<T> || std::floating_point<T> || std::is_enum_v<T> ||
-    TextLike<T> || BlobLike<T> || is_sys_time<T>;
+concept BindableScalar = NullLike<T> || Integer<T> || Enum<T> || Real<T> || TextLike<T> || BlobLike<T> ||
+    is_sys_time<T> || std::same_as<T, std::filesystem::path>;
 
 template <class T>
 struct is_bindable : std::bool_constant<BindableScalar<T>> {};
 template <class T>
 struct is_bindable<std::optional<T>> : is_bindable<T> {};
 
+template <BlobLike T>
+std::span<const std::byte> bytes_of(const T& value) {
+  if constexpr (std::convertible_to<const T&, std::span<const std::byte>>) {
+    return value;
+  } else {
+    return std::as_bytes(std::span<const unsigned char>(value));
+  }
+}
+
 void bind_unsigned(Statement& statement, int index, std::uint64_t value);
+void bind_real(Statement& statement, int index, double value);
 /// `ticks` of `numerator / denominator` seconds since 1970.
 void bind_time(Statement& statement, int index, std::int64_t ticks, std::int64_t numerator, std::int64_t denominator);
 void check_parameter_count(Statement& statement, int given);
@@ -65,22 +92,25 @@ void bind_value(Statement& statement, int index, const T& value) {
     statement.bind_null(index);
   } else if constexpr (is_optional<T>) {
     value ? bind_value(statement, index, *value) : statement.bind_null(index);
-  } else if constexpr (std::is_enum_v<T>) {
-    bind_value(statement, index, static_cast<std::underlying_type_t<T>>(value));
+  } else if constexpr (Enum<T>) {
+    using Number = std::conditional_t<std::is_signed_v<std::underlying_type_t<T>>, std::int64_t, std::uint64_t>;
+    bind_value(statement, index, static_cast<Number>(value));
   } else if constexpr (std::unsigned_integral<T>) {
     bind_unsigned(statement, index, value);
-  } else if constexpr (std::integral<T>) {
+  } else if constexpr (Integer<T>) {
     statement.bind_integer(index, value);
-  } else if constexpr (std::floating_point<T>) {
-    statement.bind_real(index, static_cast<double>(value));
+  } else if constexpr (Real<T>) {
+    bind_real(statement, index, value);
   } else if constexpr (is_sys_time<T>) {
     bind_time(statement, index, value.time_since_epoch().count(), T::period::num, T::period::den);
+  } else if constexpr (std::same_as<T, std::filesystem::path>) {
+    statement.bind_text(index, value.native(), bound_text::lent);
   } else if constexpr (std::is_pointer_v<T>) {
     value != nullptr ? statement.bind_text(index, value, bound_text::lent) : statement.bind_null(index);
   } else if constexpr (TextLike<T>) {
     statement.bind_text(index, value, bound_text::lent);
   } else {
-    statement.bind_blob(index, value);
+    statement.bind_blob(index, bytes_of(value));
   }
 }
 
@@ -104,8 +134,10 @@ auto to_owned(T&& value) {
     return value != nullptr ? std::optional<std::string>(value) : std::optional<std::string>();
   } else if constexpr (TextLike<Plain> && !std::same_as<Plain, std::string>) {
     return std::string(std::string_view(value));
-  } else if constexpr (BlobLike<Plain> && !std::same_as<Plain, std::vector<std::byte>>) {
-    const std::span<const std::byte> bytes(value);
+  } else if constexpr (std::same_as<Plain, std::filesystem::path>) {
+    return std::string(value.native());
+  } else if constexpr (BlobLike<Plain> && !OneOf<Plain, std::vector<std::byte>, std::vector<unsigned char>>) {
+    const auto bytes = bytes_of(value);
     return std::vector<std::byte>(bytes.begin(), bytes.end());
   } else {
     return Plain(std::forward<T>(value));

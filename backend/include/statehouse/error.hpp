@@ -32,7 +32,7 @@ enum class errc {
   column_count,             ///< The row has another number of columns than the type has fields.
   column_type,              ///< A column holds another storage class than the field can take.
   unexpected_null,          ///< A column is NULL but the field is not a `std::optional`.
-  value_out_of_range,       ///< An integer or a time does not fit what it is read into or bound as.
+  value_out_of_range,       ///< A number or a time does not fit what it is read into or bound as.
   not_a_regular_file,       ///< The database path is a directory, a symbolic link or a special file.
   hard_linked,              ///< The database file has more than one name.
   file_in_use,              ///< This process has the same file open through another registry.

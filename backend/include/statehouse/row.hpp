@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -21,37 +22,42 @@
 /// | C++ | SQLite |
 /// |---|---|
 /// | `bool` | INTEGER: 0 is false, any other is true |
-/// | integers, enums | INTEGER that fits, else `errc::value_out_of_range` |
-/// | `float`, `double` | REAL or INTEGER |
+/// | integers of up to 64 bits, enums | INTEGER that fits, else `errc::value_out_of_range` |
+/// | `double` | REAL, or INTEGER that a `double` holds exactly, else `errc::value_out_of_range` |
+/// | `float` | REAL within its range, rounded to the nearest `float`; INTEGER that it holds exactly; else `errc::value_out_of_range` |
 /// | `std::string` | TEXT |
-/// | `std::vector<std::byte>` | BLOB |
-/// | `std::chrono::sys_time<D>` | TEXT in ISO 8601 (date, or date and time, optional fraction and offset), or INTEGER seconds since 1970; rounded down to `D`, `errc::value_out_of_range` if `D` cannot count them |
+/// | `std::vector` of `std::byte` or `unsigned char` | BLOB |
+/// | `std::chrono::sys_time<D>` | TEXT in ISO 8601 (date, or date and time, optional fraction and offset), or INTEGER seconds since 1970, in the years 0000 to 9999; rounded down to `D`, `errc::value_out_of_range` if `D` cannot count them |
 /// | `std::optional<T>` | as `T`, or NULL |
 ///
 /// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position. Another
 /// storage class is `errc::column_type`, NULL for a plain field is `errc::unexpected_null`: nothing is converted
-/// silently.
+/// silently. All of it, both ways, stands in backend/docs/types.md.
 namespace statehouse {
 namespace detail {
 
 template <class T>
-inline constexpr bool is_tuple = false;
-template <class... Ts>
-inline constexpr bool is_tuple<std::tuple<Ts...>> = true;
-
+concept BlobColumn = OneOf<T, std::vector<std::byte>, std::vector<unsigned char>>;
 template <class T>
-concept PlainColumn = std::integral<T> || std::floating_point<T> || std::is_enum_v<T> || std::same_as<T, std::string> ||
-    std::same_as<T, std::vector<std::byte>> || is_sys_time<T>;
+concept PlainColumn =
+    Integer<T> || Enum<T> || Real<T> || std::same_as<T, std::string> || BlobColumn<T> || is_sys_time<T>;
 
 template <class T>
 struct is_column : std::bool_constant<PlainColumn<T>> {};
 template <class T>
 struct is_column<std::optional<T>> : std::bool_constant<PlainColumn<T>> {};
 
+template <class T>
+inline constexpr bool is_tuple_of_columns = false;
+template <class... Ts>
+inline constexpr bool is_tuple_of_columns<std::tuple<Ts...>> = (is_column<Ts>::value && ...);
+
 std::int64_t column_integer(Statement& statement, int index);
-double column_real(Statement& statement, int index);
+double column_double(Statement& statement, int index);
+float column_float(Statement& statement, int index);
 std::string column_text(Statement& statement, int index);
-std::vector<std::byte> column_blob(Statement& statement, int index);
+/// Valid until the next step.
+std::span<const std::byte> column_blob(Statement& statement, int index);
 /// Ticks of `numerator / denominator` seconds since 1970.
 std::int64_t column_time(Statement& statement, int index, std::int64_t numerator, std::int64_t denominator);
 bool column_is_null(Statement& statement, int index) noexcept;
@@ -71,21 +77,26 @@ T read_column(Statement& statement, int index) {
   if constexpr (is_optional<T>) {
     if (column_is_null(statement, index)) return std::nullopt;
     return read_column<typename T::value_type>(statement, index);
-  } else if constexpr (std::is_enum_v<T>) {
-    return static_cast<T>(read_column<std::underlying_type_t<T>>(statement, index));
+  } else if constexpr (Enum<T>) {
+    return static_cast<T>(narrow_to<std::underlying_type_t<T>>(statement, index, column_integer(statement, index)));
   } else if constexpr (std::same_as<T, bool>) {
     return column_integer(statement, index) != 0;
-  } else if constexpr (std::integral<T>) {
+  } else if constexpr (Integer<T>) {
     return narrow_to<T>(statement, index, column_integer(statement, index));
-  } else if constexpr (std::floating_point<T>) {
-    return static_cast<T>(column_real(statement, index));
+  } else if constexpr (std::same_as<T, double>) {
+    return column_double(statement, index);
+  } else if constexpr (std::same_as<T, float>) {
+    return column_float(statement, index);
   } else if constexpr (std::same_as<T, std::string>) {
     return column_text(statement, index);
   } else if constexpr (is_sys_time<T>) {
     const std::int64_t ticks = column_time(statement, index, T::period::num, T::period::den);
     return T(typename T::duration(narrow_to<typename T::rep>(statement, index, ticks)));
   } else {
-    return column_blob(statement, index);
+    static_assert(BlobColumn<T>);
+    const auto bytes = column_blob(statement, index);
+    const auto* const data = reinterpret_cast<const typename T::value_type*>(bytes.data());
+    return T(data, data + bytes.size());
   }
 }
 
@@ -94,7 +105,7 @@ T read_row(Statement& statement) {
   if constexpr (is_column<T>::value) {
     check_column_count(statement, 1);
     return read_column<T>(statement, 0);
-  } else if constexpr (is_tuple<T>) {
+  } else if constexpr (is_tuple_of_columns<T>) {
     check_column_count(statement, std::tuple_size_v<T>);
     const auto read = [&]<std::size_t... I>(std::index_sequence<I...>) {
       return T{read_column<std::tuple_element_t<I, T>>(statement, static_cast<int>(I))...};
@@ -115,7 +126,7 @@ T read_row(Statement& statement) {
 
 /// What `query_all<T>` and its kin accept for `T`.
 template <class T>
-concept Row = detail::is_column<T>::value || detail::is_tuple<T> ||
+concept Row = detail::is_column<T>::value || detail::is_tuple_of_columns<T> ||
     ((std::is_aggregate_v<T>)&&(std::is_class_v<T>)&&std::default_initializable<T>);
 
 }  // namespace statehouse

@@ -30,7 +30,7 @@ const char* sentence(errc code) noexcept {
     case errc::column_count: return "the number of columns differs from the number of fields";
     case errc::column_type: return "a column holds another type than the field";
     case errc::unexpected_null: return "a column is NULL: read it into a std::optional";
-    case errc::value_out_of_range: return "an integer or a time does not fit";
+    case errc::value_out_of_range: return "a number or a time does not fit";
     case errc::not_a_regular_file: return "the database path is not a regular file";
     case errc::hard_linked: return "the database file has more than one hard link";
     case errc::file_in_use: return "this process has the database file open already";

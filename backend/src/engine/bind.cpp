@@ -1,5 +1,6 @@
 #include "statehouse/bind.hpp"
 
+#include <cmath>
 #include <limits>
 
 #include "statehouse/error.hpp"
@@ -12,6 +13,13 @@ void bind_unsigned(Statement& statement, int index, std::uint64_t value) {
     statement.fail(errc::value_out_of_range,
                    "parameter " + std::to_string(index) + " is above 2^63-1, the largest INTEGER");
   statement.bind_integer(index, static_cast<std::int64_t>(value));
+}
+
+void bind_real(Statement& statement, int index, double value) {
+  if (std::isnan(value))
+    statement.fail(errc::value_out_of_range, "parameter " + std::to_string(index) +
+                                                 " is NaN, which SQLite would store as NULL: bind a std::optional");
+  statement.bind_real(index, value);
 }
 
 void bind_time(Statement& statement, int index, std::int64_t ticks, std::int64_t numerator, std::int64_t denominator) {

@@ -1,5 +1,8 @@
 #include "statehouse/row.hpp"
 
+#include <cmath>
+#include <limits>
+
 #include "statehouse/error.hpp"
 #include "text/time_text.hpp"
 
@@ -27,6 +30,30 @@ std::string describe(Statement& statement, int index) {
                  describe(statement, index) + " holds " + name_of(actual) + ", the field needs " + wanted);
 }
 
+template <class T>
+T exact(Statement& statement, int index, std::int64_t value) {
+  const auto real = static_cast<T>(value);
+  // Rounded up to 2^63 it would not fit back.
+  if (real >= T(0x1p63) || static_cast<std::int64_t>(real) != value) fail_range(statement, index);
+  return real;
+}
+
+template <class T>
+T in_range(Statement& statement, int index, double value) {
+  if (std::isfinite(value) && std::abs(value) > double(std::numeric_limits<T>::max())) fail_range(statement, index);
+  const auto real = static_cast<T>(value);
+  if (real == 0 && value != 0) fail_range(statement, index);
+  return real;
+}
+
+template <class T>
+T read_real(Statement& statement, int index) {
+  const storage_class actual = statement.column_class(index);
+  if (actual == storage_class::integer) return exact<T>(statement, index, statement.column_integer(index));
+  if (actual != storage_class::real) fail_type(statement, index, actual, "REAL");
+  return in_range<T>(statement, index, statement.column_real(index));
+}
+
 }  // namespace
 
 std::int64_t column_integer(Statement& statement, int index) {
@@ -35,10 +62,12 @@ std::int64_t column_integer(Statement& statement, int index) {
   return statement.column_integer(index);
 }
 
-double column_real(Statement& statement, int index) {
-  const storage_class actual = statement.column_class(index);
-  if (actual != storage_class::real && actual != storage_class::integer) fail_type(statement, index, actual, "REAL");
-  return statement.column_real(index);
+double column_double(Statement& statement, int index) {
+  return read_real<double>(statement, index);
+}
+
+float column_float(Statement& statement, int index) {
+  return read_real<float>(statement, index);
 }
 
 std::string column_text(Statement& statement, int index) {
@@ -47,20 +76,24 @@ std::string column_text(Statement& statement, int index) {
   return std::string(statement.column_text(index));
 }
 
-std::vector<std::byte> column_blob(Statement& statement, int index) {
+std::span<const std::byte> column_blob(Statement& statement, int index) {
   const storage_class actual = statement.column_class(index);
   if (actual != storage_class::blob) fail_type(statement, index, actual, "BLOB");
-  const auto bytes = statement.column_blob(index);
-  return {bytes.begin(), bytes.end()};
+  return statement.column_blob(index);
 }
 
 std::int64_t column_time(Statement& statement, int index, std::int64_t numerator, std::int64_t denominator) {
   const storage_class actual = statement.column_class(index);
   const bool text = actual == storage_class::text;
   if (!text && actual != storage_class::integer) fail_type(statement, index, actual, "TEXT or INTEGER (a time)");
-  const auto parts = text ? parse_time(statement.column_text(index))
-                          : TimeParts(std::chrono::seconds(statement.column_integer(index)), 0);
-  if (!parts) statement.fail(errc::column_type, describe(statement, index) + " is not an ISO 8601 date and time");
+  const auto parts =
+      text ? parse_time(statement.column_text(index)) : split_ticks(statement.column_integer(index), 1, 1);
+  if (!parts && text)
+    statement.fail(errc::column_type, describe(statement, index) + " is not an ISO 8601 date and time");
+  if (!parts)
+    statement.fail(errc::value_out_of_range, describe(statement, index) +
+                                                 " is outside the years 0000 to 9999 as seconds since 1970: are they "
+                                                 "milliseconds?");
   const auto ticks = count_ticks(*parts, numerator, denominator);
   if (!ticks) fail_range(statement, index);
   return *ticks;

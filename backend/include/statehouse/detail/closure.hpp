@@ -11,6 +11,8 @@
 #include <utility>
 #include <variant>
 
+#include "statehouse/detail/one_of.hpp"
+
 struct sqlite3;
 struct sqlite3_backup;
 struct sqlite3_blob;
@@ -69,8 +71,6 @@ concept Callable = std::invocable<T&> || std::invocable<T&, Connection&> || requ
 template <class T>
 concept Deferred = Awaitable<T> || Future<T> || Callable<T>;
 
-template <class T, class... Others>
-concept OneOf = (std::same_as<T, Others> || ...);
 template <class T>
 concept OfConnection = OneOf<std::remove_cv_t<T>, Reader, Connection, Session, Statement, SQLite::Backup,
                              SQLite::Column, SQLite::Database, SQLite::Savepoint, SQLite::Statement,
