@@ -1,8 +1,10 @@
 // Handles without a pool behind them, and what only works because there are such: futures.
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_future.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <future>
+#include <optional>
 
 #include "error_of.hpp"
 #include "sql_hook.hpp"
@@ -102,6 +104,37 @@ TEST_CASE_METHOD(Handles, "futures: whatever gives a handle can be spawned with 
   WriterLease writing = through_future(opened.acquire(writer));
   CHECK(through_future(writing.execute("DELETE FROM t")).changes == 1);
   CHECK(code_of([&] { through_future(Pool().begin()); }) == errc::invalid_handle);
+}
+
+TEST_CASE_METHOD(Handles, "operators: whatever gives a handle can be awaited together with others") {
+  using namespace asio::experimental::awaitable_operators;
+  auto together = [&]() -> asio::awaitable<void> {
+    auto [reading, other] = co_await (pool.acquire(reader) && app.state->db_instances.get_pool("other"));
+    const int one = co_await reading.query_one<int>("SELECT 1");
+    CHECK(one == 1);
+    CHECK(other.name() == "other");
+    auto first = co_await (pool.begin() || pool.acquire(reader));
+    CHECK(first.index() <= 1);
+  };
+  app.run(together);
+  app.settle();
+  check_all_clean(app, pool);
+}
+
+TEST_CASE_METHOD(Handles, "callbacks: whatever gives a handle can be spawned with one") {
+  std::optional<Pool> opened;
+  asio::co_spawn(app.io, app.state->db_instances.get_pool("other"), [&](const std::exception_ptr& error, Pool result) {
+    CHECK(error == nullptr);
+    opened = std::move(result);
+  });
+  app.settle();
+  REQUIRE(opened.has_value());
+  CHECK(opened->name() == "other");
+  bool failed = false;
+  asio::co_spawn(app.io, Pool().begin(),
+                 [&](const std::exception_ptr& error, const Transaction&) { failed = error != nullptr; });
+  app.settle();
+  CHECK(failed);
 }
 
 }  // namespace
