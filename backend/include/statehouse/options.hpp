@@ -91,9 +91,9 @@ struct PoolOptions {
   ConnectionOptions connection{};                   ///< Of each connection.
 };
 
-/// Limits of one call, as those of PoolOptions; what is not given comes from there. `run_timeout` applies to every
-/// verb. The others apply to those of a Pool, and are ignored elsewhere: in a Transaction, on a lease and in a closure
-/// the connection is there already, and nothing is shared with others.
+/// Limits of one call, as in PoolOptions; what is not given comes from the pool's. `run_timeout` applies to every verb.
+/// The others apply to those of a Pool, and are ignored elsewhere: in a Transaction, on a lease and in a closure the
+/// connection is there already, and nothing is shared with others.
 struct CallOptions {
   std::optional<TimeLimit> timeout{};      ///< Longest wait for a free connection.
   std::optional<TimeLimit> run_timeout{};  ///< Longest run once it is there, lock waits included.
