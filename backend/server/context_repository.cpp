@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <SQLiteCpp/Database.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string_view>
 
@@ -35,15 +36,36 @@ BlockPage collect(Reader& db, std::vector<BlockKey> keys, std::size_t limit) {
   return page;
 }
 
-/// SQLite evaluates REGEXP only where there are rows; this finds a bad pattern always, and first.
-void check_pattern(Reader& db, const std::string& pattern) {
+std::vector<BlockKey> find(Reader& db, const std::string& pattern, const BlockKey& start, std::size_t limit) {
   try {
+    // SQLite evaluates REGEXP only where there are rows; this finds a bad pattern always, and first.
     db.query_one<bool>("SELECT '' REGEXP ?", pattern);
+    return db.query_all<BlockKey>(
+        "SELECT document_id, block_id FROM context"
+        " WHERE (document_id, block_id) > (?, ?) AND CAST(context AS TEXT) REGEXP ?"
+        " ORDER BY document_id, block_id LIMIT ?",
+        start.document, start.block, pattern, limit);
   } catch (const Error& error) {
     if (error.code() == make_sqlite_error(SQLITE_ERROR)) throw InvalidPattern(db.native().getErrorMsg());
     throw;
   }
 }
+
+/// One of the searches that may run at the same time.
+class SearchPlace {
+ public:
+  SearchPlace(std::atomic<std::size_t>& taken, std::size_t places) : taken_(taken) {
+    if (taken_.fetch_add(1) < places) return;
+    --taken_;
+    throw TooManySearches();
+  }
+  ~SearchPlace() { --taken_; }
+  SearchPlace(const SearchPlace&) = delete;
+  SearchPlace& operator=(const SearchPlace&) = delete;
+
+ private:
+  std::atomic<std::size_t>& taken_;
+};
 
 }  // namespace
 
@@ -97,17 +119,10 @@ asio::awaitable<std::int64_t> ContextRepository::erase_document(const std::strin
 asio::awaitable<BlockPage> ContextRepository::search(const std::string& pattern, const BlockKey& start,
                                                      std::size_t limit) const {
   const Pool pool = co_await state_.db_instances.get_pool(database_name);
-  co_return co_await pool.read(
-      [&](Reader& db) {
-        check_pattern(db, pattern);
-        auto keys = db.query_all<BlockKey>(
-            "SELECT document_id, block_id FROM context"
-            " WHERE (document_id, block_id) > (?, ?) AND CAST(context AS TEXT) REGEXP ?"
-            " ORDER BY document_id, block_id LIMIT ?",
-            start.document, start.block, pattern, limit + 1);
-        return collect(db, std::move(keys), limit);
-      },
-      search_limits);
+  const std::size_t readers = pool.stats().readers.connections;
+  const SearchPlace place(searches_, std::max<std::size_t>(readers, 2) - 1);
+  co_return co_await pool.read([&](Reader& db) { return collect(db, find(db, pattern, start, limit + 1), limit); },
+                               search_limits);
 }
 
 }  // namespace statehouse::server

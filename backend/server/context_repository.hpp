@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -34,10 +35,17 @@ struct BlockPage {
   bool more = false;
 };
 
-/// The pattern of a search that the REGEXP function does not understand; `what()` says why.
+/// The pattern of a search that the REGEXP function does not understand, or that could take it too long; `what()` says
+/// why.
 class InvalidPattern : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+/// As many searches run already as are let.
+class TooManySearches : public std::runtime_error {
+ public:
+  TooManySearches() : std::runtime_error("too many searches at once, try again later") {}
 };
 
 /// The table `context` of the database of the same name. Throws Error like Pool; references are to outlive the
@@ -57,11 +65,14 @@ class ContextRepository {
   /// The number of blocks that were deleted.
   asio::awaitable<std::int64_t> erase_document(const std::string& document) const;
 
-  /// The blocks behind `start` whose context matches a regular expression, at most `limit`. Throws InvalidPattern.
+  /// The blocks behind `start` whose context matches a regular expression, at most `limit`. A search may read
+  /// everything there is; so that one connection is left for other reads, further searches than that are refused.
+  /// Throws InvalidPattern and TooManySearches.
   asio::awaitable<BlockPage> search(const std::string& pattern, const BlockKey& start, std::size_t limit) const;
 
  private:
   AppState& state_;
+  mutable std::atomic<std::size_t> searches_{0};  // that run now
 };
 
 }  // namespace statehouse::server

@@ -160,11 +160,15 @@ HttpResponse stats_reply(const std::vector<DatabaseStats>& databases) {
   return {200, json::serialize(reply)};
 }
 
+HttpResponse overloaded_reply(std::string_view message) {
+  return unavailable("overloaded", message);
+}
+
 HttpResponse failure_reply(const Error& error) {
   const auto& code = error.code();
   if (code == condition::closed) return unavailable("shutting_down", "the server is shutting down");
   if (code == condition::timeout || code == condition::busy || code == errc::queue_full)
-    return unavailable("overloaded", "the database did not answer in time, try again later");
+    return overloaded_reply("the database did not answer in time, try again later");
   if (code == condition::constraint) return error_response(409, "conflict", "the change contradicts what is stored");
   return error_response(500, "internal", "the request failed, the server's log says why");
 }

@@ -28,6 +28,9 @@ BlockKey from_cursor(std::string_view cursor);
 HttpResponse health_reply(const std::vector<DatabaseStats>& databases);
 HttpResponse stats_reply(const std::vector<DatabaseStats>& databases);
 
+/// 503: the client may try again.
+HttpResponse overloaded_reply(std::string_view message);
+
 /// What a client is told of a failed database operation: no path, no SQL, no value.
 HttpResponse failure_reply(const Error& error);
 

@@ -74,10 +74,14 @@ void log_shutdown(const ShutdownReport& report) {
   spdlog::info("statehouse-server stops, {}", report.clean() ? "all is closed" : "not all is closed");
 }
 
+/// On any machine, as searches leave one of them for other reads.
+constexpr unsigned readers = 4;
+
 /// Runs until a signal or a failure; gives the exit code.
 int serve(const Settings& settings) {
   asio::io_context io(static_cast<int>(settings.threads));
-  AppState state(io.get_executor(), {.data_dir = settings.data_dir, .dev_prefix = settings.dev_prefix});
+  AppState state(io.get_executor(),
+                 {.data_dir = settings.data_dir, .dev_prefix = settings.dev_prefix, .pool = {.readers = readers}});
   state.db_instances.add_migrator("context", migrations::context());
   const Routes routes(state);
   HttpServer server(io.get_executor(), {settings.address, settings.port}, settings.limits,

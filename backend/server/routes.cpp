@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t max_id_bytes = 256;
 constexpr std::size_t default_limit = 50;
 constexpr std::size_t max_limit = 200;
+constexpr std::size_t max_pattern_bytes = 1024;
 
 HttpResponse no_such(std::string_view what) {
   return error_response(404, "not_found", "no such " + std::string(what));
@@ -91,6 +92,8 @@ asio::awaitable<HttpResponse> Routes::handle(HttpRequest& request) const {
     co_return error_response(error.status(), error.code(), error.what());
   } catch (const InvalidPattern& error) {
     co_return error_response(400, "bad_pattern", error.what());
+  } catch (const TooManySearches& error) {
+    co_return overloaded_reply(error.what());
   } catch (const Error& error) {
     HttpResponse response = failure_reply(error);
     spdlog::log(response.status == 500 ? spdlog::level::err : spdlog::level::warn, "{} answered {}: {}", request.method,
@@ -156,6 +159,8 @@ asio::awaitable<HttpResponse> Routes::delete_document(Call& call) const {
 asio::awaitable<HttpResponse> Routes::search(Call& call) const {
   const auto pattern = call.target.parameter("q");
   if (!pattern) throw HttpError(400, "bad_parameter", "'q' is required: a regular expression");
+  if (pattern->size() > max_pattern_bytes)
+    throw HttpError(400, "bad_pattern", "the pattern is longer than " + std::to_string(max_pattern_bytes) + " bytes");
   const std::size_t limit = limit_of(call.target);
   BlockKey start;
   if (const auto after = call.target.parameter("after")) start = from_cursor(*after);

@@ -54,7 +54,7 @@ TEST_CASE("REGEXP: every recorded answer of Rust's regex is ours, but for the li
   REQUIRE(pairs.size() == 100);
   sqlite3* db = nullptr;
   REQUIRE(sqlite3_open(":memory:", &db) == SQLITE_OK);
-  statehouse::detail::register_regexp(db);
+  statehouse::detail::register_regexp(db, 0);
 
   std::size_t met = 0;
   for (const json::value& pair : pairs) {

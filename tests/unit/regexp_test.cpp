@@ -25,7 +25,7 @@ class Database {
  public:
   Database() {
     REQUIRE(sqlite3_open(":memory:", &db_) == SQLITE_OK);
-    detail::register_regexp(db_);
+    detail::register_regexp(db_, 0);
     execute("PRAGMA trusted_schema = OFF");
   }
   ~Database() { sqlite3_close_v2(db_); }
@@ -290,7 +290,7 @@ TEST_CASE("REGEXP: a refused registration is an Error with SQLite's code") {
   sqlite3_stmt* running = nullptr;
   REQUIRE(sqlite3_prepare_v2(db.handle(), "SELECT 1 UNION ALL SELECT 2", -1, &running, nullptr) == SQLITE_OK);
   REQUIRE(sqlite3_step(running) == SQLITE_ROW);
-  const Error error = error_of([&] { detail::register_regexp(db.handle()); });
+  const Error error = error_of([&] { detail::register_regexp(db.handle(), 0); });
   sqlite3_finalize(running);
   CHECK(error.code() == condition::busy);
   CHECK(contains(error.what(), "cannot register REGEXP"));

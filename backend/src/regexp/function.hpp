@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 struct sqlite3;
 
 namespace statehouse::detail {
@@ -12,10 +14,10 @@ namespace statehouse::detail {
 /// triggers and views, whatever `trusted_schema` says. A pattern that is constant in a statement is compiled once each
 /// time the statement runs.
 ///
-/// A match cannot be interrupted. It takes about 1 ms per MiB of text, for patterns that are made to be slow up to 5 ns
-/// per byte and instruction of the compiled pattern: limit the texts if strangers choose the patterns.
+/// A match cannot be interrupted. Mostly it takes about 1 ms per MiB of text; where `match_cost` says that it could
+/// take more than `budget` steps (0: no limit), it is not begun, and an SQL error says so.
 ///
 /// Throws Error if SQLite refuses the registration.
-void register_regexp(sqlite3* db);
+void register_regexp(sqlite3* db, std::uint64_t budget);
 
 }  // namespace statehouse::detail

@@ -20,10 +20,10 @@ class Translator {
  public:
   explicit Translator(std::string_view pattern) : in_(pattern) {}
 
-  std::string run() {
+  TranslatedPattern run() {
     for (in_.skip_blanks(); !in_.at_end(); in_.skip_blanks()) step();
     groups_.finish();
-    return out_.text();
+    return {out_.text(), out_.size()};
   }
 
  private:
@@ -119,7 +119,7 @@ std::uint32_t Translator::count() {
 
 }  // namespace
 
-std::string to_re2(std::string_view pattern) {
+TranslatedPattern to_re2(std::string_view pattern) {
   return Translator(pattern).run();
 }
 

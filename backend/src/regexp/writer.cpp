@@ -14,43 +14,55 @@ constexpr std::size_t max_depth = 250;
 constexpr std::uint32_t max_count = 1000;
 /// Of the pattern with its repetitions multiplied out: room for any text of max_pattern_size, and for `\w{1,300}`. RE2
 /// expands all of it before it looks at its own limit: `\w` 32,000 times takes it 4 s and 1.1 GB to refuse.
-constexpr std::uint64_t max_cost = 100'000;
+constexpr std::uint64_t max_instructions = 100'000;
 
 }  // namespace
 
-void RegexpWriter::spend(std::uint64_t cost) {
-  spent_ += cost;
-  if (spent_ > max_cost) throw RegexpError("the pattern is too large when its repetitions and classes are written out");
+void RegexpWriter::spend(std::uint64_t instructions) {
+  size_.instructions += instructions;
+  if (size_.instructions > max_instructions)
+    throw RegexpError("the pattern is too large when its repetitions and classes are written out");
 }
 
-void RegexpWriter::atom(std::string_view re2, std::size_t extra_cost) {
-  spend(extra_cost + 1);
-  atom_ = Atom{.start = text_.size(), .cost = extra_cost + 1};
+void RegexpWriter::add(std::uint64_t elements, std::uint64_t instructions) {
+  spend(instructions);
+  size_.elements += elements;
+}
+
+void RegexpWriter::add_operator() {
+  add(1, 1);
+  size_.plain = false;
+}
+
+void RegexpWriter::atom(std::string_view re2, std::size_t extra) {
+  add(1, extra + 1);
+  size_.plain = false;
+  atom_ = Atom{.start = text_.size(), .elements = 1, .instructions = extra + 1};
   text_ += re2;
 }
 
 void RegexpWriter::literal(char32_t c) {
-  std::string re2;
-  append_literal(re2, c);
-  atom(re2);
+  add(1, 1);
+  atom_ = Atom{.start = text_.size(), .elements = 1, .instructions = 1};
+  append_literal(text_, c);
 }
 
 void RegexpWriter::alternative() {
-  spend(1);
+  add_operator();
   atom_.reset();
   text_ += '|';
 }
 
 void RegexpWriter::ignore_case(bool on) {
-  spend(1);
+  add_operator();
   atom_.reset();
   text_ += on ? "(?i)" : "(?-i)";
 }
 
 void RegexpWriter::open_group() {
   if (groups_.size() > max_depth) throw RegexpError("groups are nested too deeply");
-  groups_.push_back({.start = text_.size(), .cost = spent_});
-  spend(1);
+  groups_.push_back({.start = text_.size(), .elements = size_.elements, .instructions = size_.instructions});
+  add_operator();
   atom_.reset();
   text_ += "(?:";
 }
@@ -58,7 +70,8 @@ void RegexpWriter::open_group() {
 void RegexpWriter::close_group() {
   Atom group = groups_.back();
   groups_.pop_back();
-  group.cost = spent_ - group.cost;
+  group.elements = size_.elements - group.elements;
+  group.instructions = size_.instructions - group.instructions;
   ++group.depth;
   atom_ = group;
   text_ += ')';
@@ -68,8 +81,10 @@ void RegexpWriter::close_group() {
 void RegexpWriter::repeat(std::uint32_t least, std::optional<std::uint32_t> most) {
   Atom& atom = *atom_;
   const std::uint32_t copies = std::max({std::uint32_t{1}, least, most.value_or(0)});
-  spend(atom.cost * (copies - 1) + 1);
-  atom.cost = atom.cost * copies + 1;
+  add(atom.elements * (copies - 1), atom.instructions * (copies - 1));
+  add_operator();
+  atom.elements = atom.elements * copies + 1;
+  atom.instructions = atom.instructions * copies + 1;
   std::string unit = text_.substr(atom.start);
   text_.resize(atom.start);
   if (atom.repeated) unit = "(?:" + unit + ")";  // RE2 takes a** for a mistake.

@@ -48,7 +48,7 @@ int configure(sqlite3* db, int option, int value) noexcept {
 void ConnectionSettings::apply() {
   const SessionConfig& config = handle_.config();
   harden();
-  register_regexp(handle_.get());
+  register_regexp(handle_.get(), config.options.regexp_budget);
   // With its first page a connection allocates room for 20, or for as many as the cache may hold. With 4 it is half as
   // large while it is idle. The PRAGMA has read a page itself, hence the release.
   handle_.run("PRAGMA cache_size = 4");
