@@ -46,7 +46,9 @@ void db_backup(const Arguments& arguments, Output& output) {
   const std::filesystem::path target = resolved(arguments.target_file);
   output.document()["database"] = file.string();
   output.document()["backup"] = target.string();
-  if (is_there(target) && !arguments.overwrite)
+  const bool replaceable =
+      is_there(target) && std::filesystem::is_regular_file(std::filesystem::symlink_status(target));
+  if (replaceable && !arguments.overwrite)
     throw Finding("file_exists", "'" + target.string() + "' exists already: give another name, or --overwrite");
   auto connection = open_to_read(arguments, file);
   Progress watch("copying", "pages");

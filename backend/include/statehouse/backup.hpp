@@ -11,7 +11,7 @@ class Reader;
 
 /// How a backup is made.
 struct BackupOptions {
-  bool overwrite = false;  ///< Replace an existing file, in one step at the end.
+  bool overwrite = false;  ///< Replace an existing regular file, in one step at the end; never anything else.
   /// Called on the copying thread now and then. If it throws, the backup ends with that exception.
   std::function<void(std::int64_t pages, std::int64_t total)> on_progress{};
 };
@@ -31,7 +31,8 @@ struct BackupReport {
 ///
 /// Blocks the calling thread; a stop request or deadline of the connection ends it. Throws Error: in the system
 /// category with EEXIST when `target` exists and may not be overwritten, or has a -wal or -journal beside it, which
-/// would belong to another database; `errc::file_in_use` when it is the database itself; `errc::operation_in_progress`
+/// would belong to another database; `errc::not_a_regular_file` when there is a directory, a symbolic link, a device, a
+/// FIFO or a socket of that name; `errc::file_in_use` when it is the database itself; `errc::operation_in_progress`
 /// inside a transaction that has written; SQLITE_CORRUPT when the copy is damaged.
 BackupReport backup(Reader& source, const std::filesystem::path& target, const BackupOptions& options = {});
 

@@ -123,6 +123,20 @@ fs::path resolve_file(const fs::path& file) {
   return directory / name;
 }
 
+void require_regular_file(const fs::path& file) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0) {
+    if (errno == ENOENT) return;
+    fail(errno, "cannot look at", file);
+  }
+  if (S_ISREG(status.st_mode)) return;
+  throw Error(errc::not_a_regular_file,
+              "'" + file.string() + "' is a " +
+                  (S_ISLNK(status.st_mode)   ? "symbolic link: give the real file, or its directory as data_dir"
+                   : S_ISDIR(status.st_mode) ? "directory: give the path of a file"
+                                             : "special file: give the path of a regular one"));
+}
+
 void prepare_file(const fs::path& file, bool tighten, spdlog::logger& logger) {
   struct stat status {};
   if (::lstat(file.c_str(), &status) != 0) {
@@ -130,12 +144,7 @@ void prepare_file(const fs::path& file, bool tighten, spdlog::logger& logger) {
     create_private(file);
     if (::lstat(file.c_str(), &status) != 0) fail(errno, "cannot open the database file", file);
   }
-  if (!S_ISREG(status.st_mode))
-    throw Error(errc::not_a_regular_file,
-                "'" + file.string() + "' is a " +
-                    (S_ISLNK(status.st_mode)   ? "symbolic link: give the real file, or its directory as data_dir"
-                     : S_ISDIR(status.st_mode) ? "directory: give the path of a file"
-                                               : "special file: give the path of a regular one"));
+  require_regular_file(file);
   if (status.st_nlink > 1)
     throw Error(errc::hard_linked, "'" + file.string() + "' has " + std::to_string(status.st_nlink) +
                                        " hard links: SQLite cannot protect a file with two names; remove the other");

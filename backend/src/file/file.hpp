@@ -24,6 +24,10 @@ std::filesystem::path resolve_file(const std::filesystem::path& file);
 /// `tighten`. Never opens an existing file: closing any descriptor of it would drop SQLite's locks.
 void prepare_file(const std::filesystem::path& file, bool tighten, spdlog::logger& logger);
 
+/// Throws Error with `errc::not_a_regular_file` if there is something else of that name: a directory, a symbolic link,
+/// a device, a FIFO or a socket.
+void require_regular_file(const std::filesystem::path& file);
+
 /// Why SQLite may have been unable to open `file`, as far as permissions show; names a -wal or -shm in the way.
 std::string explain_cannot_open(const std::filesystem::path& file);
 

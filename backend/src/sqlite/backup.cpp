@@ -39,6 +39,7 @@ void check_target(const fs::path& source, const fs::path& target, bool overwrite
   std::error_code ignored;
   if (fs::equivalent(source, target, ignored))
     throw Error(errc::file_in_use, "'" + target.string() + "' is the database itself: give the backup another name");
+  detail::require_regular_file(target);
   const boost::system::error_code taken(EEXIST, boost::system::system_category());
   if (is_there(target) && !overwrite)
     throw Error(taken, "'" + target.string() + "' exists already: give another name, or ask to overwrite it");
@@ -71,6 +72,7 @@ class PartialFile {
 
   void publish(const fs::path& target, bool overwrite) const {
     sync(path_, O_RDONLY);
+    detail::require_regular_file(target);
     // Somebody may have made the target meanwhile. Where the file system cannot rename without replacing, we look
     // first.
     int result = ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), overwrite ? 0 : RENAME_NOREPLACE);
