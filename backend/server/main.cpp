@@ -9,6 +9,7 @@
 #include <iostream>
 #include <statehouse/migrations/context.hpp>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -106,7 +107,12 @@ int serve(const Settings& settings) {
   });
 
   std::vector<std::jthread> threads;
-  for (unsigned i = 1; i < settings.threads; ++i) threads.emplace_back([&] { io.run(); });
+  try {
+    for (unsigned i = 1; i < settings.threads; ++i) threads.emplace_back([&] { io.run(); });
+  } catch (const std::system_error& error) {
+    spdlog::warn("{} of {} threads serve connections, no more can be started: {}", threads.size() + 1, settings.threads,
+                 error.code().message());
+  }
   io.run();
   return exit_code;
 }

@@ -9,4 +9,11 @@ constexpr bool sanitized = true;
 constexpr bool sanitized = false;
 #endif
 
+/// A thread of the sanitizer's own runs in every process.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool thread_sanitized = true;
+#else
+constexpr bool thread_sanitized = false;
+#endif
+
 }  // namespace statehouse::test

@@ -41,7 +41,9 @@ struct AppStateOptions {
 /// does nothing at all in a forked child.
 class AppState {
  public:
-  /// Starts the database threads; touches no file. Throws Error with `errc::invalid_name` for a bad prefix.
+  /// Starts the database threads and that of the clock; touches no file. Throws Error, and leaves no thread: with
+  /// `errc::invalid_name` for a bad prefix; in the system category (EAGAIN), with what to do, when the system lets no
+  /// more threads be started, as under the pids limit of a container.
   explicit AppState(asio::any_io_executor executor, AppStateOptions options = {});
   ~AppState();
   AppState(const AppState&) = delete;

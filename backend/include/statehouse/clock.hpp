@@ -32,7 +32,8 @@ class Clock {
   virtual ~Clock() = default;
   /// The present moment; never goes back.
   virtual time_point now() const noexcept = 0;
-  /// A timer that is not armed. `callback` runs on the clock's thread and must be short.
+  /// A timer that is not armed. `callback` runs on the clock's thread and must be short. The first one of the steady
+  /// clock throws Error in the system category when that thread cannot be started.
   virtual std::unique_ptr<Timer> make_timer(std::function<void()> callback) = 0;
 };
 

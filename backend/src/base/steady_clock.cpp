@@ -4,10 +4,13 @@
 #include <optional>
 #include <thread>
 
+#include "base/thread.hpp"
 #include "statehouse/clock.hpp"
 
 namespace statehouse {
 namespace {
+
+using detail::start_thread;
 
 struct Entry;
 using Queue = std::multimap<Clock::time_point, std::shared_ptr<Entry>>;
@@ -93,7 +96,7 @@ class SteadyClock final : public Clock {
   std::unique_ptr<Timer> make_timer(std::function<void()> callback) override {
     {
       std::lock_guard lock(timers_->mutex);
-      if (!thread_.joinable()) thread_ = std::thread([timers = timers_] { timers->run(); });
+      if (!thread_.joinable()) thread_ = start_thread("the clock's thread", [timers = timers_] { timers->run(); });
     }
     return std::make_unique<SteadyTimer>(timers_, std::move(callback));
   }

@@ -19,6 +19,13 @@ unsigned thread_count(unsigned wanted) {
   return wanted != 0 ? wanted : std::max(4U, std::thread::hardware_concurrency());
 }
 
+/// With its thread, so that nobody fails later for want of it.
+std::shared_ptr<Clock> running_clock() {
+  auto clock = make_steady_clock();
+  clock->make_timer([] {});
+  return clock;
+}
+
 std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, detail::DatabaseExecutor executor) {
   check_prefix(options.dev_prefix);
   return std::make_shared<detail::Registry>(detail::RegistryConfig{
@@ -26,7 +33,7 @@ std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, detail:
       .prefix = std::move(options.dev_prefix),
       .pool = std::move(options.pool),
       .executor = std::move(executor),
-      .clock = options.clock != nullptr ? std::move(options.clock) : make_steady_clock(),
+      .clock = options.clock != nullptr ? std::move(options.clock) : running_clock(),
       .logger = options.logger != nullptr ? std::move(options.logger) : spdlog::default_logger()});
 }
 
