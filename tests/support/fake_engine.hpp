@@ -131,6 +131,7 @@ class FakeSession final : public detail::Session {
   bool in_transaction() const noexcept override { return open_.has_value(); }
   bool has_deferred_violation() const noexcept override { return open_ && open_->violated; }
 
+  int limit_length(int bytes) noexcept override { return bytes; }
   void take_back() noexcept override {}
   detail::hygiene clean() noexcept override {
     if (!open_ && !broken_) return detail::hygiene::clean;

@@ -35,6 +35,19 @@ class PermissionScope {
   const permission outer_;
 };
 
+/// The most bytes of a value or row, until the end of the scope.
+class LengthScope {
+ public:
+  LengthScope(Session& session, int bytes) noexcept : session_(session), outer_(session.limit_length(bytes)) {}
+  ~LengthScope() { session_.limit_length(outer_); }
+  LengthScope(const LengthScope&) = delete;
+  LengthScope& operator=(const LengthScope&) = delete;
+
+ private:
+  Session& session_;
+  const int outer_;
+};
+
 /// `permission::maintenance`, and what that may have changed is put back, also after an exception.
 class MaintenanceScope {
  public:

@@ -114,6 +114,9 @@ class Session {
   virtual void begin_script(bool foreign_keys_off) = 0;
   virtual void end_script() noexcept = 0;
 
+  /// The most bytes of a value or row that statements may read or make from now on; gives what it was.
+  virtual int limit_length(int bytes) noexcept = 0;
+
   virtual const LastError& last_error() const noexcept = 0;
   /// `errc::not_supported` where there is none.
   virtual SQLite::Database& native() = 0;

@@ -113,6 +113,14 @@ fs::path prepare_directory(const fs::path& directory) {
   return canonical;
 }
 
+void warn_if_shared(const fs::path& directory, spdlog::logger& logger) {
+  struct stat status {};
+  if (::stat(directory.c_str(), &status) != 0 || (status.st_mode & 022) == 0) return;
+  logger.warn(
+      "data directory '{}' has mode {:o}: others may write there, and so replace or remove a database; 0700 is advised",
+      directory.string(), static_cast<unsigned>(status.st_mode & 07777));
+}
+
 fs::path resolve_file(const fs::path& file) {
   const fs::path name = file.filename();
   if (name.empty() || file.native().find('\0') != std::string::npos)

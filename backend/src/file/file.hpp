@@ -15,6 +15,9 @@ namespace statehouse::detail {
 /// Error in the system category with a message that says what to do.
 std::filesystem::path prepare_directory(const std::filesystem::path& directory);
 
+/// Warns when others than its owner may write in `directory`: they could replace a database there, or remove it.
+void warn_if_shared(const std::filesystem::path& directory, spdlog::logger& logger);
+
 /// `file` with an absolute path to its directory, without symbolic links, as SQLITE_OPEN_NOFOLLOW needs it. Throws
 /// Error.
 std::filesystem::path resolve_file(const std::filesystem::path& file);

@@ -40,6 +40,7 @@ class LocalSession final : public Session {
   void begin_script(bool foreign_keys_off) override { settings_->begin_script(foreign_keys_off); }
   void end_script() noexcept override { settings_->end_script(); }
 
+  int limit_length(int bytes) noexcept override { return sqlite3_limit(handle_->get(), SQLITE_LIMIT_LENGTH, bytes); }
   const LastError& last_error() const noexcept override { return handle_->last_error(); }
   SQLite::Database& native() override;
 

@@ -21,6 +21,7 @@ class DirectoryCall final : public Suspension {
     const bool posted = config_.executor.post([this] {
       try {
         directory_ = prepare_directory(config_.data_dir);
+        warn_if_shared(directory_, *config_.logger);
       } catch (...) {
         error_ = std::current_exception();
       }

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "engine/connection_access.hpp"
+#include "engine/scopes.hpp"
 #include "statehouse/connection.hpp"
 #include "text/ascii.hpp"
 
@@ -21,6 +22,10 @@ constexpr std::string_view columns = R"( (
     checksum BLOB NOT NULL,
     execution_time BIGINT NOT NULL
 ))";
+
+// A file may come from anywhere. Nobody has so many migrations, or such long descriptions.
+constexpr std::size_t max_rows = 10'000;
+constexpr int max_value_bytes = 256 << 10;
 
 bool is_identifier(std::string_view name) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -52,12 +57,20 @@ std::string Bookkeeping::sql(std::string_view before, std::string_view after) co
 }
 
 bool Bookkeeping::exists() const {
-  return connection_
-      .query_optional<int>(
-          "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ? "
-          "COLLATE NOCASE LIMIT 1",
-          table_)
-      .has_value();
+  // Views and virtual tables have no page of their own, and may compute rows without end.
+  const auto stored = connection_.query_optional<bool>(
+      "SELECT type = 'table' AND rootpage > 0 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ? "
+      "COLLATE NOCASE LIMIT 1",
+      table_);
+  if (stored == false) fail("it is a view or a virtual table");
+  return stored.has_value();
+}
+
+void Bookkeeping::fail(const std::string& why, const boost::system::error_code& cause) const {
+  throw MigrationError(errc::migration_failed,
+                       "the table " + table_ + " of this database does not record migrations: " + why +
+                           ". Give MigratorOptions another table, or rename this one",
+                       {}, {session_of(connection_).database(), {}}, cause);
 }
 
 void Bookkeeping::create() const {
@@ -67,29 +80,32 @@ void Bookkeeping::create() const {
 // Tables made by hand or by old versions lack the constraints: NULL and text are possible, and read as sqlx does.
 std::vector<AppliedMigration> Bookkeeping::read() const {
   return read_rows<AppliedMigration>(
-      "SELECT CAST(version AS INTEGER), ifnull(CAST(description AS TEXT), ''), ifnull(success = FALSE, FALSE), "
-      "ifnull(CAST(checksum AS BLOB), x'') FROM");
+      "SELECT CAST(version AS INTEGER), ifnull(substr(CAST(description AS TEXT), 1, 1000), ''), "
+      "ifnull(success = FALSE, FALSE), ifnull(substr(CAST(checksum AS BLOB), 1, 1000), x'') FROM");
 }
 
 std::vector<AppliedTime> Bookkeeping::read_times() const {
   return read_rows<AppliedTime>(
-      "SELECT CAST(version AS INTEGER), ifnull(CAST(installed_on AS TEXT), ''), "
+      "SELECT CAST(version AS INTEGER), ifnull(substr(CAST(installed_on AS TEXT), 1, 1000), ''), "
       "ifnull(CAST(execution_time AS INTEGER), -1) FROM");
 }
 
 template <class Row>
 std::vector<Row> Bookkeeping::read_rows(std::string_view select) const {
   if (!exists()) return {};
+  const std::string limited = " LIMIT " + std::to_string(max_rows + 1) + ") ORDER BY version";
+  std::vector<Row> rows;
   try {
-    return connection_.query_all<Row>(sql(select, " ORDER BY version"));
+    const LengthScope scope(session_of(connection_), max_value_bytes);
+    rows = connection_.query_all<Row>(sql(std::string(select) + " (SELECT * FROM", limited));
   } catch (const Error& error) {
+    if (error.code() == make_sqlite_error(SQLITE_TOOBIG))
+      fail("a value of it is longer than " + std::to_string(max_value_bytes) + " bytes", error.code());
     if (error.code() != make_sqlite_error(SQLITE_ERROR)) throw;
-    throw MigrationError(errc::migration_failed,
-                         "the table " + table_ + " of this database does not record migrations: " +
-                             session_of(connection_).last_error().text +
-                             ". Give MigratorOptions another table, or rename this one",
-                         {}, {session_of(connection_).database(), {}}, error.code());
+    fail(session_of(connection_).last_error().text, error.code());
   }
+  if (rows.size() > max_rows) fail("it has more than " + std::to_string(max_rows) + " rows");
+  return rows;
 }
 
 std::int64_t Bookkeeping::data_version() const {

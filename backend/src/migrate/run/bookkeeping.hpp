@@ -43,9 +43,11 @@ class Bookkeeping {
   /// `table` has passed check_table_name.
   Bookkeeping(Connection& connection, std::string table) : connection_(connection), table_(std::move(table)) {}
 
+  /// Throws MigrationError when it is no table.
   bool exists() const;
   void create() const;
-  /// By ascending version; none when there is no table. Throws MigrationError when the table is another one's.
+  /// By ascending version; none when there is no table. Throws MigrationError when the table is another one's, or so
+  /// large that it cannot be ours.
   std::vector<AppliedMigration> read() const;
   /// The same versions' times.
   std::vector<AppliedTime> read_times() const;
@@ -65,6 +67,7 @@ class Bookkeeping {
   template <class Row>
   std::vector<Row> read_rows(std::string_view select) const;
   std::string sql(std::string_view before, std::string_view after) const;
+  [[noreturn]] void fail(const std::string& why, const boost::system::error_code& cause = {}) const;
 
   Connection& connection_;
   std::string table_;
