@@ -67,12 +67,13 @@ bool failed(std::string_view what, const std::exception_ptr& failure) {
 
 void log_shutdown(const ShutdownReport& report) {
   for (const auto& database : report.databases) {
+    if (!database.failure.empty()) spdlog::error("database '{}': {}", database.name, database.failure);
     if (database.closed) continue;
     spdlog::error("database '{}' could not be closed in time", database.name);
     for (const Holder& holder : database.holders)
       spdlog::error("  held by {} at {} for {} ms", holder.verb, holder.where, holder.held_for.count());
   }
-  spdlog::info("statehouse-server stops, {}", report.clean() ? "all is closed" : "not all is closed");
+  spdlog::info("statehouse-server stops, {}", report.clean() ? "all is closed" : "not all is closed as it should be");
 }
 
 /// On any machine, as searches leave one of them for other reads.

@@ -68,7 +68,7 @@ class FakeEngine final : public detail::Engine {
   void on_idle(detail::Session&) noexcept override {}
   void optimize(detail::Session&, TimeLimit) noexcept override {}
   void before_close(detail::Session&) noexcept override { ran.emplace_back("last checkpoint"); }
-  void release() noexcept override {}
+  std::string release() noexcept override { return {}; }
   std::optional<std::string> loss() const override { return std::nullopt; }
   detail::EngineFacts facts() const override { return {}; }
 

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <mutex>
 #include <optional>
@@ -23,6 +24,7 @@ class FaultVfs : public ShimVfs {
     operation kind;
     int nth = 1;           ///< From the injection on.
     int result;            ///< What SQLite is told.
+    int system = 0;        ///< And what it finds in errno.
     bool lasting = false;  ///< So do all that follow, as on a disk that stays full.
     bool kill = false;     ///< SIGKILL to this process instead.
   };
@@ -58,6 +60,7 @@ class FaultVfs : public ShimVfs {
     ++seen_;
     if (seen_ != fault_->nth && !(fault_->lasting && seen_ > fault_->nth)) return SQLITE_OK;
     fired_ = true;
+    if (fault_->system != 0) errno = fault_->system;
     return fault_->result;
   }
   void die_if_asked() const {

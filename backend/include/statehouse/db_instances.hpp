@@ -30,13 +30,15 @@ struct ShutdownReport {
   /// How it went for one database.
   struct Database {
     std::string name;             ///< Logical name.
-    bool closed = false;          ///< Every connection is closed; no -wal, -shm or descriptor of ours is left.
+    bool closed = false;          ///< Every connection is closed; no descriptor of ours is left and, but for a failure,
+                                  ///< no -wal or -shm.
+    std::string failure;          ///< Why the last checkpoint failed, and that the -wal stays for the next opening.
     bool interrupted = false;     ///< Work had to be stopped, or a held connection taken back, after the grace time.
     std::vector<Holder> holders;  ///< Who still held a connection when the deadline passed.
     std::chrono::milliseconds took{0};  ///< From the beginning of the shutdown to its end, or to the report.
   };
   std::vector<Database> databases;  ///< Those that were open.
-  /// True when every database is closed.
+  /// True when every database is closed, without a failure.
   bool clean() const noexcept;
 };
 

@@ -58,8 +58,9 @@ class Engine {
   virtual void optimize(Session& writer, TimeLimit budget) noexcept = 0;
   /// Before the writer is closed for good, when all readers are. Best effort.
   virtual void before_close(Session& writer) noexcept = 0;
-  /// All connections are closed: the database is somebody else's to open.
-  virtual void release() noexcept = 0;
+  /// All connections are closed: the database is somebody else's to open. Says what could not be finished, and where it
+  /// is; nothing when all is well.
+  virtual std::string release() noexcept = 0;
   /// Why this is not the database that was opened any more; nothing when all is well.
   virtual std::optional<std::string> loss() const = 0;
   virtual EngineFacts facts() const = 0;

@@ -10,29 +10,12 @@
 #include <optional>
 #include <set>
 
+#include "file/advice.hpp"
 #include "statehouse/error.hpp"
 
 namespace statehouse::detail {
 namespace fs = std::filesystem;
 namespace {
-
-const char* advice(int error) noexcept {
-  switch (error) {
-    case EACCES:
-    case EPERM: return "the process may not write there: check owner and mode of the directory and those above it";
-    case EROFS: return "the file system is read-only: choose another data directory or mount it writable";
-    case EEXIST:
-    case ENOTDIR: return "a part of the path is a file, not a directory";
-    case EISDIR: return "there is a directory of that name";
-    case ENAMETOOLONG: return "the path is too long for the file system";
-    case ENOENT: return "a directory on the path does not exist: create it first";
-    case ELOOP: return "symbolic links go in circles, or the file is one";
-    case ENOSPC: return "the file system is full";
-    case EMFILE:
-    case ENFILE: return "too many open files: raise the limit";
-    default: return "see the system error";
-  }
-}
 
 [[noreturn]] void fail(int error, const char* what, const fs::path& path) {
   const boost::system::error_code code(error, boost::system::system_category());

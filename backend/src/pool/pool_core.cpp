@@ -151,10 +151,11 @@ bool PoolCore::close_now() {
   }
   if (readers_) readers_->close_connections();
   writer_.close_connections();
-  engine_->release();
+  std::string unfinished = engine_->release();
   std::function<void()> on_closed;
   {
     std::lock_guard lock(mutex_);
+    unfinished_ = std::move(unfinished);
     state_ = database_state::closed;
     on_closed = std::move(on_closed_);
   }
@@ -176,6 +177,11 @@ bool PoolCore::close_if_lost() {
   close(std::make_exception_ptr(Error(errc::file_replaced, failure, {config_.name, {}})), {});
   interrupt();
   return false;
+}
+
+std::string PoolCore::unfinished() const {
+  std::lock_guard lock(mutex_);
+  return unfinished_;
 }
 
 void PoolCore::report_long_leases() {

@@ -40,6 +40,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void interrupt() noexcept;
   /// After `close`: closes on the calling thread whatever nobody uses any more; true when that was all.
   bool close_now();
+  /// When closed: what could not be finished, and where it is; else nothing.
+  std::string unfinished() const;
 
   // Once a second, by one thread.
   /// Fails and closes the pool when the database is not the one that was opened; true when all is well.
@@ -73,6 +75,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   mutable std::mutex mutex_;
   database_state state_ = database_state::ready;
   std::string failure_;
+  std::string unfinished_;
   bool closing_ = false;
   bool taken_ = false;  // somebody closes the connections, or has
   std::function<void()> on_closed_;

@@ -14,8 +14,10 @@
 #include <string>
 
 #include "engine/scopes.hpp"
+#include "file/advice.hpp"
 #include "file/file.hpp"
 #include "sqlite/local_session.hpp"
+#include "sqlite/system_reason.hpp"
 #include "statehouse/connection.hpp"
 
 namespace statehouse {
@@ -27,7 +29,7 @@ constexpr const char* sidecars[] = {"-journal", "-wal", "-shm"};
 
 [[noreturn]] void fail(int error, const std::string& what, const fs::path& file) {
   const boost::system::error_code code(error, boost::system::system_category());
-  throw Error(code, what + " '" + file.string() + "': " + code.message());
+  throw Error(code, what + " '" + file.string() + "': " + code.message() + ": " + detail::advice(error));
 }
 
 bool is_there(const fs::path& file) {
@@ -110,10 +112,11 @@ class Snapshot {
 
 void copy(Reader& source, const fs::path& file, const BackupOptions& options) {
   const Snapshot snapshot(source);
+  std::optional<SQLite::Database> copy;
   try {
-    SQLite::Database copy(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOFOLLOW);
-    copy.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");  // nothing to go back to; synced at the end
-    SQLite::Backup backup(copy, source.native());
+    copy.emplace(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOFOLLOW);
+    copy->exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");  // nothing to go back to; synced at the end
+    SQLite::Backup backup(*copy, source.native());
     int result = SQLITE_OK;
     while (result == SQLITE_OK) {
       detail::local_session_of(source).handle().throw_if_stopped({});
@@ -125,7 +128,11 @@ void copy(Reader& source, const fs::path& file, const BackupOptions& options) {
         options.on_progress(backup.getTotalPageCount() - backup.getRemainingPageCount(), backup.getTotalPageCount());
     }
   } catch (const SQLite::Exception& error) {
-    throw Error(make_sqlite_error(error.getExtendedErrorCode()), std::string("the backup failed: ") + error.what(),
+    // SQLite::Backup tells one code, an extended one, as the other.
+    const int result = error.getExtendedErrorCode() > 0 ? error.getExtendedErrorCode() : error.getErrorCode();
+    throw Error(make_sqlite_error(result),
+                std::string("the backup failed: ") + error.what() +
+                    detail::system_reason(copy ? copy->getHandle() : nullptr, result),
                 {detail::local_session_of(source).database(), {}});
   }
 }

@@ -8,6 +8,7 @@
 
 #include "engine/scopes.hpp"
 #include "file/file.hpp"
+#include "sqlite/system_reason.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -52,6 +53,15 @@ bool has_log(const std::filesystem::path& file) noexcept {
          std::filesystem::exists(file.string() + "-shm", ignored);
 }
 
+/// SQLiteCpp has closed what could not be opened, and with it the system's error is gone; asked again.
+std::string reason_to_open(const std::filesystem::path& file, int flags) {
+  sqlite3* db = nullptr;
+  const int result = sqlite3_open_v2(file.c_str(), &db, flags, nullptr);
+  const std::string reason = system_reason(db, result);
+  sqlite3_close(db);
+  return reason;
+}
+
 boost::system::error_code code_of(stop_reason reason) noexcept {
   switch (reason) {
     case stop_reason::deadline: return errc::deadline_exceeded;
@@ -90,10 +100,11 @@ void Handle::open() {
                                                    config_.options.exclusive && !memory ? "unix-excl" : "");
   } catch (const SQLite::Exception& error) {
     std::string message = std::string("cannot open the database file: ") + error.what();
-    if (const auto why = explain_cannot_open(config_.path); !memory && !why.empty()) message += "; " + why;
-    throw Error(
-        make_sqlite_error(error.getExtendedErrorCode() != 0 ? error.getExtendedErrorCode() : error.getErrorCode()),
-        message, {session_.database(), {}});
+    const int result = error.getExtendedErrorCode() != 0 ? error.getExtendedErrorCode() : error.getErrorCode();
+    std::string why = memory ? "" : explain_cannot_open(config_.path);
+    if (!why.empty()) why = "; " + why;
+    throw Error(make_sqlite_error(result), message + (why.empty() ? reason_to_open(config_.path, flags) : why),
+                {session_.database(), {}});
   }
 }
 
@@ -155,6 +166,7 @@ void Handle::throw_if_stopped(std::string_view sql) const {
 }
 
 void Handle::fail(int result, std::string_view sql) const {
+  const std::string reason = system_reason(db_, result);  // first, before the system is asked for something else
   const Error::Context context{session_.database(), shorten(sql)};
   const int primary = result & 0xff;
   if (primary == SQLITE_INTERRUPT || primary == SQLITE_BUSY) {
@@ -174,8 +186,10 @@ void Handle::fail(int result, std::string_view sql) const {
   if (primary == SQLITE_BUSY) message += ": another process holds the lock";
   if (message.find("unsafe use of") != std::string::npos)
     message += "; if you trust the schema of this file, set ConnectionOptions::trusted_schema";
-  if (primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN)
-    if (const auto why = explain_cannot_open(config_.path); !why.empty() && !config_.in_memory()) message += "; " + why;
+  std::string why;
+  if ((primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN) && !config_.in_memory())
+    why = explain_cannot_open(config_.path);
+  message += why.empty() ? reason : "; " + why;
   throw Error(make_sqlite_error(result), message + " (SQLite " + std::to_string(result) + ")", context);
 }
 

@@ -65,7 +65,16 @@ void LocalEngine::optimize(Session& writer, TimeLimit budget) noexcept {
 }
 
 void LocalEngine::before_close(Session& writer) noexcept {
-  if (!claim_ || claim_->still_there()) own(writer).prepare_close();
+  if (!claim_ || claim_->still_there()) checkpoint_failure_ = own(writer).prepare_close();
+}
+
+std::string LocalEngine::release() noexcept {
+  claim_.reset();
+  // SQLite has tried once more when it closed the last connection.
+  const std::string log = config_.path.string() + "-wal";
+  if (checkpoint_failure_.empty() || file_size_or_zero(log) == 0) return {};
+  return "the last checkpoint failed: " + checkpoint_failure_ + "; what is committed is safe in '" + log +
+         "', which belongs to the database: keep both, the next opening puts them together";
 }
 
 std::optional<std::string> LocalEngine::loss() const {

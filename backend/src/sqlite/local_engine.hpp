@@ -36,7 +36,7 @@ class LocalEngine final : public Engine {
   void on_idle(Session& writer) noexcept override;
   void optimize(Session& writer, TimeLimit budget) noexcept override;
   void before_close(Session& writer) noexcept override;
-  void release() noexcept override { claim_.reset(); }
+  std::string release() noexcept override;
   std::optional<std::string> loss() const override;
   EngineFacts facts() const override;
 
@@ -44,6 +44,7 @@ class LocalEngine final : public Engine {
   const LocalEngineConfig config_;
   std::optional<FileClaim> claim_;       // none in memory
   std::optional<WalKeeper> wal_keeper_;  // none in memory
+  std::string checkpoint_failure_;       // of the last one
 };
 
 }  // namespace statehouse::detail

@@ -51,8 +51,9 @@ class LocalSession final : public Session {
   void watch_log() noexcept;
   /// `PRAGMA optimize`, bounded by `budget`; errors are logged at debug and ignored.
   void optimize(TimeLimit budget) noexcept;
-  /// Before the last close of a writer: `PRAGMA optimize` within its budget, and a checkpoint. Best effort.
-  void prepare_close() noexcept;
+  /// Before the last close of a writer: `PRAGMA optimize` within its budget, and a checkpoint. Says why that failed, if
+  /// it did.
+  std::string prepare_close() noexcept;
 
  private:
   LocalStatement* compile(std::string_view sql);

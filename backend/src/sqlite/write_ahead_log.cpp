@@ -3,6 +3,9 @@
 #include <spdlog/logger.h>
 
 #include <string>
+#include <utility>
+
+#include "sqlite/system_reason.hpp"
 
 namespace statehouse::detail {
 
@@ -29,10 +32,12 @@ WriteAheadLog::Checkpoint WriteAheadLog::checkpoint(bool truncate) noexcept {
   Checkpoint result;
   const int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
   const int code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", mode, &result.frames, &result.moved);
-  if (code != SQLITE_OK && code != SQLITE_BUSY)
-    context.logger->warn("database '{}': checkpoint: {}", context.database, sqlite3_errmsg(handle_.get()));
+  if (code != SQLITE_OK && code != SQLITE_BUSY) {
+    result.failure = sqlite3_errmsg(handle_.get()) + system_reason(handle_.get(), code);
+    context.logger->warn("database '{}': checkpoint: {}", context.database, result.failure);
+  }
   // SQLite tells nothing, as -1, when somebody else was at it.
-  if (result.frames < 0) return {.frames = frames_};
+  if (result.frames < 0) return {.frames = frames_, .failure = std::move(result.failure)};
   frames_ = result.frames;
   return result;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "sqlite/handle.hpp"
 
 namespace statehouse::detail {
@@ -17,8 +19,9 @@ class WriteAheadLog {
   int page_size();
 
   struct Checkpoint {
-    int frames = 0;  ///< In the log, afterwards.
-    int moved = 0;   ///< Of those, in the database too.
+    int frames = 0;         ///< In the log, afterwards.
+    int moved = 0;          ///< Of those, in the database too.
+    std::string failure{};  ///< Why not all that could be moved was; empty when nothing went wrong.
   };
   /// Moves as much of the log into the database as its readers allow, and, if asked to and nobody reads it, cuts it to
   /// nothing. Waits for nobody, and is not interrupted.

@@ -243,11 +243,14 @@ void Database::on_closed() {
   const auto took = surroundings_->config.clock->now() - *shutdown_began_;
   surroundings_->config.logger->info("database '{}': closed in {} ms", text_,
                                      duration_cast<milliseconds>(took).count());
+  std::string unfinished = core_ != nullptr ? core_->unfinished() : std::string();
+  if (!unfinished.empty()) surroundings_->config.logger->error("database '{}': {}", text_, unfinished);
   std::function<void()> on_gone;
   {
     std::lock_guard lock(mutex_);
     state_ = state::gone;
     closed_at_ = *shutdown_began_ + took;
+    unfinished_ = std::move(unfinished);
     strand_.reset();
     on_gone = std::move(on_gone_);
   }
@@ -288,6 +291,7 @@ std::optional<ShutdownReport::Database> Database::report() const {
   report.closed = state_ == state::gone;
   report.interrupted = interrupted_;
   if (!report.closed && core_ != nullptr) report.holders = core_->holders();
+  report.failure = unfinished_;
   const auto until = closed_at_ ? *closed_at_ : surroundings_->config.clock->now();
   report.took = duration_cast<milliseconds>(until - *shutdown_began_);
   return report;

@@ -98,6 +98,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::string last_error_;                    // while failed; of an opening that the shutdown has stopped, too
   std::optional<Clock::time_point> shutdown_began_;
   std::optional<Clock::time_point> closed_at_;
+  std::string unfinished_;  // of the pool, when it is closed
   std::function<void()> on_gone_;
   bool told_to_close_ = false;  // the pool
   bool interrupted_ = false;

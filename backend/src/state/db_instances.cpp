@@ -40,7 +40,8 @@ asio::awaitable<ShutdownReport> shut_down(std::shared_ptr<detail::Registry> regi
 }  // namespace
 
 bool ShutdownReport::clean() const noexcept {
-  return std::ranges::all_of(databases, [](const Database& database) { return database.closed; });
+  return std::ranges::all_of(databases,
+                             [](const Database& database) { return database.closed && database.failure.empty(); });
 }
 
 DbInstances::DbInstances(std::shared_ptr<detail::Registry> registry) noexcept : registry_(std::move(registry)) {}
