@@ -22,7 +22,7 @@ class ThreeMigrations {
                              std::to_string(rows) + ") INSERT INTO ";
     const std::array<std::string, 3> scripts{
         "CREATE TABLE t1(x);" + fill + "t1 SELECT i FROM n;",
-        "PRAGMA foreign_keys = OFF; CREATE TABLE t2(x);" + fill + "t2 SELECT i FROM n;",
+        "-- foreign-keys off\nCREATE TABLE t2(x);" + fill + "t2 SELECT i FROM n;",
         "CREATE TABLE t3(x); CREATE INDEX t3_x ON t3(x);" + fill + "t3 SELECT i FROM n;",
     };
     const EmbeddedFile files[]{{"1_a.up.sql", scripts[0]}, {"1_a.down.sql", "DROP TABLE t1;"},

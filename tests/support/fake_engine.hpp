@@ -139,7 +139,7 @@ class FakeSession final : public detail::Session {
   }
   void restore_settings() noexcept override { engine_.ran.emplace_back("restore settings"); }
   void remember_settings() override {}
-  void begin_script(bool) override {}
+  void begin_script(std::optional<bool>) override {}
   void end_script() noexcept override {}
 
   const detail::LastError& last_error() const noexcept override { return last_error_; }

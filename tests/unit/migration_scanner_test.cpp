@@ -1,4 +1,4 @@
-#include "migrate/source/sql_scanner.hpp"
+#include "migrate/source/script_facts.hpp"
 
 #include <sqlite3.h>
 
@@ -23,7 +23,7 @@ std::string refused(std::string_view script) {
 }
 
 bool keys_off(std::string_view script) {
-  return examine(script).foreign_keys_off;
+  return examine(script).keys_off.has_value();
 }
 
 /// How many statements SQLite itself finds; -1 when it does not understand the script.
@@ -159,15 +159,43 @@ TEST_CASE("scanner: a PRAGMA that switches foreign keys off is recognised in eve
   }
 }
 
-TEST_CASE("scanner: a table rebuild is recognised, unless the script says itself what becomes of foreign keys") {
-  CHECK(keys_off("CREATE TABLE n(x); DROP TABLE p; ALTER TABLE n RENAME TO p;"));
-  CHECK(keys_off("drop table if exists main.\"P\"; alter table main.n rename to [p]"));
-  CHECK_FALSE(keys_off("PRAGMA defer_foreign_keys=ON; DROP TABLE p; ALTER TABLE n RENAME TO p;"));
-  CHECK_FALSE(keys_off("DROP TABLE p;"));
-  CHECK_FALSE(keys_off("ALTER TABLE n RENAME TO p; DROP TABLE p;"));
-  CHECK_FALSE(keys_off("DROP TABLE p; ALTER TABLE n RENAME TO q;"));
-  CHECK_FALSE(keys_off("DROP TABLE p; ALTER TABLE n RENAME COLUMN a TO p;"));
-  CHECK_FALSE(keys_off("DROP VIEW p; ALTER TABLE n RENAME TO p;"));
+TEST_CASE("scanner: a script that leaves its transaction and comes back is told from one that does not") {
+  for (const auto script :
+       {"COMMIT; BEGIN", "END TRANSACTION; PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE; SELECT 1; END; begin",
+        "commit; -- BEGIN\nBEGIN EXCLUSIVE TRANSACTION;"}) {
+    INFO(script);
+    const auto facts = examine(script);
+    CHECK_FALSE(facts.transaction_control);
+    CHECK(facts.commit);
+  }
+  for (const auto& [script, where] : {std::pair("COMMIT; BEGIN; COMMIT", std::size_t{15}),
+                                      {"BEGIN; COMMIT", 0},
+                                      {"COMMIT; COMMIT; BEGIN", 8},
+                                      {"COMMIT; BEGIN; BEGIN", 15},
+                                      {"COMMIT; BEGIN; ROLLBACK; BEGIN", 15},
+                                      {"COMMIT; ROLLBACK", 8}}) {
+    INFO(script);
+    const auto facts = examine(script);
+    REQUIRE(facts.transaction_control);
+    CHECK(facts.transaction_control->offset == where);
+    CHECK_FALSE(facts.commit);
+  }
+}
+
+TEST_CASE("scanner: the table that a statement creates, drops, renames or fills is found in every spelling") {
+  const auto statement = [](std::string_view sql) { return SqlScanner(sql).next_statement().value(); };
+  CHECK(dropped_table(statement("drop table if exists main.\"P\"")) == "P");
+  CHECK(dropped_table(statement("DROP TABLE temp.[a b]")) == "temp.a b");
+  CHECK(dropped_table(statement("DROP VIEW p")).empty());
+  CHECK(created_table(statement("CREATE TABLE IF NOT EXISTS `x` (a)")) == "x");
+  CHECK(created_table(statement("CREATE TEMPORARY TABLE x AS SELECT 1")) == "temp.x");
+  CHECK(created_table(statement("CREATE VIRTUAL TABLE x USING fts5(a)")) == "x");
+  CHECK(created_table(statement("CREATE INDEX x ON y(a)")).empty());
+  CHECK(inserted_table(statement("INSERT OR IGNORE INTO o.x VALUES (1)")) == "o.x");
+  CHECK(inserted_table(statement("REPLACE INTO x VALUES (1)")) == "x");
+  CHECK(inserted_table(statement("DELETE FROM x")).empty());
+  CHECK(renaming(statement("ALTER TABLE main.n RENAME TO [p]"))->to == "p");
+  CHECK_FALSE(renaming(statement("ALTER TABLE n RENAME COLUMN a TO p")));
 }
 
 TEST_CASE("scanner: random text neither ends it early nor makes it read beyond the end") {

@@ -304,57 +304,10 @@ TEST_CASE("migrator: a write lock that stays with somebody else is a busy error,
   CHECK(migrator.run(db).versions == Versions{1});
 }
 
-TEST_CASE("migrator: a script that switches foreign keys off has them off, checked before it commits, and on again") {
-  Connection db(":memory:");
-  const auto keys_are_on = [&] { CHECK(pragma(db, "foreign_keys") == 1); };
-  migrator_of({{"1_a.sql", parents}}).run(db);
-  keys_are_on();
-  const MigratorOptions options{.ignore_missing = true};
-
-  SECTION("a rebuild keeps the children") {
-    const auto rebuild =
-        migrator_of({{"2_b.sql",
-                      "PRAGMA foreign_keys = OFF; CREATE TABLE n(id INTEGER PRIMARY KEY, n, extra);"
-                      "INSERT INTO n SELECT id, n, NULL FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p;"
-                      "PRAGMA foreign_keys = ON;"}});
-    rebuild.with_options(options).run(db);
-    CHECK(db.query_all<std::int64_t>("SELECT pid FROM c ORDER BY id") == Versions{1, 2});
-  }
-  SECTION("a rebuild that loses a parent fails and names the child") {
-    const auto rebuild =
-        migrator_of({{"2_b.sql",
-                      "PRAGMA foreign_keys = no; CREATE TABLE n(id INTEGER PRIMARY KEY, n);"
-                      "INSERT INTO n SELECT id, n FROM p WHERE id > 1; DROP TABLE p; ALTER TABLE n RENAME TO p;"}});
-    const auto error = error_of<MigrationError>([&] { rebuild.with_options(options).run(db); });
-    INFO(error.what());
-    CHECK(error.code() == errc::migration_failed);
-    CHECK(error.cause() == make_sqlite_error(SQLITE_CONSTRAINT_FOREIGNKEY));
-    CHECK(contains(error.what(), "c rowid 10 refers to no row of p"));
-    CHECK(db.query_all<std::int64_t>("SELECT id FROM p ORDER BY id") == Versions{1, 2});
-    CHECK(db.query_all<std::int64_t>("SELECT pid FROM c ORDER BY id") == Versions{1, 2});
-  }
-  SECTION("a script that fails leaves them on") {
-    const auto failing = migrator_of({{"2_b.sql", "PRAGMA foreign_keys = 0; SELECT nosuch;"}});
-    CHECK(error_of<MigrationError>([&] { failing.with_options(options).run(db); }).code() == errc::migration_failed);
-  }
-  SECTION("down files too") {
-    const auto down = migrator_of({{"1_a.down.sql", "PRAGMA foreign_keys(false); DELETE FROM p;"}});
-    CHECK(error_of<MigrationError>([&] { down.undo(db, 0); }).code() == errc::migration_failed);
-    CHECK(applied(db) == Versions{1});
-  }
-  SECTION("outside a transaction as well") {
-    const auto alone =
-        migrator_of({{"2_b.sql", "-- no-transaction\nPRAGMA foreign_keys = OFF; DELETE FROM p WHERE id = 1;"}});
-    alone.with_options(options).run(db);
-    CHECK(db.query_all<std::int64_t>("SELECT pid FROM c ORDER BY id") == Versions{1, 2});
-  }
-  keys_are_on();
-}
-
 TEST_CASE("migrator: foreign keys that one script has switched off are on for the next") {
   Connection db(":memory:");
   migrator_of({{"1_a.sql", parents},
-               {"2_b.sql", "PRAGMA foreign_keys = OFF;"},
+               {"2_b.sql", "-- foreign-keys off"},
                {"3_c.sql", "DELETE FROM p WHERE id = 1;"},
                {"4_d.sql", "-- no-transaction\nPRAGMA foreign_keys = OFF;"},
                {"5_e.sql", "DELETE FROM p WHERE id = 2;"}})

@@ -9,6 +9,7 @@
 #include "database.hpp"
 #include "migrations.hpp"
 #include "output.hpp"
+#include "remarks.hpp"
 #include "statehouse/migration_folder.hpp"
 
 namespace statehouse::cli {
@@ -58,7 +59,8 @@ json::object to_json(const PlannedMigration& planned) {
           {"kind", name_of(migration.kind)},
           {"transaction", !migration.no_transaction},
           {"foreign_keys_off", planned.foreign_keys_off},
-          {"file", migration.file}};
+          {"file", migration.file},
+          {"remarks", remarks_json(planned.remarks)}};
 }
 
 void tell_plan(const std::vector<PlannedMigration>& plan, const char* what, Output& output) {
@@ -76,6 +78,10 @@ void tell_plan(const std::vector<PlannedMigration>& plan, const char* what, Outp
                           {migration.file, style::faint}});
   }
   if (!plan.empty()) output.table(table);
+  for (const auto& one : plan) {
+    for (const auto& remark : one.remarks)
+      output.line(severity_text(remark.severity) + ": " + remark.message, severity_style(remark.severity));
+  }
   output.line(plan.empty() ? std::string("nothing to ") + what : count_text(plan.size(), "migration") + " to " + what);
 }
 
@@ -179,19 +185,6 @@ struct Summary {
   }
 };
 
-// --- verify ---
-
-json::object to_json(const MigrationProblem& problem) {
-  json::object object{{"severity", problem.severity == problem_severity::error ? "error" : "warning"},
-                      {"version", nullptr},
-                      {"file", problem.file},
-                      {"line", nullptr},
-                      {"message", problem.message}};
-  if (problem.version) object["version"] = *problem.version;
-  if (problem.line != 0) object["line"] = problem.line;
-  return object;
-}
-
 // --- repair and baseline ---
 
 std::string record_text(const std::optional<RecordedMigration>& record) {
@@ -288,22 +281,24 @@ void migrate_verify(const Arguments& arguments, Output& output) {
   auto& list = output.document()["problems"].emplace_array();
   Table table;
   for (const auto& problem : problems) {
-    const bool error = problem.severity == problem_severity::error;
-    list.push_back(to_json(problem));
-    table.rows.push_back({{error ? "error" : "warning", error ? style::bad : style::warning}, {problem.message}});
+    list.push_back(remark_json(problem));
+    table.rows.push_back({{severity_text(problem.severity), severity_style(problem.severity)}, {problem.message}});
   }
   output.table(table);
-  const auto is_error = [](const MigrationProblem& problem) { return problem.severity == problem_severity::error; };
-  const auto errors = static_cast<std::size_t>(std::ranges::count_if(problems, is_error));
-  const std::string found = count_text(errors, "error") + ", " + count_text(problems.size() - errors, "warning");
-  if (errors > 0 || (arguments.strict && !problems.empty())) {
-    const auto first = errors > 0 ? std::ranges::find_if(problems, is_error) : problems.begin();
+  const auto count = [&](problem_severity severity) {
+    return static_cast<std::size_t>(std::ranges::count(problems, severity, &MigrationProblem::severity));
+  };
+  const std::size_t errors = count(problem_severity::error), warnings = count(problem_severity::warning);
+  const std::string found = count_text(errors, "error") + ", " + count_text(warnings, "warning");
+  if (errors > 0 || (arguments.strict && warnings > 0)) {
+    const auto first = std::ranges::find(problems, errors > 0 ? problem_severity::error : problem_severity::warning,
+                                         &MigrationProblem::severity);
     throw MigrationError(errc::migration_source,
                          "the folder '" + arguments.source + "' has " + found + ": put them right first",
                          {first->version, first->file, first->line});
   }
   tell_if_empty(Migrator::from_directory(arguments.source), arguments, output);
-  output.line(problems.empty() ? "no problems" : found, problems.empty() ? style::good : style::warning);
+  output.line(warnings == 0 ? "no problems" : found, warnings == 0 ? style::good : style::warning);
 }
 
 void migrate_repair(const Arguments& arguments, Output& output) {

@@ -7,6 +7,7 @@
 #include "database.hpp"
 #include "output.hpp"
 #include "progress.hpp"
+#include "remarks.hpp"
 #include "utf8.hpp"
 
 namespace statehouse::cli {
@@ -50,10 +51,14 @@ void tell(const MigrationProgress& progress, const Changing& changing, Output& o
   output.document()[changing.list].as_array().push_back(json::object{{"version", migration.version},
                                                                      {"description", migration.description},
                                                                      {"file", migration.file},
-                                                                     {"elapsed_ns", progress.elapsed.count()}});
+                                                                     {"elapsed_ns", progress.elapsed.count()},
+                                                                     {"remarks", remarks_json(progress.remarks)}});
   output.line(std::string(changing.done) + ' ' + std::to_string(migration.version) + ' ' + migration.description +
                   " (" + to_text(progress.elapsed) + ')',
               style::good);
+  for (const MigrationProblem& remark : progress.remarks) {
+    if (remark.severity == problem_severity::warning) output.note(remark.message);
+  }
 }
 
 }  // namespace

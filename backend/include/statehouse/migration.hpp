@@ -17,6 +17,13 @@ enum class migration_kind {
   down     ///< `<version>_<description>.down.sql`: reverts the version.
 };
 
+/// Whether foreign keys are on while a script runs inside its transaction, see Migrator.
+enum class foreign_keys_mode {
+  automatic,  ///< On, as in sqlx; off for a script that rebuilds tables and does nothing else.
+  on,         ///< On. What that takes from other tables is taken.
+  off         ///< Off, and checked before the commit.
+};
+
 /// SHA-384 of a file's raw bytes, without `MigratorOptions::ignored_characters`.
 using Checksum = std::array<std::byte, 48>;
 
@@ -29,9 +36,11 @@ struct Migration {
   std::string description;                       ///< The rest of the file name, with '_' as blanks.
   migration_kind kind = migration_kind::simple;  ///< By the end of the file name.
   bool no_transaction = false;                   ///< The file's first bytes are `-- no-transaction`.
-  std::string file;                              ///< Where it was read from, for messages.
-  std::string sql;                               ///< The raw bytes.
-  Checksum checksum{};                           ///< What the database records and compares.
+  /// The file's first bytes are `-- foreign-keys on` or `-- foreign-keys off`; else automatic.
+  foreign_keys_mode foreign_keys = foreign_keys_mode::automatic;
+  std::string file;     ///< Where it was read from, for messages.
+  std::string sql;      ///< The raw bytes.
+  Checksum checksum{};  ///< What the database records and compares.
 };
 
 /// What reading, applying and reverting migrations throws for everything that has to do with a migration. `code()` is

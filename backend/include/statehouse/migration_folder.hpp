@@ -11,8 +11,9 @@ namespace statehouse {
 
 /// How bad a MigrationProblem is.
 enum class problem_severity {
-  error,   ///< The folder cannot be read, or a migration in it would be refused.
-  warning  ///< It works, but probably not as meant, or not on every machine.
+  error,    ///< The folder cannot be read, or a migration in it would be refused.
+  warning,  ///< It works, but probably not as meant, or not on every machine.
+  note      ///< Nothing to put right: how it will run, where that is not obvious.
 };
 
 /// One thing about a folder of migrations that should be put right.
@@ -29,7 +30,9 @@ struct MigrationProblem {
 /// Errors, by the rules of `Migrator::from_directory` and `Migrator::run`: no version in a name, a version twice, files
 /// that cannot be read, NUL bytes, text that is not UTF-8, transaction control. Warnings: `.sql` files that are passed
 /// over, an up file without a down file and the reverse, line ends that differ or are CRLF, a byte order mark, a
-/// `no-transaction` that is not the file's beginning. Reads no database and never throws MigrationError.
+/// `no-transaction` that is not the file's beginning. Foreign keys, as in
+/// PlannedMigration::remarks, with the schema that the folder itself makes: warnings and notes. Reads no database and
+/// never throws MigrationError.
 std::vector<MigrationProblem> verify_folder(const std::filesystem::path& directory);
 
 }  // namespace statehouse

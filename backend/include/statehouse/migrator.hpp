@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "statehouse/migration.hpp"
+#include "statehouse/migration_folder.hpp"
 #include "statehouse/time_limit.hpp"
 
 namespace statehouse {
@@ -34,6 +35,7 @@ struct MigrationProgress {
   std::chrono::nanoseconds elapsed;  ///< Of this migration.
   std::size_t index;                 ///< 1 to `total`.
   std::size_t total;                 ///< How many this run set out to do; others may do some of them meanwhile.
+  std::span<const MigrationProblem> remarks;  ///< As in PlannedMigration.
 };
 
 /// How migrations are read, checked and run.
@@ -48,6 +50,8 @@ struct MigratorOptions {
   /// stay the same. The scripts run as they are. It changes the checksum of every file that has one of these
   /// characters, those of versions applied before too: decide before the first database, or `repair`.
   std::u32string ignored_characters{};
+  /// For all files whose first line does not say it itself.
+  foreign_keys_mode foreign_keys = foreign_keys_mode::automatic;
   /// Longest time from the beginning of a run to the end of its last migration, waits for other processes included;
   /// zero is no limit. Then the migration that runs is rolled back, those before stay, and the error is
   /// `errc::deadline_exceeded`. (The timeout of `get_pool` ends only that caller's wait.)
@@ -67,6 +71,9 @@ struct MigrationReport {
 struct PlannedMigration {
   std::shared_ptr<const Migration> migration;  ///< When reverting, the down file.
   bool foreign_keys_off = false;               ///< Off while it runs, checked before it is committed.
+  /// What is done about foreign keys and why, and what may not be as meant: that they take rows of other tables, that
+  /// a view is in the way, that the script commits, that some are violated in this database already.
+  std::vector<MigrationProblem> remarks;
 };
 
 /// What has become of one version.
@@ -116,9 +123,14 @@ struct BookkeepingChange {
 /// before stay done and nothing is recorded, so the next run starts it again from the top; two processes that start at
 /// the same moment may both run it.
 /// All others run in one transaction together with their bookkeeping row: BEGIN, COMMIT, END and ROLLBACK in them are
-/// refused. Where such a file switches foreign keys off by PRAGMA, or rebuilds a table (DROP TABLE t, then ALTER TABLE
-/// ... RENAME TO t), they are off around the transaction and checked before it commits. SQLite alone would ignore the
-/// PRAGMA, and delete or refuse to orphan the rows that refer to the rebuilt table.
+/// refused. Only where each COMMIT is followed by a BEGIN, the script runs as in sqlx, with a warning: if it fails
+/// midway, what it has committed stays, nothing is recorded, and the next run starts it again from the top.
+/// Foreign keys are on meanwhile, as in sqlx, but for a pure rebuild: a script that creates tables, copies into them,
+/// drops others and renames the new to their names, and writes nothing else that a foreign key is concerned with. For
+/// it they are off, and checked before it commits; violations from before do not count. A script that rebuilds and does
+/// more than that is rolled back, with `errc::migration_refused`, when a DROP TABLE in it takes rows or references of
+/// other tables that it does not put back. A file whose first bytes are `-- foreign-keys on` or `-- foreign-keys off`
+/// has them so, and MigratorOptions::foreign_keys does for all others.
 class Migrator {
  public:
   /// Reads every `<version>_<description>[.up|.down].sql` of a directory. Throws MigrationError with
@@ -143,7 +155,8 @@ class Migrator {
   /// applied. Then one transaction per migration. Safe against other processes that do the same; what they have applied
   /// is skipped. When nothing is pending, no lock is taken and nothing is written.
   ///
-  /// The log has a line for each migration that is done, and one every ten seconds while one runs.
+  /// The log has a line for each migration that is done, and one every ten seconds while one runs; before one runs, the
+  /// warnings that `plan` has of it.
   ///
   /// Blocks the calling thread. A stop request or deadline of the connection ends it: the running migration is rolled
   /// back, those before stay. A lock held elsewhere is waited for as long as the connection's busy timeout
@@ -158,8 +171,9 @@ class Migrator {
   /// Dirty and missing versions are errors as in `run`; checksums are not compared.
   MigrationReport undo(Connection& connection, std::int64_t target) const;
 
-  /// What `run`, or `run_to` with a version, would do now. Makes the same checks and throws the same errors; reads
-  /// only, creates nothing, takes no write lock.
+  /// What `run`, or `run_to` with a version, would do now, and what is to be said of it. Makes the same checks and
+  /// throws the same errors; reads only, creates nothing, takes no write lock. Where foreign keys are to be off it
+  /// looks for violations, in all rows.
   std::vector<PlannedMigration> plan(Connection& connection, std::optional<std::int64_t> version = std::nullopt) const;
   /// The same of `undo`.
   std::vector<PlannedMigration> plan_undo(Connection& connection, std::int64_t target) const;

@@ -110,8 +110,9 @@ class Session {
   virtual void restore_settings() noexcept = 0;
   /// Takes the settings and attached databases as they are for those that `restore_settings` goes back to.
   virtual void remember_settings() = 0;
-  /// The settings a migration's script runs with, and those from before. Outside any transaction.
-  virtual void begin_script(bool foreign_keys_off) = 0;
+  /// The settings a migration's script runs with, and those from before. Outside any transaction. Without a value
+  /// foreign keys stay as they are.
+  virtual void begin_script(std::optional<bool> foreign_keys) = 0;
   virtual void end_script() noexcept = 0;
 
   /// The most bytes of a value or row that statements may read or make from now on; gives what it was.

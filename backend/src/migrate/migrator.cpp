@@ -40,10 +40,11 @@ auto with_runner(Connection& connection, const detail::MigrationSet& set, const 
   return work(runner);
 }
 
-std::vector<PlannedMigration> planned(const std::shared_ptr<const detail::MigrationSet>& set,
-                                      const std::vector<detail::Runner::Step>& steps) {
+std::vector<PlannedMigration> planned(detail::Runner& runner, const std::shared_ptr<const detail::MigrationSet>& set,
+                                      std::vector<detail::Runner::Step> steps) {
+  runner.tell_of_violations(steps);
   std::vector<PlannedMigration> result;
-  for (const auto& step : steps) result.push_back({{set, step.migration}, step.foreign_keys_off});
+  for (const auto& step : steps) result.push_back({{set, step.migration}, step.plan.off(), step.plan.remarks});
   return result;
 }
 
@@ -107,12 +108,12 @@ MigrationReport Migrator::undo(Connection& connection, std::int64_t target) cons
 
 std::vector<PlannedMigration> Migrator::plan(Connection& connection, std::optional<std::int64_t> version) const {
   return with_runner(connection, *set_, *options_,
-                     [&](detail::Runner& runner) { return planned(set_, runner.plan_apply(version)); });
+                     [&](detail::Runner& runner) { return planned(runner, set_, runner.plan_apply(version)); });
 }
 
 std::vector<PlannedMigration> Migrator::plan_undo(Connection& connection, std::int64_t target) const {
   return with_runner(connection, *set_, *options_,
-                     [&](detail::Runner& runner) { return planned(set_, runner.plan_revert(target)); });
+                     [&](detail::Runner& runner) { return planned(runner, set_, runner.plan_revert(target)); });
 }
 
 std::vector<BookkeepingChange> Migrator::repair(Connection& connection, std::span<const std::int64_t> versions) const {

@@ -153,11 +153,11 @@ void ConnectionSettings::restore() {
   if (handle_.config().writes() && !handle_.config().in_memory()) enable_wal();
 }
 
-void ConnectionSettings::begin_script(bool foreign_keys_off) noexcept {
+void ConnectionSettings::begin_script(std::optional<bool> foreign_keys) noexcept {
   sqlite3* const db = handle_.get();
   before_script_ = {configure(db, SQLITE_DBCONFIG_ENABLE_FKEY, -1), configure(db, SQLITE_DBCONFIG_DEFENSIVE, -1),
                     configure(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1)};
-  if (foreign_keys_off) configure(db, SQLITE_DBCONFIG_ENABLE_FKEY, 0);
+  if (foreign_keys) configure(db, SQLITE_DBCONFIG_ENABLE_FKEY, *foreign_keys ? 1 : 0);
   // Migrations are the one place where changing the schema table by hand is an accepted technique.
   configure(db, SQLITE_DBCONFIG_DEFENSIVE, 0);
   // And they make the schema: distrusting it would only keep triggers from feeding an FTS5 table (SQLite 3.40).

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,7 @@ class ConnectionSettings {
   void restore();
 
   /// The settings that a migration's script runs with, and those from before.
-  void begin_script(bool foreign_keys_off) noexcept;
+  void begin_script(std::optional<bool> foreign_keys) noexcept;
   void end_script() noexcept;
 
  private:

@@ -37,7 +37,7 @@ class LocalSession final : public Session {
   hygiene clean() noexcept override;
   void remember_settings() override { settings_->remember(); }
   void restore_settings() noexcept override;
-  void begin_script(bool foreign_keys_off) override { settings_->begin_script(foreign_keys_off); }
+  void begin_script(std::optional<bool> foreign_keys) override { settings_->begin_script(foreign_keys); }
   void end_script() noexcept override { settings_->end_script(); }
 
   int limit_length(int bytes) noexcept override { return sqlite3_limit(handle_->get(), SQLITE_LIMIT_LENGTH, bytes); }

@@ -15,4 +15,12 @@ constexpr bool same_ascii(std::string_view a, std::string_view b) noexcept {
   return std::ranges::equal(a, b, [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
 }
 
+/// Orders by the same rule.
+struct AsciiLess {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const noexcept {
+    return std::ranges::lexicographical_compare(a, b, {}, ascii_lower, ascii_lower);
+  }
+};
+
 }  // namespace statehouse::detail

@@ -182,17 +182,24 @@ bool Runner::is_due(const Migration& migration) const {
 std::vector<Runner::Step> Runner::plan() const {
   std::vector<Step> steps;
   for (const Migration& migration : set_.migrations) {
-    if (!is_due(migration)) continue;
-    Step step{&migration, false};
-    if (!migration.no_transaction)
-      step.foreign_keys_off = check_script(migration, session_.database()).foreign_keys_off;
-    steps.push_back(step);
+    if (is_due(migration)) steps.push_back({&migration, {}});
   }
   if (reverting_) std::ranges::reverse(steps);
+  std::vector<ScriptFacts> facts;
+  for (const Step& step : steps) facts.push_back(check_script(*step.migration, session_.database()));
+  ScriptPlanner planner(options_.foreign_keys, facts, &connection_);
+  for (std::size_t i = 0; i < steps.size(); ++i) steps[i].plan = planner.plan(*steps[i].migration, facts[i]);
   return steps;
 }
 
-MigrationReport Runner::execute(const std::vector<Step>& steps) {
+void Runner::tell_of_violations(std::vector<Step>& steps) {
+  const auto first = std::ranges::find_if(steps, [](const Step& step) { return step.plan.off(); });
+  if (first == steps.end()) return;
+  if (const Violations found(connection_); found.count() > 0)
+    first->plan.remarks.push_back(remark_on(found, *first->migration));
+}
+
+MigrationReport Runner::execute(std::vector<Step> steps) {
   MigrationReport report;
   try {
     const Interrupter::Limit limit(session_.context().interrupter, deadline(start_, options_.timeout));
@@ -207,7 +214,7 @@ MigrationReport Runner::execute(const std::vector<Step>& steps) {
   return report;
 }
 
-MigrationReport Runner::run_steps(const std::vector<Step>& steps) {
+MigrationReport Runner::run_steps(std::vector<Step>& steps) {
   const Clock& clock = session_.interrupter().clock();
   Heartbeat heartbeat(session_);  // if a step throws, it goes before what it points to
   MigrationReport report;
@@ -224,26 +231,30 @@ MigrationReport Runner::run_steps(const std::vector<Step>& steps) {
     session_.logger().info("database '{}': migration {} '{}' {} in {:.1f} ms ({}/{})", session_.database(),
                            migration.version, migration.description, reverting_ ? "reverted" : "applied",
                            std::chrono::duration<double, std::milli>(elapsed).count(), i + 1, steps.size());
-    if (options_.on_progress) options_.on_progress({migration, elapsed, i + 1, steps.size()});
+    if (options_.on_progress) options_.on_progress({migration, elapsed, i + 1, steps.size(), steps[i].plan.remarks});
   }
   return report;
 }
 
-bool Runner::run_step(const Step& step) {
+bool Runner::run_step(Step& step) {
   // Declared before the transaction: foreign keys can be switched only outside of one.
-  const ScriptSettings settings(session_, step.foreign_keys_off);
+  const ScriptSettings settings(session_, step.plan.switched);
   scripts_ran_ = true;
   return step.migration->no_transaction ? run_alone(step) : run_in_transaction(step);
 }
 
-bool Runner::run_in_transaction(const Step& step) {
+bool Runner::run_in_transaction(Step& step) {
   const Migration& migration = *step.migration;
   const TransactionScope transaction(session_, transaction_kind::immediate);
   reload_if_changed();
   if (!is_due(migration)) return false;  // another process was faster
-  run_script(session_, migration);
-  if (step.foreign_keys_off)
-    attempt(session_, migration, "PRAGMA foreign_key_check", [&] { check_foreign_keys(connection_, migration); });
+  Violations earlier;
+  const auto check = [&](auto&& action) { attempt(session_, migration, "checking foreign keys", action); };
+  if (step.plan.off()) check([&] { earlier = Violations(connection_); });
+  if (earlier.count() > 0) step.plan.remarks.push_back(remark_on(earlier, migration));
+  for (const MigrationProblem& remark : step.plan.remarks) log(remark);
+  run_script(connection_, migration, step.plan);
+  if (step.plan.off()) check([&] { check_foreign_keys(connection_, migration, step.plan, earlier); });
   record(migration);
   attempt(session_, migration, "COMMIT", [&] { session_.commit(); });
   return true;
@@ -254,7 +265,7 @@ bool Runner::run_alone(const Step& step) {
   reload_if_changed();
   if (!is_due(migration)) return false;
   try {
-    run_script(session_, migration);
+    run_script(connection_, migration, step.plan);
   } catch (...) {
     session_.rollback();  // of what the script itself had begun
     throw;
@@ -269,6 +280,11 @@ bool Runner::run_alone(const Step& step) {
   }
   record(migration);
   return true;
+}
+
+void Runner::log(const MigrationProblem& remark) {
+  const auto level = remark.severity == problem_severity::note ? spdlog::level::debug : spdlog::level::warn;
+  session_.logger().log(level, "database '{}': {}", session_.database(), remark.message);
 }
 
 void Runner::record(const Migration& migration) {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "migrate/run/bookkeeping.hpp"
+#include "migrate/run/script_plan.hpp"
 #include "migrate/source/migration_set.hpp"
-#include "migrate/source/sql_scanner.hpp"
 #include "statehouse/clock.hpp"
 
 namespace statehouse::detail {
@@ -24,7 +24,7 @@ class Runner {
 
   struct Step {
     const Migration* migration;
-    bool foreign_keys_off;
+    ScriptPlan plan;
   };
 
   MigrationReport apply(std::optional<std::int64_t> up_to);
@@ -32,6 +32,8 @@ class Runner {
   /// What the two would do; everything is checked, nothing changed.
   std::vector<Step> plan_apply(std::optional<std::int64_t> up_to);
   std::vector<Step> plan_revert(std::int64_t target);
+  /// What has to be said of the rows before these steps, by the steps that will check them.
+  void tell_of_violations(std::vector<Step>& steps);
   /// Whether a script may have changed settings of the connection.
   bool scripts_ran() const noexcept { return scripts_ran_; }
 
@@ -51,11 +53,12 @@ class Runner {
   bool is_due(const Migration& migration) const;
 
   std::vector<Step> plan() const;
-  MigrationReport execute(const std::vector<Step>& steps);
-  MigrationReport run_steps(const std::vector<Step>& steps);
-  bool run_step(const Step& step);
-  bool run_in_transaction(const Step& step);
+  MigrationReport execute(std::vector<Step> steps);
+  MigrationReport run_steps(std::vector<Step>& steps);
+  bool run_step(Step& step);
+  bool run_in_transaction(Step& step);
   bool run_alone(const Step& step);
+  void log(const MigrationProblem& remark);
   void record(const Migration& migration);
   void record_time();
   void record_last_time() noexcept;

@@ -2,10 +2,12 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
 #include "engine/connection_access.hpp"
+#include "migrate/run/cascade_watch.hpp"
 #include "statehouse/connection.hpp"
 #include "text/trim.hpp"
 
@@ -13,8 +15,10 @@ namespace statehouse::detail {
 namespace {
 
 const char* aftermath(const Migration& migration) {
-  return migration.no_transaction
-             ? "; it runs outside a transaction: the statements before stay done, nothing is recorded"
+  if (migration.no_transaction)
+    return "; it runs outside a transaction: the statements before stay done, nothing is recorded";
+  return examine(trim(migration.sql)).commit
+             ? "; what it has committed itself stays, the rest is rolled back, and nothing is recorded"
              : "; it is rolled back as a whole";
 }
 
@@ -30,20 +34,26 @@ const char* aftermath(const Migration& migration) {
 /// Runs one script; knows where in the file it is.
 class ScriptRun {
  public:
-  ScriptRun(Session& session, const Migration& migration)
-      : session_(session),
+  ScriptRun(Connection& connection, const Migration& migration, const ScriptPlan& plan)
+      : connection_(connection),
+        session_(session_of(connection)),
         migration_(migration),
+        plan_(plan),
+        must_stay_(!migration.no_transaction && !plan.leaves_transaction),
         trimmed_(trim(migration.sql)),
         first_line_(line_of(migration.sql, static_cast<std::size_t>(trimmed_.data() - migration.sql.data()))),
         script_(trimmed_) {}
 
   void run() {
+    // Else the session would refuse what runs between a COMMIT and the BEGIN after it.
+    if (!must_stay_) session_.rules().expects_transaction = false;
     while (at_ < script_.size()) {
-      const std::size_t next = run_statement();
-      check_transaction();
+      const std::size_t next = plan_.watched.empty() ? run_statement() : run_watched();
+      if (must_stay_) check_transaction();
       if (next == at_) fail_at_nul();
       at_ = next;
     }
+    if (!migration_.no_transaction) check_transaction();
   }
 
  private:
@@ -55,9 +65,30 @@ class ScriptRun {
     }
   }
 
+  std::size_t run_watched() {
+    const std::size_t offset =
+        static_cast<std::size_t>(trimmed_.data() - migration_.sql.data()) + at_ + current().offset;
+    const auto watched = std::ranges::find(plan_.watched, offset, &ScriptPlan::Watched::offset);
+    if (watched == plan_.watched.end()) return run_statement();
+    const CascadeWatch watch(connection_, *watched);
+    const std::size_t next = run_statement();
+    if (const std::string lost = watch.lost(); !lost.empty()) refuse_loss(watched->table, lost);
+    return next;
+  }
+
+  [[noreturn]] void refuse_loss(const std::string& dropped, const std::string& lost) {
+    throw MigrationError(
+        errc::migration_refused,
+        describe(migration_, line()) + " is refused and rolled back as a whole: DROP TABLE " + dropped + " took " +
+            lost +
+            ", which the script does not put back. Foreign keys are on, as SQLite has it in a transaction, because " +
+            plan_.reason + ". " + std::string(ways_to_rebuild),
+        {migration_.version, migration_.file, line()}, context());
+  }
+
   /// The static check has refused transaction control already; this is for what it cannot see.
   void check_transaction() {
-    if (migration_.no_transaction || session_.in_transaction()) return;
+    if (session_.in_transaction()) return;
     throw MigrationError(errc::migration_refused,
                          describe(migration_, line()) +
                              " has ended the transaction it runs in: what came before is committed or lost. Let the "
@@ -82,6 +113,7 @@ class ScriptRun {
     if (!migration_.no_transaction && (reason.find("within a transaction") != std::string::npos ||
                                        reason.find("inside a transaction") != std::string::npos))
       reason += ": let the file begin with -- no-transaction";
+    if (const std::string advice = advice_on(last.text); refused && !advice.empty()) reason += ". " + advice;
     fail_with(migration_, error, reason, where, context());
   }
 
@@ -93,19 +125,15 @@ class ScriptRun {
   std::size_t line() const { return line_at(at_ + current().offset); }
   Error::Context context() const { return {session_.database(), shorten(current().text)}; }
 
+  Connection& connection_;
   Session& session_;
   const Migration& migration_;
+  const ScriptPlan& plan_;
+  const bool must_stay_;  // in the transaction
   const std::string_view trimmed_;
   const std::size_t first_line_;
   const std::string script_;
   std::size_t at_ = 0;
-};
-
-struct Violation {
-  std::string table;
-  std::optional<std::int64_t> rowid;
-  std::string parent;
-  std::int64_t key;
 };
 
 }  // namespace
@@ -118,7 +146,7 @@ std::string describe(const Migration& migration, std::size_t line) {
 ScriptFacts check_script(const Migration& migration, const std::string& database) {
   const std::string_view script = trim(migration.sql);
   ScriptFacts facts = examine(script);
-  if (!facts.transaction_control) return facts;
+  if (migration.no_transaction || !facts.transaction_control) return facts;
   const SqlStatement& statement = *facts.transaction_control;
   const std::size_t offset = static_cast<std::size_t>(script.data() - migration.sql.data()) + statement.offset;
   const std::size_t line = line_of(migration.sql, offset);
@@ -127,34 +155,25 @@ ScriptFacts check_script(const Migration& migration, const std::string& database
       describe(migration, line) +
           " controls the transaction it runs in, and is refused before anything is changed. Remove the "
           "statement: the script is one transaction anyway; or let the file begin with "
-          "-- no-transaction",
+          "-- no-transaction, and each COMMIT in it come after a BEGIN",
       {migration.version, migration.file, line}, {database, shorten(statement.text)});
 }
 
-void run_script(Session& session, const Migration& migration) {
-  ScriptRun(session, migration).run();
+void run_script(Connection& connection, const Migration& migration, const ScriptPlan& plan) {
+  ScriptRun(connection, migration, plan).run();
 }
 
-void check_foreign_keys(Connection& connection, const Migration& migration) {
-  constexpr std::size_t shown = 3;
-  const auto query = prepare(session_of(connection), "PRAGMA foreign_key_check");
-  std::string rows;
-  std::size_t count = 0;
-  for (; query->step(); ++count) {
-    if (count >= shown) continue;
-    const auto v = read_row<Violation>(*query);
-    rows += (count > 0 ? ", " : "") + v.table +
-            (v.rowid ? " rowid " + std::to_string(*v.rowid) : std::string(" (a row)")) + " refers to no row of " +
-            v.parent;
-  }
-  if (count == 0) return;
-  if (count > shown) rows += ", ...";
-  throw MigrationError(errc::migration_failed,
-                       describe(migration) + " failed: foreign keys were off while it ran, and " +
-                           std::to_string(count) + " of them are violated now: " + rows + aftermath(migration) +
-                           ". Let the script delete or repair these rows",
-                       {migration.version, migration.file}, {session_of(connection).database(), {}},
-                       make_sqlite_error(SQLITE_CONSTRAINT_FOREIGNKEY));
+void check_foreign_keys(Connection& connection, const Migration& migration, const ScriptPlan& plan,
+                        const Violations& earlier) {
+  const Violations added = Violations(connection).without(earlier);
+  if (added.count() == 0) return;
+  throw MigrationError(
+      errc::migration_failed,
+      describe(migration) + " failed: foreign keys were off while it ran, because " + plan.reason + ", and " +
+          std::to_string(added.count()) + (added.count() == 1 ? " reference leads" : " references lead") +
+          " nowhere now: " + added.text() + aftermath(migration) + ". Let the script delete or repair these rows",
+      {migration.version, migration.file}, {session_of(connection).database(), {}},
+      make_sqlite_error(SQLITE_CONSTRAINT_FOREIGNKEY));
 }
 
 void fail_migration(const Session& session, const Migration& migration, const std::string& what, const Error& error) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/session.hpp"
-#include "migrate/source/sql_scanner.hpp"
+#include "migrate/run/script_plan.hpp"
+#include "migrate/source/script_facts.hpp"
 #include "statehouse/migration.hpp"
 
 namespace statehouse {
@@ -14,19 +16,20 @@ namespace statehouse::detail {
 /// "migration 3 'add users' (migrations/3_add_users.sql)"
 std::string describe(const Migration& migration, std::size_t line = 0);
 
-/// What has to be known of a transactional script before it runs. Throws MigrationError, `errc::migration_refused` with
-/// the line, when it controls the transaction it runs in. `database` is for the message.
+/// What has to be known of a script before it runs. Throws MigrationError, `errc::migration_refused` with the line,
+/// when it controls the transaction it runs in, although it runs in one. `database` is for the message.
 ScriptFacts check_script(const Migration& migration, const std::string& database = {});
 
 /// Runs the statements of a migration one by one, ignoring rows; parameters are NULL. A transactional one must begin
-/// and end inside a transaction. Throws MigrationError, with `errc::migration_failed` for a statement that failed.
-void run_script(Session& session, const Migration& migration);
+/// and end inside a transaction. Throws MigrationError, with `errc::migration_failed` for a statement that failed, and
+/// `errc::migration_refused` for one that took what `plan` watches.
+void run_script(Connection& connection, const Migration& migration, const ScriptPlan& plan);
 
 /// What connection settings a script needs while it runs; put back on destruction, outside any transaction.
 class ScriptSettings {
  public:
-  ScriptSettings(Session& session, bool foreign_keys_off) : session_(session) {
-    session_.begin_script(foreign_keys_off);
+  ScriptSettings(Session& session, std::optional<bool> foreign_keys) : session_(session) {
+    session_.begin_script(foreign_keys);
   }
   ~ScriptSettings() { session_.end_script(); }
   ScriptSettings(const ScriptSettings&) = delete;
@@ -36,8 +39,9 @@ class ScriptSettings {
   Session& session_;
 };
 
-/// Throws MigrationError naming the rows when foreign keys are violated anywhere in the database.
-void check_foreign_keys(Connection& connection, const Migration& migration);
+/// Throws MigrationError naming the rows when foreign keys are violated in the database that were not in `earlier`.
+void check_foreign_keys(Connection& connection, const Migration& migration, const ScriptPlan& plan,
+                        const Violations& earlier);
 
 /// Rethrows what `error`, thrown while doing `what` for a migration, means for its user.
 [[noreturn]] void fail_migration(const Session& session, const Migration& migration, const std::string& what,

@@ -24,6 +24,17 @@ std::tuple<std::int64_t, bool> place(const Migration& migration) noexcept {
   return {migration.version, migration.kind == migration_kind::down};
 }
 
+/// As `-- no-transaction` is recognised: by the very first bytes, whatever comes after the word.
+foreign_keys_mode first_line_mode(std::string_view content) {
+  for (const auto& [word, mode] : {std::pair("-- foreign-keys on", foreign_keys_mode::on),
+                                   std::pair("-- foreign-keys off", foreign_keys_mode::off)}) {
+    if (!content.starts_with(word)) continue;
+    const std::string_view rest = content.substr(std::string_view(word).size());
+    if (rest.empty() || std::string_view(" \t\r\n:;,.(").find(rest.front()) != std::string_view::npos) return mode;
+  }
+  return foreign_keys_mode::automatic;
+}
+
 }  // namespace
 
 std::string shown(const std::filesystem::path& path) {
@@ -40,6 +51,7 @@ Migration make_migration(FileName name, std::string file, std::string content) {
           .description = std::move(name.description),
           .kind = name.kind,
           .no_transaction = content.starts_with("-- no-transaction"),
+          .foreign_keys = first_line_mode(content),
           .file = std::move(file),
           .sql = std::move(content)};
 }

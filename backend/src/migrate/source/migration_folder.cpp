@@ -7,6 +7,8 @@
 
 #include "migrate/run/script.hpp"
 #include "migrate/source/migration_file.hpp"
+#include "text/ascii.hpp"
+#include "text/trim.hpp"
 #include "text/unicode.hpp"
 
 namespace statehouse {
@@ -24,6 +26,16 @@ std::optional<std::size_t> first_odd_line(std::string_view text) {
   return std::nullopt;
 }
 
+/// "-- foreign keys: off" and its like, and nothing more.
+bool speaks_of_foreign_keys(std::string_view line) {
+  std::string letters;
+  for (const char c : line) {
+    const char lower = detail::ascii_lower(c);
+    if (lower >= 'a' && lower <= 'z') letters += lower;
+  }
+  return line.starts_with("--") && (letters == "foreignkeyson" || letters == "foreignkeysoff");
+}
+
 class Verification {
  public:
   std::vector<MigrationProblem> run(const std::filesystem::path& directory) {
@@ -31,6 +43,7 @@ class Verification {
       for (const auto& path : detail::sorted_entries(directory)) collecting(path, [&] { look_at(path); });
     });
     compare_versions();
+    plan_scripts();
     std::ranges::stable_sort(problems_, {}, [](const auto& problem) { return std::tie(problem.file, problem.line); });
     return std::move(problems_);
   }
@@ -86,6 +99,10 @@ class Verification {
       warn(migration, 1,
            "runs in a transaction, although its first line says no-transaction: its first bytes must be "
            "'-- no-transaction', with one blank and nothing before");
+    if (migration.foreign_keys == foreign_keys_mode::automatic && speaks_of_foreign_keys(first_line))
+      warn(migration, 1,
+           "does not say what its first line seems to say of foreign keys: its first bytes must be "
+           "'-- foreign-keys on' or '-- foreign-keys off'");
     detail::check_content(migration);
     detail::check_script(migration);
   }
@@ -114,6 +131,23 @@ class Verification {
              "has no down file beside it: the version cannot be reverted, and is skipped when others are");
       if (down && !has(migration.version, [](auto kind) { return kind != migration_kind::down; }))
         warn(migration, 0, "has no up file beside it: nothing applies this version");
+    }
+  }
+
+  /// What the scripts do to each other's tables, from the first to the last; a down file as if it came next.
+  void plan_scripts() {
+    std::vector<detail::ScriptFacts> facts;
+    for (const Migration& migration : migrations_) facts.push_back(detail::examine(detail::trim(migration.sql)));
+    detail::ScriptPlanner planner(foreign_keys_mode::automatic, facts, nullptr);
+    for (std::size_t i = 0; i < migrations_.size(); ++i) {
+      const Migration& migration = migrations_[i];
+      const bool down = migration.kind == migration_kind::down;
+      if (facts[i].transaction_control && !migration.no_transaction) {  // refused, and told
+        if (!down) planner.follow(migration);
+        continue;
+      }
+      const auto plan = down ? planner.plan_alone(migration, facts[i]) : planner.plan(migration, facts[i]);
+      problems_.insert(problems_.end(), plan.remarks.begin(), plan.remarks.end());
     }
   }
 

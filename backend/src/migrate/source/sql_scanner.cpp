@@ -56,20 +56,6 @@ std::size_t parameter_length(std::string_view text) {
   return at;
 }
 
-/// The name a token stands for, without its quotes.
-std::string name_of(const SqlToken& token) {
-  std::string_view text = token.text;
-  if (token.kind != SqlToken::type::quoted || text.size() < 2) return std::string(text);
-  const char close = text.front() == '[' ? ']' : text.front();
-  text = text.substr(1, text.size() - 2);
-  std::string name;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    name += text[i];
-    if (text[i] == close && i + 1 < text.size() && text[i + 1] == close) ++i;
-  }
-  return name;
-}
-
 bool starts_with(Tokens tokens, std::initializer_list<std::string_view> words) {
   return std::ranges::equal(tokens.first(std::min(tokens.size(), words.size())), words,
                             [](const SqlToken& token, std::string_view word) { return token.is(word); });
@@ -84,61 +70,6 @@ bool starts_trigger(Tokens tokens) {
   if (!starts_with(tokens, {"CREATE"})) return false;
   tokens = after(after(tokens.subspan(1), {"TEMP"}), {"TEMPORARY"});
   return starts_with(tokens, {"TRIGGER"});
-}
-
-bool controls_transaction(Tokens tokens) {
-  if (tokens.empty()) return false;
-  const SqlToken& first = tokens.front();
-  if (first.is("BEGIN") || first.is("COMMIT") || first.is("END")) return true;
-  // TO is a keyword everywhere, so ROLLBACK [TRANSACTION [name]] TO is recognised by it.
-  return first.is("ROLLBACK") && std::ranges::none_of(tokens, [](const SqlToken& token) { return token.is("TO"); });
-}
-
-struct Pragma {
-  std::string name;
-  std::string value;
-};
-
-std::optional<Pragma> pragma_of(Tokens tokens) {
-  if (!starts_with(tokens, {"PRAGMA"})) return std::nullopt;
-  tokens = tokens.subspan(1);
-  if (tokens.size() > 2 && tokens[1].is(".")) tokens = tokens.subspan(2);
-  if (tokens.empty()) return std::nullopt;
-  Pragma pragma{name_of(tokens[0]), {}};
-  if (tokens.size() > 2 && (tokens[1].is("=") || tokens[1].is("("))) pragma.value = name_of(tokens[2]);
-  return pragma;
-}
-
-/// As SQLite reads a boolean: whatever is not true is false.
-bool switches_foreign_keys_off(const Pragma& pragma) {
-  if (!same_ascii(pragma.name, "foreign_keys") || pragma.value.empty()) return false;
-  if (is_digit(pragma.value.front())) return pragma.value.find_first_of("123456789") == std::string::npos;
-  return !same_ascii(pragma.value, "on") && !same_ascii(pragma.value, "yes") && !same_ascii(pragma.value, "true");
-}
-
-/// `[schema.]name` at the front; moves past it.
-std::string take_table(Tokens& tokens) {
-  if (tokens.size() > 2 && tokens[1].is(".")) tokens = tokens.subspan(2);
-  if (tokens.empty()) return {};
-  std::string name = name_of(tokens.front());
-  std::ranges::transform(name, name.begin(), ascii_lower);
-  tokens = tokens.subspan(1);
-  return name;
-}
-
-std::string dropped_table(Tokens tokens) {
-  if (!starts_with(tokens, {"DROP", "TABLE"})) return {};
-  tokens = after(tokens.subspan(2), {"IF", "EXISTS"});
-  return take_table(tokens);
-}
-
-std::string renamed_to(Tokens tokens) {
-  if (!starts_with(tokens, {"ALTER", "TABLE"})) return {};
-  tokens = tokens.subspan(2);
-  take_table(tokens);
-  if (!starts_with(tokens, {"RENAME", "TO"})) return {};
-  tokens = tokens.subspan(2);
-  return take_table(tokens);
 }
 
 }  // namespace
@@ -221,28 +152,6 @@ bool SqlScanner::ends_in_quotes() {
   std::optional<SqlToken> last;
   while (auto token = next_token()) last = token;
   return last && last->kind == SqlToken::type::quoted && !quoted_length(last->text);
-}
-
-ScriptFacts examine(std::string_view script) {
-  ScriptFacts facts;
-  bool switched_off = false, deferred = false, rebuilt = false;
-  std::vector<std::string> dropped;
-  SqlScanner scanner(script);
-  while (auto statement = scanner.next_statement()) {
-    const Tokens tokens = statement->tokens;
-    if (const auto pragma = pragma_of(tokens)) {
-      switched_off = switched_off || switches_foreign_keys_off(*pragma);
-      deferred = deferred || same_ascii(pragma->name, "defer_foreign_keys");
-    } else if (auto table = dropped_table(tokens); !table.empty()) {
-      dropped.push_back(std::move(table));
-    } else if (const auto name = renamed_to(tokens); !name.empty()) {
-      rebuilt = rebuilt || std::ranges::find(dropped, name) != dropped.end();
-    } else if (controls_transaction(tokens) && !facts.transaction_control) {
-      facts.transaction_control = std::move(statement);
-    }
-  }
-  facts.foreign_keys_off = switched_off || (rebuilt && !deferred);
-  return facts;
 }
 
 }  // namespace statehouse::detail

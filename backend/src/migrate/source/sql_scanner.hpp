@@ -43,15 +43,4 @@ class SqlScanner {
   std::size_t at_ = 0;
 };
 
-/// What has to be known of a transactional script before it runs.
-struct ScriptFacts {
-  /// The first BEGIN, COMMIT, END or ROLLBACK. SAVEPOINT, RELEASE and ROLLBACK TO are not meant.
-  std::optional<SqlStatement> transaction_control;
-  /// It says PRAGMA foreign_keys = OFF; or it drops a table and renames another one to its name, without saying how
-  /// foreign keys are to be treated (PRAGMA defer_foreign_keys).
-  bool foreign_keys_off = false;
-};
-
-ScriptFacts examine(std::string_view script);
-
 }  // namespace statehouse::detail
