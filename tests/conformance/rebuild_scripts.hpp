@@ -1,0 +1,41 @@
+#pragma once
+
+#include <random>
+#include <string>
+#include <vector>
+
+/// Random schemas with rows, and scripts that rebuild, park, swap, drop and delete in them.
+namespace statehouse::test {
+
+class Random {
+ public:
+  explicit Random(unsigned seed) : engine_(seed) {}
+  int below(int limit) { return std::uniform_int_distribution(0, limit - 1)(engine_); }
+  bool one_in(int n) { return below(n) == 0; }
+
+ private:
+  std::mt19937 engine_;
+};
+
+/// One statement, and what it is to those who judge the script. All tables have the columns id, ref and n.
+struct ScriptStatement {
+  enum class kind { create, insert, replace, change, drop, rename, defer, control, neutral };
+  kind is;
+  std::string sql;
+  std::string table{};  ///< Lower case.
+  std::string to{};     ///< Of a renaming.
+};
+
+struct RandomScript {
+  std::string schema;   ///< Version 1.
+  std::string orphans;  ///< Statements that break references, for a connection without foreign keys.
+  std::vector<ScriptStatement> statements;  ///< Version 2.
+  /// The tables whose INSERT trigger writes the other one.
+  std::vector<std::pair<std::string, std::string>> triggers;
+
+  std::string script() const;
+};
+
+RandomScript random_script(unsigned seed);
+
+}  // namespace statehouse::test
