@@ -60,8 +60,8 @@ using limits = std::numeric_limits<T>;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("integers: every type keeps its limits", "", bool, signed char, unsigned char, short,
-                   unsigned short, int, unsigned, long, long long, std::int64_t, Narrow, std::byte) {
+TEMPLATE_TEST_CASE("integers: every type keeps its limits", "", bool, signed char, unsigned char, short, unsigned short,
+                   int, unsigned, long, long long, std::int64_t, Narrow, std::byte) {
   Values values;
   using Number = typename std::conditional_t<std::is_enum_v<TestType>, std::underlying_type<TestType>,
                                              std::type_identity<TestType>>::type;

@@ -22,7 +22,8 @@ std::uint64_t states(const RegexpSize& pattern) noexcept {
 
 std::uint64_t match_cost(const RegexpSize& pattern, std::size_t text_bytes) noexcept {
   // With one byte RE2 does no more than all that can be under way at once, and where it has been before, nothing.
-  const std::uint64_t steps_per_byte = pattern.elements + (pattern.instructions - pattern.elements) / instructions_per_step;
+  const std::uint64_t steps_per_byte =
+      pattern.elements + (pattern.instructions - pattern.elements) / instructions_per_step;
   return steps_per_byte * std::min<std::uint64_t>(text_bytes, states(pattern));
 }
 

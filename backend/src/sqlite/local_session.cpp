@@ -55,7 +55,8 @@ StatementPtr LocalSession::prepare(std::string_view sql) {
 LocalStatement* LocalSession::compile(std::string_view sql) {
   // SQLite counts bytes in an int; it takes a thousand million at most.
   if (sql.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    throw Error(make_sqlite_error(SQLITE_TOOBIG), "the text is longer than SQLite can take", {database(), shorten(sql)});
+    throw Error(make_sqlite_error(SQLITE_TOOBIG), "the text is longer than SQLite can take",
+                {database(), shorten(sql)});
   // SQLite stops reading there, so what follows would be ignored.
   if (sql.find('\0') != std::string_view::npos) fail(errc::not_one_statement, "the text contains a NUL byte", sql);
   // Only what the strictest permission accepts is cached: a cached statement is not authorized again.
