@@ -84,11 +84,11 @@ concept LooksLikeView =
     std::ranges::contiguous_range<T> && std::is_trivially_copyable_v<T> && !std::is_aggregate_v<T> &&
     sizeof(T) <= 2 * sizeof(void*);
 template <class T>
-concept Reference = std::is_reference_v<T> || std::is_pointer_v<T> || requires {
+concept ReferenceLike = std::is_reference_v<T> || std::is_pointer_v<T> || requires {
   requires std::same_as<T, std::reference_wrapper<typename T::type>>;
 };
 template <class T>
-concept Borrowed = Reference<T> || OfConnection<T> || OwnsOfConnection<T> || std::input_or_output_iterator<T> ||
+concept Borrowed = ReferenceLike<T> || OfConnection<T> || OwnsOfConnection<T> || std::input_or_output_iterator<T> ||
     std::ranges::view<T> || std::ranges::borrowed_range<T> || LooksLikeView<T>;
 
 /// In the order in which they count.
