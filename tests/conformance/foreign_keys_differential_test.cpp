@@ -166,9 +166,9 @@ class Losses {
       }
     }
   }
-  void note_write(const std::string& table, bool inserts) {
+  void note_put_back(const std::string& table, bool rows) {
     const auto found = lost_.find(table);
-    if (found != lost_.end() && (inserts || !found->second)) lost_.erase(found);
+    if (found != lost_.end() && (rows || !found->second)) lost_.erase(found);
   }
   void note_renaming(const std::string& from, const std::string& to) {
     if (auto node = lost_.extract(from)) {
@@ -212,11 +212,8 @@ Outcome run_plainly(const RandomScript& random, bool keys_on) {
     if (db.try_execute(one.sql) != SQLITE_OK) return fail();
     if (one.is == kind::drop) losses.note_drop(one.table, before, counts(db));
     if (one.is == kind::rename) losses.note_renaming(one.table, one.to);
-    if (one.is == kind::insert || one.is == kind::replace) losses.note_write(one.table, true);
-    if (one.is == kind::change) losses.note_write(one.table, false);
-    if (one.is == kind::insert || one.is == kind::replace)
-      for (const auto& [on, writes] : random.triggers)
-        if (on == one.table) losses.note_write(writes, false);
+    if (one.reads) losses.note_put_back(one.table, true);
+    if (one.sets_ref) losses.note_put_back(one.table, false);
   }
   if (!keys_on && !std::ranges::includes(earlier, violations(db))) return fail();
   const bool loses = losses.any(all_tables(db));

@@ -81,7 +81,7 @@ class Generator {
   void copy(const std::string& from, const std::string& to) {
     add({kind::insert,
          "INSERT INTO " + spelled(to) + " SELECT id, ref, n FROM " + from + (random_.one_in(8) ? " WHERE id > 1" : ""),
-         to});
+         to, "", true});
   }
   void drop(const std::string& name) { add({kind::drop, "DROP TABLE " + spelled(name), name}); }
   void rename(const std::string& from, const std::string& to) {
@@ -126,7 +126,7 @@ class Generator {
     const std::string parked = "parked" + std::to_string(number_++);
     add({kind::create, "CREATE TEMP TABLE " + parked + " AS SELECT * FROM " + child.name, parked});
     rebuild(table);
-    add({random_.one_in(4) ? kind::replace : kind::insert, "", child.name});
+    add({random_.one_in(4) ? kind::replace : kind::insert, "", child.name, "", true});
     ScriptStatement& back = result_.statements.back();
     back.sql = std::string(back.is == kind::replace ? "REPLACE" : "INSERT") + " INTO " + child.name +
                " SELECT * FROM " + parked;
@@ -147,7 +147,8 @@ class Generator {
     switch (random_.below(6)) {
       case 0: return add({kind::change, "DELETE FROM " + table + " WHERE id = " + id, name});
       case 1: return add({kind::change, "UPDATE " + table + " SET n = 'y' WHERE id = " + id, name});
-      case 2: return add({kind::change, "UPDATE " + table + " SET ref = NULL WHERE ref = " + id, name});
+      case 2:
+        return add({kind::change, "UPDATE " + table + " SET ref = NULL WHERE ref = " + id, name, "", false, true});
       case 3: return add({kind::replace, "REPLACE INTO " + table + " VALUES (" + id + ", 1, 'z')", name});
       case 4: return add({kind::insert, "INSERT INTO " + table + " VALUES (9, " + id + ", 'w')", name});
       default:

@@ -24,6 +24,8 @@ struct ScriptStatement {
   std::string sql;
   std::string table{};  ///< Lower case.
   std::string to{};     ///< Of a renaming.
+  bool reads = false;   ///< An INSERT from another table.
+  bool sets_ref = false;
 };
 
 struct RandomScript {

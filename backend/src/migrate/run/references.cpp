@@ -55,6 +55,11 @@ bool takes_rows(const Reference& reference) {
   return reference.on_delete == "CASCADE";
 }
 
+bool names_column(const Reference& reference, std::string_view column) {
+  const std::string condition = in_quotes(column) + " IS NOT NULL";
+  return !std::ranges::search(reference.refers, condition, {}, ascii_lower, ascii_lower).empty();
+}
+
 std::int64_t count_to_lose(Connection& connection, const Reference& reference) {
   const std::string all = "SELECT count(*) FROM main." + in_quotes(reference.table);
   return connection.query_one<std::int64_t>(takes_rows(reference) ? all : all + " WHERE " + reference.refers);

@@ -31,6 +31,8 @@ bool has_references(Connection& connection, const std::string& table);
 std::vector<Reference> taken_with(Connection& connection, const std::string& parent);
 /// Whether `on_delete` deletes the rows themselves.
 bool takes_rows(const Reference& reference);
+/// Whether the foreign key is of that column, among others.
+bool names_column(const Reference& reference, std::string_view column);
 /// How many there are to lose, now.
 std::int64_t count_to_lose(Connection& connection, const Reference& reference);
 

@@ -72,6 +72,7 @@ void judge_by_text(const SqlStatement& statement, ScratchSchema::Effect& effect)
     std::string table = inserted_table(statement);
     const bool known = !table.empty();
     effect.writes.push_back({std::move(table), known});
+    effect.reads = true;
   }
 }
 
@@ -82,27 +83,34 @@ struct ScratchSchema::Observed {
   bool matters = false;  // a PRAGMA that decides what ALTER TABLE does
   std::string dropped;
   std::vector<Write> writes;
+  std::vector<std::string> read;  // by the statement itself, not by a trigger
 
-  static int see(void* self, int action, const char* first, const char* second, const char* schema, const char*) {
-    static_cast<Observed*>(self)->see(action, first, second, schema);
+  static int see(void* self, int action, const char* first, const char* second, const char* schema,
+                 const char* trigger) {
+    static_cast<Observed*>(self)->see(action, first, second, schema, trigger == nullptr);
     return SQLITE_OK;
   }
-  void see(int action, const char* first, const char*, const char* schema) {
+  void see(int action, const char* first, const char* second, const char* schema, bool itself) {
     changes_schema = changes_schema || detail::changes_schema(action);
     matters = matters || (action == SQLITE_PRAGMA && same_ascii(first, "legacy_alter_table"));
     if (action == SQLITE_DROP_TABLE) dropped = with_schema(schema, first);
+    if (action == SQLITE_READ && itself) read.push_back(with_schema(schema, first));
     if (action == SQLITE_INSERT) add(with_schema(schema, first), true);
-    if (action == SQLITE_UPDATE || action == SQLITE_DELETE) add(with_schema(schema, first), false);
+    if (action == SQLITE_DELETE) add(with_schema(schema, first), false);
+    if (action == SQLITE_UPDATE) add(with_schema(schema, first), false).columns.emplace_back(second);
+  }
+  bool reads_another() const {
+    return std::ranges::any_of(read, [&](const std::string& table) {
+      return std::ranges::find(writes, table, &Write::table) == writes.end();
+    });
   }
 
  private:
-  void add(std::string table, bool inserts) {
+  Write& add(std::string table, bool inserts) {
     const auto known = std::ranges::find(writes, table, &Write::table);
-    if (known == writes.end()) {
-      writes.push_back({std::move(table), inserts});
-    } else {
-      known->inserts_only = known->inserts_only && inserts;
-    }
+    if (known == writes.end()) return writes.emplace_back(Write{std::move(table), inserts});
+    known->inserts_only = known->inserts_only && inserts;
+    return *known;
   }
 };
 
@@ -140,6 +148,7 @@ ScratchSchema::Effect ScratchSchema::follow(const SqlStatement& statement) {
   if (!effect.failure.empty()) {
     judge_by_text(statement, effect);
   } else if (!observed.changes_schema) {
+    effect.reads = observed.reads_another();
     effect.writes = std::move(observed.writes);
   }
   return effect;

@@ -27,9 +27,12 @@ class ScratchSchema {
   struct Write {
     std::string table;  ///< Of `main`, or with its schema before it; empty: nobody knows which.
     bool inserts_only = false;
+    std::vector<std::string> columns{};  ///< That an UPDATE sets.
   };
   struct Effect {
     std::vector<Write> writes;
+    /// It reads a table that it does not write.
+    bool reads = false;
     /// Tables that are there now, and that are not any more; one of each is a renaming.
     std::vector<std::string> created;
     std::vector<std::string> gone;

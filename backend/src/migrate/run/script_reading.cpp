@@ -26,7 +26,10 @@ ScriptReading::ScriptReading(ScratchSchema& schema, const Migration& migration) 
 void ScriptReading::read(const SqlStatement& statement, std::size_t offset) {
   const std::size_t line = line_of(sql_, offset);
   const auto effect = schema_.follow(statement);
-  for (const auto& write : effect.writes) note_write(write, statement, line);
+  for (const auto& write : effect.writes) {
+    note_write(write, effect.reads);
+    if (!more_ && !is_harmless(write, statement)) more_ = {line, beginning(statement)};
+  }
   if (effect.gone.size() == 1 && effect.created.size() == 1) {
     note_renaming(effect.gone[0], effect.created[0]);
   } else {
@@ -36,11 +39,17 @@ void ScriptReading::read(const SqlStatement& statement, std::size_t offset) {
   if (!effect.failure.empty() && !failure_) failure_ = {line, effect.failure};
 }
 
-void ScriptReading::note_write(const ScratchSchema::Write& write, const SqlStatement& statement, std::size_t line) {
+/// Rows come back by an INSERT that takes them from where they were parked, references by an UPDATE of their column,
+/// too.
+void ScriptReading::note_write(const ScratchSchema::Write& write, bool reads) {
   for (Loss& loss : losses_) {
-    if (same_ascii(loss.now, write.table) && (write.inserts_only || !takes_rows(loss.reference))) loss.put_back = true;
+    if (!same_ascii(loss.now, write.table)) continue;
+    const bool refers_again =
+        !takes_rows(loss.reference) && std::ranges::any_of(write.columns, [&](const std::string& column) {
+          return names_column(loss.reference, column);
+        });
+    if ((write.inserts_only && reads) || refers_again) loss.put_back = true;
   }
-  if (!more_ && !is_harmless(write, statement)) more_ = {line, beginning(statement)};
 }
 
 bool ScriptReading::is_harmless(const ScratchSchema::Write& write, const SqlStatement& statement) {

@@ -48,7 +48,7 @@ class ScriptReading {
     bool referred_to;
   };
   void read(const SqlStatement& statement, std::size_t offset);
-  void note_write(const ScratchSchema::Write& write, const SqlStatement& statement, std::size_t line);
+  void note_write(const ScratchSchema::Write& write, bool reads);
   void note_drop(const std::string& table, const ScratchSchema::Effect& effect, std::size_t offset);
   void note_renaming(const std::string& from, const std::string& to);
   bool is_harmless(const ScratchSchema::Write& write, const SqlStatement& statement);
