@@ -198,16 +198,6 @@ TEST_CASE("a file that is refused before there is a database is told of under th
     CHECK(text_of(shop.migrate(command).document().at("error").at("message")).starts_with("database 'x':"));
 }
 
-TEST_CASE("a folder without migrations is told, since it is mostly the wrong one") {
-  const Workshop shop;
-  write_file(shop / "migrations/users/1_a.sql", "CREATE TABLE a(x);");
-  const ToolRun run = shop.migrate("run");
-  CHECK(run.exit_code == 0);
-  CHECK(contains(run.err, "'migrations' holds no migrations"));
-  CHECK(contains(run.err, "--source"));
-  CHECK(contains(shop.run({"migrate", "verify"}).err, "'migrations' holds no migrations"));
-}
-
 TEST_CASE("what was applied before a failure is told, and stays") {
   const ThreeMigrations shop;
   shop.migration("4_bad.sql", "INSERT INTO nowhere VALUES (1)");

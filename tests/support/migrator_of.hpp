@@ -16,6 +16,10 @@ inline Migrator migrator_of(std::initializer_list<EmbeddedFile> files) {
   return Migrator::from_files({files.begin(), files.size()});
 }
 
+inline Checksum first_checksum(const Migrator& migrator) {
+  return migrator.migrations()[0].checksum;
+}
+
 /// A migrator of these scripts, versions 1, 2, ...
 inline Migrator migrations(std::initializer_list<std::string_view> scripts, MigratorOptions options = {}) {
   std::vector<std::string> names;

@@ -53,7 +53,7 @@ TEST_CASE("verify: a folder in order has no problems") {
   folder.with("1_a.up.sql", "CREATE TABLE a(x);\n")
       .with("1_a.down.sql", "DROP TABLE a;\n")
       .with("2_b.sql", "-- no-transaction\nVACUUM;\nBEGIN; COMMIT;\n")
-      .with("3_c.sql", "")
+      .with("3_c.sql", "SELECT 1;\n")
       .with("README.md", "not\r\nread\0\xFF"sv);
   std::filesystem::create_directory(folder.path() / "4_d.sql");
   CHECK(places(folder).empty());
@@ -63,10 +63,10 @@ TEST_CASE("verify: every problem of a folder is found at once, with file and lin
   Folder folder;
   folder.with("1_a.sql", "SELECT 1;\n\nCOMMIT;\n")
       .with("2_b.sql", "SELECT 1;\n\0SELECT 2;\n"sv)
-      .with("2_again.sql", "")
-      .with("3_c.sql", "\n-- caf\xE9\n")
-      .with("4_d.up.sql", "")
-      .with("5_e.down.sql", "")
+      .with("2_again.sql", "SELECT 1;")
+      .with("3_c.sql", "SELECT 1;\n-- caf\xE9\n")
+      .with("4_d.up.sql", "SELECT 1;")
+      .with("5_e.down.sql", "SELECT 1;")
       .with("6_f.sql", "SELECT 1;\r\nSELECT 2;\r\nSELECT 3;\n")
       .with("7_g.sql", "SELECT 1;\r\nSELECT 2;\r\n")
       .with("8_h.sql", "\xEF\xBB\xBFSELECT 1;\n")
@@ -90,9 +90,9 @@ TEST_CASE("verify: one file may have several problems") {
 
 TEST_CASE("verify: what it calls an error of reading is one for from_directory, in the same words") {
   for (const auto& [name, content] : std::vector<std::pair<std::string_view, std::string_view>>{
-           {"x_a.sql", ""}, {"1_b.sql", ""}, {"2_n.sql", "\0;"sv}, {"2_u.sql", "\xFF"}}) {
+           {"x_a.sql", "SELECT 1;"}, {"1_b.sql", "SELECT 1;"}, {"2_n.sql", "SELECT 1;\0;"sv}, {"2_u.sql", "\xFF"}}) {
     Folder folder;
-    folder.with("1_a.sql", "").with(name, content);
+    folder.with("1_a.sql", "SELECT 1;").with(name, content);
     const auto problems = verify_folder(folder.path());
     REQUIRE(problems.size() == 1);
     try {
@@ -111,7 +111,6 @@ TEST_CASE("verify: a folder that is none is one problem, which names it") {
   REQUIRE(problems.size() == 1);
   CHECK(problems[0].severity == problem_severity::error);
   CHECK(problems[0].file == (dir / "nosuch").string());
-  CHECK(verify_folder(dir.path()).empty());
 }
 
 TEST_CASE("verify: a file that may not be read is named, and the others are looked at all the same") {

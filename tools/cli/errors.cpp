@@ -19,6 +19,7 @@ const char* kind_of(errc code) {
     case errc::file_in_use: return "file_in_use";
     case errc::wal_unavailable: return "wal_unavailable";
     case errc::migration_source: return "migration_source";
+    case errc::migration_none: return "migration_none";
     case errc::migration_refused: return "migration_refused";
     case errc::migration_dirty: return "migration_dirty";
     case errc::migration_missing: return "migration_missing";
@@ -50,8 +51,6 @@ std::string advice(const boost::system::error_code& code, const std::string& ver
                : ". Restore a backup, or save what is left with .recover of the sqlite3 shell";
   if (code == errc::migration_missing) return " (here: --ignore-missing of run, revert, plan and info)";
   if (code == errc::migration_order) return " (here: leave --strict out)";
-  if (code == errc::migration_mismatch)
-    return ". Where the file is right as it is now: statehouse migrate repair " + version;
   if (code == errc::migration_dirty) return " (here: statehouse migrate repair " + version + ')';
   return {};
 }

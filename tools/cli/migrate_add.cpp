@@ -99,6 +99,17 @@ std::vector<fs::path> create_files(const fs::path& stem, bool reversible) {
   return {up, down};
 }
 
+/// None in a folder that has none yet.
+std::vector<Migration> existing_migrations(const fs::path& source) {
+  try {
+    const Migrator migrator = Migrator::from_directory(source);
+    return {migrator.migrations().begin(), migrator.migrations().end()};
+  } catch (const MigrationError& error) {
+    if (error.code() != errc::migration_none) throw;
+    return {};
+  }
+}
+
 /// The function that statehouse_embed_migrations makes for a database of this name.
 std::string function_name(std::string_view database) {
   std::string name;
@@ -136,11 +147,10 @@ void migrate_add(const Arguments& arguments, Output& output) {
   fs::create_directories(source, error);
   if (error && !fs::is_directory(source)) fail(error.value(), "cannot create the migrations directory", source);
 
-  const auto existing = Migrator::from_directory(source);
+  const std::vector<Migration> existing = existing_migrations(source);
   std::set<std::int64_t> versions;
-  for (const auto& migration : existing.migrations()) versions.insert(migration.version);
-  const bool like_latest =
-      !existing.migrations().empty() && existing.migrations().back().kind != migration_kind::simple;
+  for (const auto& migration : existing) versions.insert(migration.version);
+  const bool like_latest = !existing.empty() && existing.back().kind != migration_kind::simple;
   const bool reversible = arguments.reversible || (!arguments.simple && like_latest);
   const std::string version = next_version(arguments, versions);
 

@@ -76,13 +76,7 @@ Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore
     ignored.emplace_back(name);
     output.note("'" + name + "' is passed over: its name is not <version>_<description>.sql");
   }
-  tell_if_empty(migrations, arguments, output);
   return migrations;
-}
-
-void tell_if_empty(const Migrator& migrations, const Arguments& arguments, const Output& output) {
-  if (migrations.migrations().empty())
-    output.note("the folder '" + arguments.source + "' holds no migrations; --source names the one that does");
 }
 
 MigrationReport change_database(const Migrator& migrations, const Arguments& arguments, Output& output,

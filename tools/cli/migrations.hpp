@@ -11,11 +11,8 @@ namespace statehouse::cli {
 struct Arguments;
 class Output;
 
-/// The folder --source with the options that were given; tells of .sql files that are passed over, and if none is left.
+/// The folder --source with the options that were given; tells of .sql files that are passed over.
 Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore_missing);
-
-/// An empty folder is mostly the wrong one.
-void tell_if_empty(const Migrator& migrations, const Arguments& arguments, const Output& output);
 
 /// How a run is told of, and what it does.
 struct Changing {

@@ -6,7 +6,8 @@
 #   statehouse::Migrator migrations = statehouse::migrations::context();
 #
 # A relative directory is relative to the calling CMakeLists.txt. The files' bytes are taken as they are. A new, changed
-# or deleted file rebuilds. Where the name is no C++ identifier ("user-data.v2"), header and function have '_' instead
+# or deleted file rebuilds; a name that the program would refuse at its start, and a directory without migrations, are
+# errors of the build. Where the name is no C++ identifier ("user-data.v2"), header and function have '_' instead
 # ("user_data_v2"); a leading digit and a C++ keyword get one as well ("_2nd", "default_").
 # <target> links statehouse::statehouse itself. With a library as <target>, whoever links it can include the header too.
 function(statehouse_embed_migrations target)
@@ -53,6 +54,8 @@ function(statehouse_embed_migrations target)
     endif()
   endforeach()
 
+  statehouse_check_migration_names("${call}" "${directory}" "${files}")
+
   # The list is a dependency of its own: it changes when a file goes, or when one comes that is older than the output.
   set(root "${CMAKE_CURRENT_BINARY_DIR}/statehouse_migrations/${target}")
   set(list "${root}/${identifier}.list")
@@ -79,4 +82,53 @@ Migrator @identifier@();
     VERBATIM)
   target_sources(${target} PRIVATE "${source}")
   target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${root}>")
+endfunction()
+
+# The rules of the library (backend/src/migrate/source/file_name.cpp), so that the build fails and not the program.
+function(statehouse_check_migration_names call directory files)
+  set(versions "")
+  foreach(file IN LISTS files)
+    cmake_path(GET file FILENAME name)
+    if(NOT name MATCHES "^([^_]*)_.*\\.sql$")
+      message(WARNING "${call}: ${file} is passed over: its name is not <version>_<description>.sql.")
+      continue()
+    endif()
+    set(number "${CMAKE_MATCH_1}")
+    set(usable FALSE)
+    if(number MATCHES "^[+-]?[0-9]+$")
+      string(REGEX REPLACE "^([+-]?)0+([0-9])" "\\1\\2" number "${number}")
+      string(REGEX REPLACE "^[+]" "" number "${number}")
+      string(REGEX REPLACE "^-" "" digits "${number}")
+      string(LENGTH "${digits}" length)
+      set(highest 9223372036854775807)
+      if(number MATCHES "^-")
+        set(highest 9223372036854775808)
+      endif()
+      if(length LESS 19 OR (length EQUAL 19 AND NOT digits STRGREATER highest))
+        set(usable TRUE)
+      endif()
+      if(digits STREQUAL "0")
+        set(number 0)
+      endif()
+    endif()
+    if(NOT usable)
+      message(FATAL_ERROR "${call}: ${file}: the name of a migration starts with its version, a whole number of at most "
+                          "64 bits before the first '_', as in 20250101120000_create_users.sql. Rename the file, or "
+                          "remove it.")
+    endif()
+    if(name MATCHES "\\.down\\.sql$")
+      string(APPEND number " down")
+    endif()
+    if(number IN_LIST versions)
+      message(FATAL_ERROR "${call}: ${file}: there is another file with the version ${number}. The first '_' of a name "
+                          "ends its version. Give the one that no database has yet another version.")
+    endif()
+    list(APPEND versions "${number}")
+  endforeach()
+  if(NOT versions)
+    file(GLOB names RELATIVE "${directory}" "${directory}/*")
+    list(JOIN names ", " names)
+    message(FATAL_ERROR "${call}: ${directory} holds no migrations, files with names like "
+                        "20250101120000_create_users.sql directly in it, but: ${names}")
+  endif()
 endfunction()

@@ -42,7 +42,8 @@ enum class errc {
   not_supported,       ///< The engine behind this database cannot do this, as `native()` on a database that is no file.
   invalid_handle,      ///< The handle is empty: default-constructed, or moved from.
   migration_source,    ///< The migrations cannot be read: bad name, bad content, duplicate version.
-  migration_refused,   ///< A migration controls its transaction, or takes rows of other tables by a rebuild.
+  migration_none,      ///< The folder holds no migrations; the message says what it holds instead.
+  migration_refused,   ///< A migration is another tool's, controls its transaction, or takes rows by a rebuild.
   migration_dirty,     ///< A migration is recorded as started but not finished.
   migration_missing,   ///< An applied migration is not among the known ones.
   migration_mismatch,  ///< An applied migration's file has been changed since.

@@ -27,12 +27,13 @@ struct MigrationProblem {
 
 /// Everything that is wrong with a folder of migrations, by file name and line; for a check before a commit.
 ///
-/// Errors, by the rules of `Migrator::from_directory` and `Migrator::run`: no version in a name, a version twice, files
-/// that cannot be read, NUL bytes, text that is not UTF-8, transaction control. Warnings: `.sql` files that are passed
-/// over, an up file without a down file and the reverse, line ends that differ or are CRLF, a byte order mark, a
-/// `no-transaction` that is not the file's beginning. Foreign keys, as in
-/// PlannedMigration::remarks, with the schema that the folder itself makes: warnings and notes. Reads no database and
-/// never throws MigrationError.
+/// Errors, by the rules of `Migrator::from_directory` and `Migrator::run`: no migrations, no version in a name, a
+/// version twice, files that cannot be read, NUL bytes, text that is not UTF-8, transaction control, another tool's
+/// format, what is no SQL. Warnings: `.sql` files that are passed over, in folders too, a version that '_' has cut
+/// short, an up file without a down file and the reverse, no statement, line ends that differ or are CRLF, a byte order
+/// mark, a `no-transaction` that is not the file's beginning, dates that this SQLite answers with NULL. Foreign
+/// keys, as in PlannedMigration::remarks, with the schema that the folder itself makes: warnings and notes. Reads no
+/// database and never throws MigrationError.
 std::vector<MigrationProblem> verify_folder(const std::filesystem::path& directory);
 
 }  // namespace statehouse

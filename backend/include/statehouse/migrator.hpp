@@ -72,7 +72,8 @@ struct PlannedMigration {
   std::shared_ptr<const Migration> migration;  ///< When reverting, the down file.
   bool foreign_keys_off = false;               ///< Off while it runs, checked before it is committed.
   /// What is done about foreign keys and why, and what may not be as meant: that they take rows of other tables, that
-  /// a view is in the way, that the script commits, that some are violated in this database already.
+  /// a view is in the way, that the script commits, that some are violated in this database already, that there is no
+  /// statement, comments of another tool, dates that this SQLite answers with NULL.
   std::vector<MigrationProblem> remarks;
 };
 
@@ -131,24 +132,30 @@ struct BookkeepingChange {
 /// more than that is rolled back, with `errc::migration_refused`, when a DROP TABLE in it takes rows or references of
 /// other tables that it does not put back. A file whose first bytes are `-- foreign-keys on` or `-- foreign-keys off`
 /// has them so, and MigratorOptions::foreign_keys does for all others.
+/// A file in another tool's format, with both directions in one, is refused as well, and one that is no SQL.
 class Migrator {
  public:
   /// Reads every `<version>_<description>[.up|.down].sql` of a directory. Throws MigrationError with
   /// `errc::migration_source` for a version that is no 64-bit integer, two files for one version and direction, content
-  /// that is no UTF-8 or has a NUL byte, a file that cannot be read, a dangling symbolic link.
+  /// that is no UTF-8 or has a NUL byte, a file that cannot be read, a dangling symbolic link; with
+  /// `errc::migration_none` where no file has such a name, and then says what lies there instead.
   static Migrator from_directory(const std::filesystem::path& directory);
-  /// The same rules for files in memory, which are copied.
+  /// The same rules for files in memory, which are copied. No files at all are a set that does nothing.
   static Migrator from_files(std::span<const EmbeddedFile> files);
 
   /// The same set with other options. Throws Error with `errc::invalid_name` when the table is no identifier.
   Migrator with_options(MigratorOptions options) const;
   /// As given to `with_options`, else the defaults.
-  const MigratorOptions& options() const noexcept;
+  const MigratorOptions& options() const& noexcept;
 
   /// By version; the down file of a version comes after its other file.
-  std::span<const Migration> migrations() const noexcept;
+  std::span<const Migration> migrations() const& noexcept;
   /// Names of .sql files that were passed over because they do not look like `<version>_<description>.sql`.
-  std::span<const std::string> ignored() const noexcept;
+  std::span<const std::string> ignored() const& noexcept;
+  // They refer to the Migrator: of a temporary they would dangle in `for (auto& one : migrations::x().migrations())`.
+  const MigratorOptions& options() const&& = delete;
+  std::span<const Migration> migrations() const&& = delete;
+  std::span<const std::string> ignored() const&& = delete;
 
   /// Applies what is pending, by ascending version, also where a later version is applied already. Everything is
   /// checked before anything is changed: a dirty, missing or changed version, or a refused statement, and nothing is

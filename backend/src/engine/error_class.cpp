@@ -39,4 +39,9 @@ bool tells_of_the_file(const boost::system::error_code& error) noexcept {
   }
 }
 
+std::string explain_missing_function(std::string_view text) {
+  if (!text.starts_with("no such function")) return {};
+  return std::string("; this is SQLite ") + sqlite3_libversion() + ", a newer one may have it";
+}
+
 }  // namespace statehouse::detail

@@ -84,13 +84,13 @@ Migrator Migrator::with_options(MigratorOptions options) const {
           std::make_shared<MigratorOptions>(std::move(options))};
 }
 
-const MigratorOptions& Migrator::options() const noexcept {
+const MigratorOptions& Migrator::options() const& noexcept {
   return *options_;
 }
-std::span<const Migration> Migrator::migrations() const noexcept {
+std::span<const Migration> Migrator::migrations() const& noexcept {
   return set_->migrations;
 }
-std::span<const std::string> Migrator::ignored() const noexcept {
+std::span<const std::string> Migrator::ignored() const& noexcept {
   return set_->ignored;
 }
 

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "engine/error_class.hpp"
 #include "engine/scopes.hpp"
 #include "file/file.hpp"
 #include "sqlite/system_reason.hpp"
@@ -184,6 +185,7 @@ void Handle::fail(int result, std::string_view sql) const {
   const int offset = sqlite3_error_offset(db_);
   last_error_ = {result, message, offset < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(offset))};
   if (primary == SQLITE_BUSY) message += ": another process holds the lock";
+  message += explain_missing_function(message);
   if (message.find("unsafe use of") != std::string::npos)
     message += "; if you trust the schema of this file, set ConnectionOptions::trusted_schema";
   std::string why;

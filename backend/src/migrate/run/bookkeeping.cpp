@@ -123,7 +123,10 @@ void Bookkeeping::set_execution_time(std::int64_t version, std::int64_t nanoseco
 }
 
 void Bookkeeping::update(const Migration& migration) const {
-  connection_.execute(sql("UPDATE", " SET description = ?, success = TRUE, checksum = ? WHERE version = ?"),
+  // What is recorded from now on is not what had no statement.
+  connection_.execute(sql("UPDATE",
+                          " SET description = ?, success = TRUE, checksum = ?, "
+                          "execution_time = iif(execution_time = 0, -1, execution_time) WHERE version = ?"),
                       migration.description, std::span(migration.checksum), migration.version);
 }
 

@@ -34,7 +34,7 @@ struct AppliedMigration {
 struct AppliedTime {
   std::int64_t version = 0;
   std::string installed_on;
-  std::int64_t execution_time = -1;  ///< Nanoseconds; -1 is unknown.
+  std::int64_t execution_time = -1;  ///< Nanoseconds; -1 is unknown, 0 is ours for a script without a statement.
 };
 
 /// sqlx's table of applied migrations: the same definition to the byte, the same values.

@@ -3,16 +3,20 @@
 #include <spdlog/logger.h>
 
 #include <algorithm>
+#include <iterator>
 #include <ranges>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/deadline.hpp"
 #include "engine/connection_access.hpp"
 #include "engine/scopes.hpp"
 #include "migrate/run/heartbeat.hpp"
+#include "migrate/run/mismatch.hpp"
 #include "migrate/run/script.hpp"
-#include "migrate/source/checksum.hpp"
+#include "migrate/source/migration_file.hpp"
+#include "migrate/source/script_input.hpp"
 #include "statehouse/connection.hpp"
 
 namespace statehouse::detail {
@@ -30,26 +34,9 @@ void attempt(const Session& session, const Migration& migration, const char* wha
   }
 }
 
-[[noreturn]] void fail_mismatch(const Migration& migration, const AppliedMigration& applied,
-                                std::u32string_view ignored_characters, const Error::Context& context) {
-  std::string message = describe(migration) +
-                        " has been changed since it was applied to this database: recorded SHA-384 " +
-                        (applied.checksum.empty() ? "none" : to_hex(std::span(applied.checksum))) + ", the file's " +
-                        to_hex(migration.checksum) + ". ";
-  Checksum recorded{};
-  std::string difference;
-  if (applied.checksum.size() == recorded.size()) {
-    std::ranges::copy(applied.checksum, recorded.begin());
-    difference = explain_difference(migration.sql, recorded, ignored_characters);
-  }
-  if (difference.empty()) {
-    message += "The content differs. Restore the file as it was, and put the change into a new migration";
-  } else {
-    message += "Compared with what was applied, only this differs: " + difference +
-               ". Restore the file as it was (for line ends, '*.sql text eol=lf' in .gitattributes keeps it so), or "
-               "record it as it is with repair";
-  }
-  throw MigrationError(errc::migration_mismatch, message, {migration.version, migration.file}, context);
+/// 0 tells later that there was no statement, see AppliedTime.
+std::chrono::nanoseconds recorded_time(const Migration& migration, std::chrono::nanoseconds elapsed) {
+  return has_no_statement(migration.sql) ? std::chrono::nanoseconds(0) : std::max(elapsed, std::chrono::nanoseconds(1));
 }
 
 }  // namespace
@@ -151,7 +138,8 @@ void Runner::check_checksums() const {
     if (migration.kind == migration_kind::down) continue;
     const AppliedMigration* const applied = find_applied(migration.version);
     if (applied != nullptr && !std::ranges::equal(applied->checksum, migration.checksum))
-      fail_mismatch(migration, *applied, options_.ignored_characters, {session_.database(), {}});
+      fail_mismatch(migration, *applied, bookkeeping_.read_times(), options_.ignored_characters,
+                    {session_.database(), {}});
   }
 }
 
@@ -185,10 +173,17 @@ std::vector<Runner::Step> Runner::plan() const {
     if (is_due(migration)) steps.push_back({&migration, {}});
   }
   if (reverting_) std::ranges::reverse(steps);
+  std::vector<std::vector<MigrationProblem>> input;
   std::vector<ScriptFacts> facts;
-  for (const Step& step : steps) facts.push_back(check_script(*step.migration, session_.database()));
+  for (const Step& step : steps) {
+    input.push_back(check_input(*step.migration, session_.database()));
+    facts.push_back(check_script(*step.migration, session_.database()));
+  }
   ScriptPlanner planner(options_.foreign_keys, facts, &connection_);
-  for (std::size_t i = 0; i < steps.size(); ++i) steps[i].plan = planner.plan(*steps[i].migration, facts[i]);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    steps[i].plan = planner.plan(*steps[i].migration, facts[i]);
+    std::ranges::move(input[i], std::back_inserter(steps[i].plan.remarks));
+  }
   return steps;
 }
 
@@ -226,7 +221,7 @@ MigrationReport Runner::run_steps(std::vector<Step>& steps) {
     heartbeat.end();
     if (!done) continue;
     const std::chrono::nanoseconds elapsed = clock.now() - start;
-    if (!reverting_) unrecorded_time_ = {migration.version, elapsed};
+    if (!reverting_) unrecorded_time_ = {migration.version, recorded_time(migration, elapsed)};
     report.versions.push_back(migration.version);
     session_.logger().info("database '{}': migration {} '{}' {} in {:.1f} ms ({}/{})", session_.database(),
                            migration.version, migration.description, reverting_ ? "reverted" : "applied",
@@ -264,6 +259,7 @@ bool Runner::run_alone(const Step& step) {
   const Migration& migration = *step.migration;
   reload_if_changed();
   if (!is_due(migration)) return false;
+  for (const MigrationProblem& remark : step.plan.remarks) log(remark);
   try {
     run_script(connection_, migration, step.plan);
   } catch (...) {

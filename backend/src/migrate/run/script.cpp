@@ -8,6 +8,8 @@
 
 #include "engine/connection_access.hpp"
 #include "migrate/run/cascade_watch.hpp"
+#include "migrate/run/refusal.hpp"
+#include "migrate/source/migration_file.hpp"
 #include "statehouse/connection.hpp"
 #include "text/trim.hpp"
 
@@ -108,11 +110,9 @@ class ScriptRun {
     const LastError& last = session_.last_error();
     const std::size_t where = refused && last.offset ? line_at(at_ + *last.offset) : line();
     std::string reason = error.code().message();
-    if (refused) reason = last.text + " (SQLite " + std::to_string(last.code) + ")";
-    // What cannot be done in a transaction, says SQLite in three ways.
-    if (!migration_.no_transaction && (reason.find("within a transaction") != std::string::npos ||
-                                       reason.find("inside a transaction") != std::string::npos))
-      reason += ": let the file begin with -- no-transaction";
+    if (refused)
+      reason = last.text + " (SQLite " + std::to_string(last.code) + ")" +
+               explain_refusal(last.text, migration_.no_transaction);
     if (const std::string advice = advice_on(last.text); refused && !advice.empty()) reason += ". " + advice;
     fail_with(migration_, error, reason, where, context());
   }
@@ -137,11 +137,6 @@ class ScriptRun {
 };
 
 }  // namespace
-
-std::string describe(const Migration& migration, std::size_t line) {
-  return "migration " + std::to_string(migration.version) + " '" + migration.description + "' (" + migration.file +
-         (line > 0 ? ":" + std::to_string(line) : "") + ")";
-}
 
 ScriptFacts check_script(const Migration& migration, const std::string& database) {
   const std::string_view script = trim(migration.sql);

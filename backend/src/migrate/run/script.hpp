@@ -13,9 +13,6 @@ class Connection;
 }
 namespace statehouse::detail {
 
-/// "migration 3 'add users' (migrations/3_add_users.sql)"
-std::string describe(const Migration& migration, std::size_t line = 0);
-
 /// What has to be known of a script before it runs. Throws MigrationError, `errc::migration_refused` with the line,
 /// when it controls the transaction it runs in, although it runs in one. `database` is for the message.
 ScriptFacts check_script(const Migration& migration, const std::string& database = {});

@@ -41,6 +41,11 @@ std::string shown(const std::filesystem::path& path) {
   return to_valid_utf8(path.string());
 }
 
+std::string describe(const Migration& migration, std::size_t line) {
+  return "migration " + std::to_string(migration.version) + " '" + migration.description + "' (" + migration.file +
+         (line > 0 ? ":" + std::to_string(line) : "") + ")";
+}
+
 bool looks_like_sql(std::string_view name) {
   constexpr std::string_view suffix = ".sql";
   return name.size() >= suffix.size() && same_ascii(name.substr(name.size() - suffix.size()), suffix);
@@ -80,9 +85,20 @@ bool are_twins(const Migration& first, const Migration& second) noexcept {
   return place(first) == place(second);
 }
 
+std::string name_with_longer_version(const Migration& migration) {
+  const std::string meant = suggested_name(std::filesystem::path(migration.file).filename().string());
+  const std::string_view version = std::string_view(meant).substr(0, meant.find('_'));
+  const bool time = (version.size() == 12 || version.size() == 14) && (version[0] == '1' || version[0] == '2');
+  return time && parse_version(version) != migration.version ? meant : std::string();
+}
+
 void fail_twins(const Migration& first, const Migration& second) {
-  fail("version " + std::to_string(first.version) + " exists twice: '" + first.file + "' and '" + second.file +
-           "'. Give the one that no database has yet another version",
+  const std::string meant = name_with_longer_version(second);
+  const bool cut_short = !second.description.empty() && second.description[0] >= '0' && second.description[0] <= '9';
+  const char* const rule = cut_short ? ". The first '_' of a name ends its version" : "";
+  fail("version " + std::to_string(first.version) + " exists twice: '" + first.file + "' and '" + second.file + '\'' +
+           rule +
+           (meant.empty() ? ". Give the one that no database has yet another version" : ": name it '" + meant + "'"),
        {second.version, second.file});
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -15,6 +16,9 @@ namespace statehouse::detail {
 
 /// The path for messages.
 std::string shown(const std::filesystem::path& path);
+
+/// "migration 3 'add users' (migrations/3_add_users.sql)"
+std::string describe(const Migration& migration, std::size_t line = 0);
 
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& directory);
 
@@ -32,6 +36,10 @@ Migration make_migration(FileName name, std::string file, std::string content);
 
 /// The text is UTF-8 and has no NUL byte that would end the script.
 void check_content(const Migration& migration);
+
+/// "20250101120000_x.sql" for a file 20250101_120000_x.sql, which has the version 20250101. Empty where no time
+/// of day comes after a date.
+std::string name_with_longer_version(const Migration& migration);
 
 /// By version, the down file of a version after its other file, twins by file name.
 void sort(std::vector<Migration>& migrations);

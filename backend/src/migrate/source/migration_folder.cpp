@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "migrate/run/script.hpp"
+#include "migrate/source/folder_contents.hpp"
 #include "migrate/source/migration_file.hpp"
+#include "migrate/source/script_input.hpp"
 #include "text/ascii.hpp"
 #include "text/trim.hpp"
 #include "text/unicode.hpp"
@@ -43,6 +45,9 @@ class Verification {
       for (const auto& path : detail::sorted_entries(directory)) collecting(path, [&] { look_at(path); });
     });
     compare_versions();
+    if (migrations_.empty() &&
+        std::ranges::find(problems_, problem_severity::error, &MigrationProblem::severity) == problems_.end())
+      collecting(directory, [&] { detail::fail_without_migrations(directory); });
     plan_scripts();
     std::ranges::stable_sort(problems_, {}, [](const auto& problem) { return std::tie(problem.file, problem.line); });
     return std::move(problems_);
@@ -64,8 +69,9 @@ class Verification {
   }
 
   void look_at(const std::filesystem::path& path) {
-    if (!detail::is_file(path)) return;
     const std::string file = detail::shown(path);
+    if (detail::is_folder_with_sql(path)) return warn_of_folder(file);
+    if (!detail::is_file(path)) return;
     const std::string name = detail::to_valid_utf8(path.filename().string());
     auto parsed = detail::parse_file_name(name);
     if (!parsed) {
@@ -84,7 +90,26 @@ class Verification {
       warn(migration, 0, "has a name that is not UTF-8: rename it, or its description is not what it seems");
     migration = detail::make_migration({migration.version, migration.description, migration.kind}, file,
                                        detail::read_content(path));
+    warn_of_version(migration);
     look_into(migration);
+  }
+
+  void warn_of_folder(const std::string& file) {
+    problems_.push_back(
+        {problem_severity::warning,
+         file,
+         0,
+         {},
+         "the .sql files in '" + file + "' are not read: a folder in a folder of migrations is passed over"});
+  }
+
+  void warn_of_version(const Migration& migration) {
+    const std::string meant = detail::name_with_longer_version(migration);
+    if (meant.empty()) return;
+    warn(migration, 0,
+         "has the version " + std::to_string(migration.version) +
+             ", since the first '_' ends it. If more was meant, name it '" + meant +
+             "', unless it is applied somewhere already");
   }
 
   void look_into(const Migration& migration) {
@@ -93,6 +118,9 @@ class Verification {
       warn(migration, 1,
            "begins with a byte order mark, which is part of its checksum: save it as UTF-8 without one, "
            "unless it is applied somewhere already");
+    collecting(migration.file, [&] {
+      for (auto& problem : detail::check_input(migration)) problems_.push_back(std::move(problem));
+    });
     if (migration.no_transaction) return detail::check_content(migration);
     const auto first_line = std::string_view(migration.sql).substr(0, migration.sql.find('\n'));
     if (first_line.find("no-transaction") != std::string_view::npos)

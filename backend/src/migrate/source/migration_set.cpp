@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "migrate/source/checksum.hpp"
+#include "migrate/source/folder_contents.hpp"
 #include "migrate/source/migration_file.hpp"
 #include "text/unicode.hpp"
 
@@ -46,6 +47,7 @@ MigrationSet read_directory(const std::filesystem::path& directory) {
     if (!is_file(path)) continue;
     add(set, to_valid_utf8(path.filename().string()), shown(path), [&] { return read_content(path); });
   }
+  if (set.migrations.empty()) fail_without_migrations(directory);
   sort_and_check(set.migrations);
   return set;
 }
@@ -56,6 +58,7 @@ MigrationSet read_files(std::span<const EmbeddedFile> files) {
     const std::string name = to_valid_utf8(file.name);
     add(set, name, name, [&] { return std::string(file.content); });
   }
+  if (set.migrations.empty() && !files.empty()) fail_without_migrations(files);
   sort_and_check(set.migrations);
   return set;
 }

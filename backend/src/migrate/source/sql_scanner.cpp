@@ -78,22 +78,26 @@ bool SqlToken::is(std::string_view keyword) const noexcept {
   return kind != type::quoted && same_ascii(text, keyword);
 }
 
-void SqlScanner::skip_blanks_and_comments() {
+void SqlScanner::skip_blanks() {
   while (at_ < script_.size()) {
     const std::string_view rest = script_.substr(at_);
     if (is_blank(rest.front())) {
       ++at_;
     } else if (rest.starts_with("\xEF\xBB\xBF")) {  // SQLite takes a byte order mark as a blank anywhere
       at_ += 3;
-    } else if (rest.starts_with("--")) {
-      at_ = std::min(script_.find('\n', at_), script_.size());
-    } else if (rest.starts_with("/*")) {
-      const auto end = script_.find("*/", at_ + 2);
-      at_ = end == std::string_view::npos ? script_.size() : end + 2;
     } else {
       return;
     }
   }
+}
+
+/// 0 where none begins.
+std::size_t SqlScanner::comment_length() const {
+  const std::string_view rest = script_.substr(at_);
+  if (rest.starts_with("--")) return std::min(rest.find('\n'), rest.size());
+  if (!rest.starts_with("/*")) return 0;
+  const auto end = rest.find("*/", 2);
+  return end == std::string_view::npos ? rest.size() : end + 2;
 }
 
 std::size_t SqlScanner::token_length() const {
@@ -113,14 +117,22 @@ std::size_t SqlScanner::token_length() const {
   return std::max<std::size_t>(1, static_cast<std::size_t>(end - rest.begin()));
 }
 
-std::optional<SqlToken> SqlScanner::next_token() {
-  skip_blanks_and_comments();
+std::optional<SqlToken> SqlScanner::next_piece() {
+  skip_blanks();
   if (at_ == script_.size()) return std::nullopt;
-  const std::string_view text = script_.substr(at_, token_length());
+  const std::size_t comment = comment_length();
+  const std::string_view text = script_.substr(at_, comment > 0 ? comment : token_length());
   at_ += text.size();
+  if (comment > 0) return SqlToken{SqlToken::type::comment, text};
   if (std::string_view("'\"`[").find(text.front()) != std::string_view::npos)
     return SqlToken{SqlToken::type::quoted, text};
   return SqlToken{is_name_character(text.front()) ? SqlToken::type::word : SqlToken::type::symbol, text};
+}
+
+std::optional<SqlToken> SqlScanner::next_token() {
+  auto piece = next_piece();
+  while (piece && piece->kind == SqlToken::type::comment) piece = next_piece();
+  return piece;
 }
 
 std::optional<SqlStatement> SqlScanner::next_statement() {

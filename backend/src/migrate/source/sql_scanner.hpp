@@ -8,9 +8,9 @@
 namespace statehouse::detail {
 
 struct SqlToken {
-  enum class type { word, quoted, symbol };
+  enum class type { word, quoted, symbol, comment };
   type kind;
-  std::string_view text;  ///< As written, quotes included.
+  std::string_view text;  ///< As written, quotes included; of a comment without the line's end.
 
   bool is(std::string_view keyword) const noexcept;
 };
@@ -31,12 +31,15 @@ class SqlScanner {
  public:
   explicit SqlScanner(std::string_view script) noexcept : script_(script) {}
   std::optional<SqlStatement> next_statement();
+  /// What comes next, comments included.
+  std::optional<SqlToken> next_piece();
   /// Reads the rest; true when that ends inside a string or a quoted name.
   bool ends_in_quotes();
 
  private:
   std::optional<SqlToken> next_token();
-  void skip_blanks_and_comments();
+  void skip_blanks();
+  std::size_t comment_length() const;
   std::size_t token_length() const;
 
   std::string_view script_;
