@@ -5,7 +5,9 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <thread>
+#include <vector>
 
+#include "command_line.hpp"
 #include "statehouse/database_name.hpp"
 #include "statehouse/error.hpp"
 
@@ -13,12 +15,28 @@ namespace statehouse::server {
 
 namespace {
 
-/// Every option can also be given as STATEHOUSE_<NAME>; the command line wins.
-CLI::Option* add(CLI::App& app, const std::string& name, auto& value, const std::string& description) {
-  std::string variable = "STATEHOUSE_" + name;
-  std::ranges::transform(variable, variable.begin(),
-                         [](char c) { return c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
-  return app.add_option("--" + name, value, description)->envname(variable)->capture_default_str();
+/// Every option can also be given as its environment variable; the command line wins.
+class Options {
+ public:
+  explicit Options(CLI::App& app) : app_(app) {}
+
+  CLI::Option* add(const std::string& name, auto& value, const std::string& description) {
+    auto* const option = app_.add_option("--" + name, value)->capture_default_str();
+    option->description(description + " (" + command_line::variable_of(*option) + ")");
+    return options_.emplace_back(option);
+  }
+  void parse(int argc, char** argv) {
+    app_.parse(argc, argv);
+    for (CLI::Option* const option : options_) command_line::take_from_environment(*option);
+  }
+
+ private:
+  CLI::App& app_;
+  std::vector<CLI::Option*> options_;
+};
+
+std::string check_directory(const std::string& text) {
+  return text.empty() ? "give a directory" : "";
 }
 
 std::string check_address(const std::string& text) {
@@ -59,21 +77,27 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   CLI::App app("Keeps the execution context of runbook blocks: the example backend of statehouse.",
                "statehouse-server");
   app.set_version_flag("--version", STATEHOUSE_VERSION);
-  const CLI::Range seconds(0.001, 86400.0);
-  add(app, "address", address, "IP address to listen on")->check(check_address);
-  add(app, "port", port, "TCP port; 0 takes any free one, which is printed")->check(CLI::Range(0, 65535));
-  add(app, "data-dir", data_dir, "Directory of the databases, created if missing");
-  add(app, "dev-prefix", settings.dev_prefix, "Prefix of the database files, to keep development data apart")
+  Options options(app);
+  const auto seconds = command_line::seconds(0.001, 86400);
+  options.add("address", address, "IP address to listen on")->check(check_address);
+  options.add("port", port, "TCP port; 0 takes any free one, which is printed")
+      ->transform(command_line::whole_number(0, 65535));
+  options.add("data-dir", data_dir, "Directory of the databases, created if missing")->check(check_directory);
+  options.add("dev-prefix", settings.dev_prefix, "Prefix of the database files, to keep development data apart")
       ->check(check_dev_prefix);
-  add(app, "threads", settings.threads, "Threads that serve connections")->check(CLI::Range(1, 1024));
-  add(app, "log-level", settings.log_level, "Least level to log")
+  options.add("threads", settings.threads, "Threads that serve connections")
+      ->transform(command_line::whole_number(1, 1024));
+  options.add("log-level", settings.log_level, "Least level to log")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "critical", "off"}));
-  add(app, "shutdown-timeout", shutdown_timeout, "Seconds from SIGTERM or SIGINT to the exit, at most")->check(seconds);
-  add(app, "request-timeout", request_timeout, "Seconds to receive a request, and to send a response")->check(seconds);
-  add(app, "idle-timeout", idle_timeout, "Seconds that a connection may wait for its next request")->check(seconds);
+  options.add("shutdown-timeout", shutdown_timeout, "Seconds from SIGTERM or SIGINT to the exit, at most")
+      ->transform(seconds);
+  options.add("request-timeout", request_timeout, "Seconds to receive a request, and to send a response")
+      ->transform(seconds);
+  options.add("idle-timeout", idle_timeout, "Seconds that a connection may wait for its next request")
+      ->transform(seconds);
 
   try {
-    app.parse(argc, argv);
+    options.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }

@@ -1,10 +1,13 @@
 #include <SQLiteCpp/Database.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <cctype>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -81,9 +84,48 @@ TEST_CASE("help and version end with 0, wrong usage with 2 and a sentence") {
     CHECK(run.exit_code == 2);
     CHECK(contains(run.output, said));
   }
-  const auto run = ServerProcess::run({}, {"STATEHOUSE_PORT=http"});
-  CHECK(run.exit_code == 2);
-  CHECK(contains(run.output, "--port"));
+}
+
+TEST_CASE("a wrong value is refused with 2 and its name, on the command line and in the environment alike") {
+  // What each option may not be; for a directory that shows only when it is used.
+  const std::map<std::string, std::vector<std::string>> wrong = {
+      {"address", {"localhost", "127.0.0.1:80", "1_0.0.0.1"}},
+      {"data-dir", {}},
+      {"dev-prefix", {"../x", "a/b", "."}},
+      {"idle-timeout", {"0", "soon", "1_0", "0x10", "nan", "inf", "5s"}},
+      {"log-level", {"loud", "INFO", "2"}},
+      {"port", {"http", "65536", "-1", "1_0", "1'0", "0x50", "80 ", "8.0", "1e3", "++1"}},
+      {"request-timeout", {"-1", "86401", "1,5", "1_0", "0x1p3"}},
+      {"shutdown-timeout", {"-1", "1_0", "0x10", "-nan"}},
+      {"threads", {"0", "1025", "two", "1_0", "0x4", "18446744073709551617"}}};
+  const std::string help = ServerProcess::run({"--help"}).output;
+  std::size_t variables = 0;
+  for (auto at = help.find("STATEHOUSE_"); at != std::string::npos; at = help.find("STATEHOUSE_", at + 1)) ++variables;
+  CHECK(variables == wrong.size());
+  for (const auto& [name, values] : wrong) {
+    std::string variable = "STATEHOUSE_" + name;
+    std::ranges::transform(variable, variable.begin(),
+                           [](unsigned char c) { return c == '-' ? '_' : char(std::toupper(c)); });
+    CHECK(contains(help, variable));
+    for (const std::string& value : values) {
+      CAPTURE(name, value);
+      const auto told = ServerProcess::run({"--" + name + "=" + value});
+      CHECK(told.exit_code == 2);
+      CHECK(contains(told.output, "--" + name));
+      const auto inherited = ServerProcess::run({}, {variable + "=" + value});
+      CHECK(inherited.exit_code == 2);
+      CHECK(contains(inherited.output, variable));
+    }
+  }
+}
+
+TEST_CASE("a variable that is empty, or that the command line overrules, does not count") {
+  const TempDir data;
+  ServerProcess server(on(data, {"--threads", "01"}),
+                       {"STATEHOUSE_PORT=http", "STATEHOUSE_THREADS=0x4",
+                        "STATEHOUSE_LOG_LEVEL=", "STATEHOUSE_DEV_PREFIX=", "STATEHOUSE_IDLE_TIMEOUT=+1e1"});
+  CHECK(contains(server.log(), "is ready"));
+  CHECK(std::filesystem::exists(data / "context.db"));
 }
 
 TEST_CASE("what stands in the way of starting is said, exit code 1") {

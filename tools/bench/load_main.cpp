@@ -10,6 +10,7 @@
 #include <iostream>
 #include <map>
 
+#include "command_line.hpp"
 #include "logging.hpp"
 #include "pool_on_file.hpp"
 #include "process.hpp"
@@ -90,10 +91,10 @@ int main(int argc, char** argv) {
   app.add_option("database", arguments.database, "an existing SQLite file")->required();
   app.add_option("concurrency", arguments.concurrency, "operations in flight")
       ->required()
-      ->check(CLI::Range(1, 10'000));
+      ->transform(statehouse::command_line::whole_number(1, 10'000));
   app.add_option("operations", arguments.operations, "in total")
       ->required()
-      ->check(CLI::Range(1ULL, 1'000'000'000'000ULL));
+      ->transform(statehouse::command_line::whole_number(1, 1'000'000'000'000));
   try {
     app.parse(argc, argv);
     arguments.kind = kinds.at(kind);

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "command_line.hpp"
 #include "dataset.hpp"
 #include "logging.hpp"
 #include "report.hpp"
@@ -97,12 +98,12 @@ int main(int argc, char** argv) {
                "exit 1 when a ratio is far from its target, in most cases by a factor of three; times never count");
   app.add_option("--out", arguments.out, "write everything measured to this JSON file");
   app.add_option("--only", arguments.only, "these scenarios")->check(CLI::IsMember(names))->delimiter(',');
-  app.add_option("--rounds", arguments.rounds, "default 5")->check(CLI::Range(1, 1000));
+  app.add_option("--rounds", arguments.rounds, "default 5")->transform(statehouse::command_line::whole_number(1, 1000));
   app.add_option("--milliseconds", arguments.milliseconds, "per measurement under load, default 400")
-      ->check(CLI::Range(10, 60'000));
+      ->transform(statehouse::command_line::whole_number(10, 60'000));
   app.add_option("--dir", settings.directory, "directory on the disk to be measured, default: the temporary one")
       ->check(CLI::ExistingDirectory);
-  app.add_option("--seed", settings.seed, "default 1");
+  app.add_option("--seed", settings.seed, "default 1")->transform(statehouse::command_line::whole_number(0));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

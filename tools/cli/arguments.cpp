@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <initializer_list>
 
+#include "command_line.hpp"
 #include "commands.hpp"
 #include "statehouse/sqlite_version.hpp"
 
@@ -61,7 +62,7 @@ class Definition {
               arguments.busy_timeout = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
             },
             "Longest wait for another process's lock, in seconds")
-        ->check(CLI::Range(0.0, 86400.0).description(""))
+        ->transform(command_line::seconds(0, 86400).description(""))
         ->type_name("SECONDS")
         ->default_str("5");
     return *this;
@@ -83,7 +84,9 @@ class Definition {
     return *this;
   }
   Definition& target(const std::string& description) {
-    app_->add_option("--target-version", arguments_.target_version, description)->type_name("N");
+    app_->add_option("--target-version", arguments_.target_version, description)
+        ->transform(command_line::whole_number())
+        ->type_name("N");
     return *this;
   }
   Definition& flag(const std::string& name, bool& value, const std::string& description) {
@@ -175,6 +178,7 @@ void define_recording(Definition define, Arguments& arguments) {
       .yes()
       .app()
       .add_option("VERSION", arguments.versions, "Applied versions whose record is to be set right")
+      ->transform(command_line::whole_number())
       ->required();
   define
       .command("baseline", "Records the versions up to this one as applied; runs nothing", migrate_baseline,
@@ -184,6 +188,7 @@ void define_recording(Definition define, Arguments& arguments) {
       .yes()
       .app()
       .add_option("VERSION", arguments.target_version, "The version that the tables of the database are at")
+      ->transform(command_line::whole_number())
       ->required();
 }
 
