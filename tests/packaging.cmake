@@ -35,6 +35,9 @@ statehouse_add_consumer_test("a project that uses add_subdirectory" . add_subdir
 statehouse_add_consumer_test("every snippet of the README and the guides compiles" readme readme true
   "-DCMAKE_PREFIX_PATH=${prefix}" "-DREADME=${PROJECT_SOURCE_DIR}/README.md" "-DDOCS=${PROJECT_SOURCE_DIR}/backend/docs"
   "-DMIGRATIONS=${PROJECT_SOURCE_DIR}/migrations")
+statehouse_add_packaging_test("what the README has for installing builds nothing else"
+  "${consumer_source}/installing/check" "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}"
+  "${consumer_binary}/installing")
 if(TARGET statehouse-cli)
   statehouse_add_packaging_test("the first steps with migrations work as written"
     "${consumer_source}/first_steps/check" "${PROJECT_SOURCE_DIR}/backend/docs/first-migrations.md" "${prefix}"
@@ -83,6 +86,8 @@ statehouse_add_lint("nothing around a co_await that GCC 12 gets wrong" coroutine
   "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CONTRIBUTING.md")
 statehouse_add_lint("what GCC 12 gets wrong around a co_await is found" coroutines_test)
 statehouse_add_lint("no time of different units meets another one raw" durations "${PROJECT_SOURCE_DIR}")
+statehouse_add_lint("the check of the first steps stops at the first line that fails" ../consumer/first_steps/check_test
+  "${consumer_binary}/first_steps_check")
 if(CMAKE_GENERATOR STREQUAL "Ninja")
   statehouse_add_lint("the arrows between the rooms run one way" layers "${PROJECT_BINARY_DIR}")
 endif()
