@@ -10,13 +10,14 @@
 #include <random>
 
 #include "async_fixture.hpp"
+#include "long_form.hpp"
 #include "sanitized.hpp"
 #include "statehouse/statehouse.hpp"
 
 namespace statehouse::test {
 namespace {
 
-constexpr int operations = sanitized ? 400 : 10'000;  // per coroutine
+const int operations = sanitized ? 400 : long_form() ? 10'000 : 1'000;  // per coroutine
 constexpr int coroutines = 64;
 
 /// SQLite's own log, of every connection in the process: every statement that ends with an error is in it.
