@@ -41,8 +41,8 @@ struct ConnectionOptions {
   durability synchronous = durability::normal;  ///< What a power loss may take.
   bool foreign_keys = true;                     ///< Enforced, as sqlx does.
   /// Lets triggers, views, CHECK constraints and the like use virtual tables and functions that SQLite does not call
-  /// innocuous: a trigger that keeps an FTS5 table up to date needs it. Leave it off where strangers may hand you a
-  /// database file: its schema could then call whatever `on_connect` registers
+  /// innocuous: SQLite 3.40 needs it for a trigger that keeps an FTS5 table up to date, newer ones do not. Leave it off
+  /// where strangers may hand you a database file: its schema could then call whatever `on_connect` registers
   /// (https://www.sqlite.org/pragma.html#pragma_trusted_schema). Migrations always run with it.
   bool trusted_schema = false;
   std::size_t statement_cache = 100;  ///< Prepared statements kept per connection.
