@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <catch2/catch_get_random_seed.hpp>
 #include <catch2/catch_test_macros.hpp>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,6 +13,7 @@
 
 #include "engine/connection_access.hpp"
 #include "engine/scopes.hpp"
+#include "long_form.hpp"
 #include "plain_database.hpp"
 #include "rebuild_scripts.hpp"
 #include "statehouse/connection.hpp"
@@ -291,10 +291,8 @@ std::string check(const RandomScript& random) {
   return judgement.watched() ? "rebuilds and more" : judgement.chooses ? "chooses itself" : "no rebuild";
 }
 
-/// STATEHOUSE_LONG_TESTS asks for the long form.
 int rounds() {
-  if (std::getenv("STATEHOUSE_LONG_TESTS") != nullptr) return 3000;
-  return 200;
+  return test::long_form() ? 3000 : 200;
 }
 
 }  // namespace
