@@ -39,7 +39,7 @@ class Turns final : public detail::ReaderGate {
   }
   void end(std::size_t reader) const { readers_[reader].execute("COMMIT"); }
 
-  bool hold_back(std::chrono::milliseconds) override {
+  bool hold_back(TimeLimit) override {
     ++held_back;
     if (give_way_) end(current_);
     return give_way_;

@@ -171,8 +171,8 @@ void Handle::fail(int result, std::string_view sql) const {
   const Error::Context context{session_.database(), shorten(sql)};
   const int primary = result & 0xff;
   if (primary == SQLITE_INTERRUPT || primary == SQLITE_BUSY) {
-    if (const auto reason = session_.interrupter().reason(); reason != stop_reason::none) {
-      const auto code = code_of(reason);
+    if (const auto stopped = session_.interrupter().reason(); stopped != stop_reason::none) {
+      const auto code = code_of(stopped);
       last_error_ = {result, code.message(), std::nullopt};
       throw Error(code, "the statement was stopped: " + code.message(), context);
     }

@@ -6,6 +6,7 @@
 
 #include "migrate/run/script.hpp"
 #include "migrate/run/script_reading.hpp"
+#include "migrate/source/migration_file.hpp"
 #include "text/trim.hpp"
 
 namespace statehouse::detail {
