@@ -30,7 +30,7 @@ TEST_CASE("limits: the longest ones of every option neither end nor log anything
   auto held = app.run(pool.begin({.timeout = forever}));
   auto waits = app.spawn(pool.execute("INSERT INTO t VALUES (1)"));
   app.settle();
-  app.clock->advance(24h * 365);
+  app.clock->advance(1h);
   app.settle();
   CHECK_FALSE(waits.done());
   app.run(std::move(held).commit());
