@@ -47,10 +47,10 @@ inline constexpr bool is_sys_time<std::chrono::sys_time<D>> =
                        std::ratio_greater_equal<typename D::period, std::nano>>;
 
 template <class T>
-concept Character = OneOf<T, char, wchar_t, char8_t, char16_t, char32_t>;
+concept CharacterType = OneOf<T, char, wchar_t, char8_t, char16_t, char32_t>;
 // With GNU extensions, which are CMake's default, __int128 is integral.
 template <class T>
-concept Integer = std::integral<T> && !Character<T> && sizeof(T) <= sizeof(std::int64_t);
+concept Integer = std::integral<T> && !CharacterType<T> && sizeof(T) <= sizeof(std::int64_t);
 template <class T>
 concept Enum = std::is_enum_v<T> && sizeof(T) <= sizeof(std::int64_t);
 template <class T>
