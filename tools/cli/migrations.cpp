@@ -57,7 +57,7 @@ void tell(const MigrationProgress& progress, const Changing& changing, Output& o
                   " (" + to_text(progress.elapsed) + ')',
               style::good);
   for (const MigrationProblem& remark : progress.remarks) {
-    if (remark.severity == problem_severity::warning) output.note(remark.message);
+    if (remark.severity == problem_severity::warning) output.note("warning: " + remark.message);
   }
 }
 
