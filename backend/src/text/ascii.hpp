@@ -5,10 +5,14 @@
 
 namespace statehouse::detail {
 
-// Letters as SQL keywords, PRAGMAs and file names compare them: ASCII only, whatever the locale.
+// Letters and digits as SQL keywords, PRAGMAs and file names compare them: ASCII only, whatever the locale.
 
 constexpr char ascii_lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+constexpr bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
 }
 
 constexpr bool same_ascii(std::string_view a, std::string_view b) noexcept {

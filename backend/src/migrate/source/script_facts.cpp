@@ -102,10 +102,6 @@ std::optional<Pragma> pragma_of(Tokens tokens) {
   return pragma;
 }
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 /// As SQLite reads a boolean: whatever is not true is false.
 bool switches_foreign_keys_off(const Pragma& pragma) {
   if (!same_ascii(pragma.name, "foreign_keys") || pragma.value.empty()) return false;
