@@ -10,6 +10,7 @@
 #include "child_process.hpp"
 #include "error_of.hpp"
 #include "fault_vfs.hpp"
+#include "sanitized.hpp"
 #include "statehouse/backup.hpp"
 #include "statehouse/connection.hpp"
 #include "temp_dir.hpp"
@@ -38,6 +39,7 @@ int free_descriptor() {
 }  // namespace
 
 TEST_CASE("errors: too few file descriptors are named wherever they run out, and the next try may succeed") {
+  if (sanitized) SKIP("the sanitizers need descriptors themselves");
   TempDir dir;
   Connection(dir / "x.db").execute("CREATE TABLE t(x)");
   bool opened = false;
@@ -64,6 +66,7 @@ TEST_CASE("errors: too few file descriptors are named wherever they run out, and
 }
 
 TEST_CASE("errors: too few descriptors for a new file, and for a backup, are named too") {
+  if (sanitized) SKIP("the sanitizers need descriptors themselves");
   TempDir dir;
   Connection source(dir / "x.db");
   source.execute("CREATE TABLE t(x)");

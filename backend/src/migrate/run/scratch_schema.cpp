@@ -108,7 +108,8 @@ struct ScratchSchema::Observed {
  private:
   Write& add(std::string table, bool inserts) {
     const auto known = std::ranges::find(writes, table, &Write::table);
-    if (known == writes.end()) return writes.emplace_back(Write{std::move(table), inserts});
+    if (known == writes.end()) return writes.emplace_back(Write{std::move(table), inserts, inserts});
+    known->inserts = known->inserts || inserts;
     known->inserts_only = known->inserts_only && inserts;
     return *known;
   }

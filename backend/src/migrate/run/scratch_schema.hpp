@@ -25,7 +25,8 @@ class ScratchSchema {
 
   /// Rows of a table that a statement writes, itself or by a trigger.
   struct Write {
-    std::string table;  ///< Of `main`, or with its schema before it; empty: nobody knows which.
+    std::string table;     ///< Of `main`, or with its schema before it; empty: nobody knows which.
+    bool inserts = false;  ///< Among others.
     bool inserts_only = false;
     std::vector<std::string> columns{};  ///< That an UPDATE sets.
   };

@@ -48,7 +48,7 @@ void ScriptReading::note_write(const ScratchSchema::Write& write, bool reads) {
         !takes_rows(loss.reference) && std::ranges::any_of(write.columns, [&](const std::string& column) {
           return names_column(loss.reference, column);
         });
-    if ((write.inserts_only && reads) || refers_again) loss.put_back = true;
+    if ((write.inserts && reads) || refers_again) loss.put_back = true;
   }
 }
 
