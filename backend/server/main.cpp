@@ -67,7 +67,6 @@ bool failed(std::string_view what, const std::exception_ptr& failure) {
 
 void log_shutdown(const ShutdownReport& report) {
   for (const auto& database : report.databases) {
-    if (!database.failure.empty()) spdlog::error("database '{}': {}", database.name, database.failure);
     if (database.closed) continue;
     spdlog::error("database '{}' could not be closed in time", database.name);
     for (const Holder& holder : database.holders)

@@ -5,17 +5,18 @@
 #include <catch2/catch_test_macros.hpp>
 #include <map>
 #include <optional>
-#include <random>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "random.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
 
 /// sqlx's rules of what runs and what fails, written down once more and as plainly as possible, against the Migrator on
 /// random folders that change between the steps.
 using namespace statehouse;
+using test::Random;
 
 namespace {
 
@@ -106,16 +107,6 @@ std::vector<std::int64_t> planned(const std::vector<PlannedMigration>& plan) {
   for (const auto& step : plan) versions.push_back(step.migration->version);
   return versions;
 }
-
-class Random {
- public:
-  explicit Random(unsigned seed) : engine_(seed) {}
-  int below(int limit) { return std::uniform_int_distribution(0, limit - 1)(engine_); }
-  bool one_in(int n) { return below(n) == 0; }
-
- private:
-  std::mt19937 engine_;
-};
 
 constexpr std::int64_t versions[]{INT64_MIN, -2, 0, 1, 2, 3, 10, 20250101120000, INT64_MAX};
 

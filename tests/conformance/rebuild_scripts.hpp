@@ -1,21 +1,12 @@
 #pragma once
 
-#include <random>
 #include <string>
 #include <vector>
 
+#include "random.hpp"
+
 /// Random schemas with rows, and scripts that rebuild, park, swap, drop and delete in them.
 namespace statehouse::test {
-
-class Random {
- public:
-  explicit Random(unsigned seed) : engine_(seed) {}
-  int below(int limit) { return std::uniform_int_distribution(0, limit - 1)(engine_); }
-  bool one_in(int n) { return below(n) == 0; }
-
- private:
-  std::mt19937 engine_;
-};
 
 /// One statement, and what it is to those who judge the script. All tables have the columns id, ref and n.
 struct ScriptStatement {

@@ -53,7 +53,7 @@ struct ConnectionOptions {
   bool exclusive = false;
   std::int64_t journal_size_limit = 32 << 20;  ///< Bytes the WAL file is cut back to after a reset.
   TimeLimit optimize_budget{100};              ///< Longest `PRAGMA optimize` on close.
-  /// Steps that one match of REGEXP may need, of about 10 ns each: nothing can stop it once it has begun, no timeout
+  /// Steps that one match of REGEXP may need, of 10 to 25 ns each: nothing can stop it once it has begun, no timeout
   /// and no shutdown. About the size of the pattern, its repetitions written out, times the bytes of the text; small
   /// patterns need few however long the text is. What could need more is an SQL error. Zero means "no limit".
   std::uint64_t regexp_budget = 1 << 24;

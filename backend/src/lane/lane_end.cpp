@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/deadline.hpp"
 #include "lane/lane.hpp"
 
 // How waiting ends otherwise: cancellation, timeouts, operations held back, the end of the lane. And what a lane tells
@@ -11,8 +12,8 @@ bool Lane::hold_back(TimeLimit limit) {
   std::unique_lock lock(mutex_);
   queue_.hold();
   // A lease that runs nothing has no snapshot.
-  return freed_.wait_for(lock, Clock::duration(limit),
-                         [&] { return std::ranges::none_of(slots_, [](const Slot& slot) { return slot.running(); }); });
+  return freed_.wait_until(lock, after(std::chrono::steady_clock::now(), limit),
+                           [&] { return std::ranges::none_of(slots_, [](const Slot& slot) { return slot.running(); }); });
 }
 
 void Lane::open_again() {

@@ -12,7 +12,7 @@ struct RegexpSize {
   bool plain = true;               ///< A text to be found as it stands: characters, and no operator.
 };
 
-/// The most steps, of up to 20 ns each, that RE2 takes to look for such a pattern in a text of so many bytes.
+/// The most steps, of 10 to 25 ns each, that RE2 takes to look for such a pattern in a text of so many bytes.
 std::uint64_t match_cost(const RegexpSize& pattern, std::size_t text_bytes) noexcept;
 
 }  // namespace statehouse::detail

@@ -80,7 +80,7 @@ Handle::Handle(Session& session, Callbacks& callbacks, SessionConfig config)
   sqlite3_extended_result_codes(db_, 1);
   if (config_.keep_log) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   callbacks_.install(db_);
-  insert_id_.install(db_);
+  if (const int result = insert_id_.install(db_); result != SQLITE_OK) fail(result, {});
   require_access();
   session_.interrupter().attach([db = db_] { sqlite3_interrupt(db); });
 }

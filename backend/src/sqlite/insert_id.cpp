@@ -4,9 +4,9 @@
 
 namespace statehouse::detail {
 
-void InsertId::install(sqlite3* db) noexcept {
+int InsertId::install(sqlite3* db) noexcept {
   // Innocuous as SQLite's own is: triggers and views use it.
-  sqlite3_create_function(
+  return sqlite3_create_function(
       db, "last_insert_rowid", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, this,
       [](sqlite3_context* context, int, sqlite3_value**) {
         const std::int64_t now = sqlite3_last_insert_rowid(sqlite3_context_db_handle(context));

@@ -15,8 +15,9 @@ class InsertId {
   InsertId(const InsertId&) = delete;
   InsertId& operator=(const InsertId&) = delete;
 
-  /// SQL's own last_insert_rowid() goes on giving the earlier number. `*this` must live as long as `db`.
-  void install(sqlite3* db) noexcept;
+  /// SQL's own last_insert_rowid() goes on giving the earlier number. `*this` must live as long as `db`. Gives SQLite's
+  /// result.
+  int install(sqlite3* db) noexcept;
 
   /// The time of one statement.
   class Watch {

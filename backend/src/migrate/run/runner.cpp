@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <iterator>
 #include <ranges>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -13,7 +12,7 @@
 #include "engine/connection_access.hpp"
 #include "engine/scopes.hpp"
 #include "migrate/run/heartbeat.hpp"
-#include "migrate/run/mismatch.hpp"
+#include "migrate/run/record_errors.hpp"
 #include "migrate/run/script.hpp"
 #include "migrate/source/migration_file.hpp"
 #include "migrate/source/script_input.hpp"
@@ -100,27 +99,14 @@ void Runner::reload_if_changed() {
 
 void Runner::check_dirty() const {
   const auto dirty = std::ranges::find(applied_, true, &AppliedMigration::dirty);
-  if (dirty == applied_.end()) return;
-  throw MigrationError(
-      errc::migration_dirty,
-      "migration " + std::to_string(dirty->version) + " '" + dirty->description +
-          "' is recorded as not finished. Look at what it has done, complete or undo it by hand; then have it "
-          "recorded as finished with repair, or delete its row of " +
-          bookkeeping_.table() + " to have it run again",
-      {.version = dirty->version}, {session_.database(), {}});
+  if (dirty != applied_.end()) fail_dirty(*dirty, bookkeeping_.table(), {session_.database(), {}});
 }
 
 void Runner::check_missing() const {
   if (options_.ignore_missing) return;
   const auto unknown =
       std::ranges::find_if(applied_, [&](const AppliedMigration& applied) { return !set_.knows(applied.version); });
-  if (unknown == applied_.end()) return;
-  throw MigrationError(
-      errc::migration_missing,
-      "migration " + std::to_string(unknown->version) + " '" + unknown->description +
-          "' is applied to this database, but not among the known ones. Restore its file, start the newer "
-          "program that has it, or set MigratorOptions::ignore_missing",
-      {.version = unknown->version}, {session_.database(), {}});
+  if (unknown != applied_.end()) fail_missing(*unknown, {session_.database(), {}});
 }
 
 void Runner::check_target() const {

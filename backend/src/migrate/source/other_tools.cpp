@@ -4,8 +4,6 @@
 #include <array>
 #include <cctype>
 #include <optional>
-#include <span>
-#include <utility>
 
 #include "migrate/source/sql_scanner.hpp"
 #include "text/ascii.hpp"

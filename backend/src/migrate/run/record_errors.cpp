@@ -1,4 +1,4 @@
-#include "migrate/run/mismatch.hpp"
+#include "migrate/run/record_errors.hpp"
 
 #include <algorithm>
 #include <span>
@@ -36,7 +36,29 @@ std::string explain_mismatch(const Migration& migration, const AppliedMigration&
          repair + ")";
 }
 
+/// "migration 3 'x'"
+std::string name_of(const AppliedMigration& applied) {
+  return "migration " + std::to_string(applied.version) + " '" + applied.description + "'";
+}
+
 }  // namespace
+
+void fail_dirty(const AppliedMigration& applied, const std::string& table, const Error::Context& context) {
+  throw MigrationError(errc::migration_dirty,
+                       name_of(applied) +
+                           " is recorded as not finished. Look at what it has done, complete or undo it by hand; then "
+                           "have it recorded as finished with repair, or delete its row of " +
+                           table + " to have it run again",
+                       {.version = applied.version}, context);
+}
+
+void fail_missing(const AppliedMigration& applied, const Error::Context& context) {
+  throw MigrationError(errc::migration_missing,
+                       name_of(applied) +
+                           " is applied to this database, but not among the known ones. Restore its file, start the "
+                           "newer program that has it, or set MigratorOptions::ignore_missing",
+                       {.version = applied.version}, context);
+}
 
 void fail_mismatch(const Migration& migration, const AppliedMigration& applied, const std::vector<AppliedTime>& times,
                    std::u32string_view ignored_characters, const Error::Context& context) {
