@@ -41,7 +41,8 @@ const char* sentence(errc code) noexcept {
     case errc::invalid_handle: return "the handle is empty: take one from get_pool, begin or acquire";
     case errc::migration_source: return "the migrations cannot be read";
     case errc::migration_none: return "there are no migrations in the folder";
-    case errc::migration_refused: return "the migration is in another tool's format, controls its transaction, or takes rows of other tables";
+    case errc::migration_refused:
+      return "the migration is in another tool's format, controls its transaction, or takes rows of other tables";
     case errc::migration_dirty: return "a migration is only partially applied";
     case errc::migration_missing: return "an applied migration is missing from the known ones";
     case errc::migration_mismatch: return "an applied migration has been modified";

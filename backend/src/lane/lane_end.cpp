@@ -12,8 +12,9 @@ bool Lane::hold_back(TimeLimit limit) {
   std::unique_lock lock(mutex_);
   queue_.hold();
   // A lease that runs nothing has no snapshot.
-  return freed_.wait_until(lock, after(std::chrono::steady_clock::now(), limit),
-                           [&] { return std::ranges::none_of(slots_, [](const Slot& slot) { return slot.running(); }); });
+  return freed_.wait_until(lock, after(std::chrono::steady_clock::now(), limit), [&] {
+    return std::ranges::none_of(slots_, [](const Slot& slot) { return slot.running(); });
+  });
 }
 
 void Lane::open_again() {
