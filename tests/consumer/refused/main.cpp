@@ -22,7 +22,7 @@ asio::awaitable<void> closures(statehouse::Pool pool) {
   auto lease = co_await pool.acquire(statehouse::writer);
 
   co_await pool.write(coroutine<int>);                       // error: runs later
-  co_await pool.write_without_transaction(coroutine<char>);  // error: runs later
+  co_await pool.write_without_transaction(coroutine<long long>);  // error: runs later
   co_await lease.write(coroutine<long>);                     // error: runs later
   co_await tx.savepoint(coroutine<double>);                  // error: runs later
   co_await pool.read(coroutine<float>);                      // error: runs later
