@@ -13,6 +13,24 @@
 
 namespace statehouse::test {
 
+/// Migrations 1 to `count`, each with a table `m<version>` of `rows` rows as its effect; the first also does
+/// `and_first`.
+inline Migrator migrations_with_tables(int count, int rows, const std::string& and_first) {
+  std::vector<std::string> names;
+  std::vector<std::string> scripts;
+  for (int i = 1; i <= count; ++i) {
+    const std::string table = "m" + std::to_string(i);
+    names.push_back(std::to_string(i) + "_step.sql");
+    scripts.push_back("CREATE TABLE " + table +
+                      "(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+                      std::to_string(rows) + ") INSERT INTO " + table + " SELECT i FROM n;");
+  }
+  scripts[0] += and_first;
+  std::vector<EmbeddedFile> files;
+  for (std::size_t i = 0; i < scripts.size(); ++i) files.push_back({names[i], scripts[i]});
+  return Migrator::from_files(files);
+}
+
 /// Three migrations, none of which can run twice, each with a table of `rows_each` rows as its effect: plain, with
 /// foreign keys off, and with an index. Their down files drop the tables.
 class ThreeMigrations {

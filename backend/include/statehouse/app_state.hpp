@@ -49,8 +49,8 @@ class AppState {
   AppState(const AppState&) = delete;
   AppState& operator=(const AppState&) = delete;
 
-  /// Makes the data directory and checks that it can be written, on a database thread. Idempotent; after a failure it
-  /// may be called again. Errors: Error in the system category, with the path and what to do, or `errc::closed`.
+  /// Makes the data directory, so that a power loss does not take it, and checks that it can be written, on a database
+  /// thread. Idempotent; after a failure it may be called again. Errors: Error in the system category, with the path and what to do, or `errc::closed`.
   asio::awaitable<void> init();
 
   /// DbInstances::shutdown.

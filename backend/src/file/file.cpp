@@ -32,6 +32,15 @@ bool directory_exists(const fs::path& path) {
   return true;
 }
 
+/// Makes the names in a directory last: until then a power loss may take a new one, with all that is behind it. Where
+/// that is impossible (a directory that may not be read) we go on without, as SQLite does.
+void sync_names(const fs::path& directory) noexcept {
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  ::fsync(descriptor);
+  ::close(descriptor);
+}
+
 /// mkdir -p with a mode that does not depend on the umask, for the directories we create only.
 void make_directories(const fs::path& directory) {
   if (directory_exists(directory)) return;
@@ -42,6 +51,7 @@ void make_directories(const fs::path& directory) {
     fail(error, "cannot create the data directory", directory);
   }
   if (::chmod(directory.c_str(), 0700) != 0) fail(errno, "cannot set the mode of", directory);
+  sync_names(directory.parent_path());  // of the file in it SQLite takes care, with the first commit that is to last
 }
 
 void create_private(const fs::path& file) {
