@@ -14,11 +14,29 @@
 namespace statehouse::test {
 
 /// SQLite's default file system layer, with one fault in it: the n-th operation of a kind fails, or the process is
-/// killed there. A write that fails has written half. Syncs only count: no power is lost here, and a busy disk would
-/// take minutes for them.
+/// killed there. A write that fails has written half; what gives something back (`unlock`, `close`) has done so all the
+/// same, since nobody could do it later. Syncs only count: no power is lost here, and a busy disk would take minutes
+/// for them. The methods that are not here cannot fail, or SQLite does not heed it (time, sleep, randomness).
 class FaultVfs : public ShimVfs {
  public:
-  enum class operation { open, write, sync, truncate, map };
+  enum class operation {
+    open,
+    write,
+    sync,
+    truncate,
+    map,  ///< Of the write-ahead log's index.
+    read,
+    size,
+    lock,
+    unlock,
+    check_reserved,
+    control,
+    shm_lock,
+    close,
+    remove,
+    access,
+    full_path
+  };
 
   struct Fault {
     operation kind;
@@ -34,6 +52,18 @@ class FaultVfs : public ShimVfs {
     methods.xSync = &FaultVfs::sync;
     methods.xTruncate = &FaultVfs::truncate;
     methods.xShmMap = &FaultVfs::map;
+    methods.xRead = &FaultVfs::pass<operation::read, &sqlite3_io_methods::xRead>;
+    methods.xFileSize = &FaultVfs::pass<operation::size, &sqlite3_io_methods::xFileSize>;
+    methods.xLock = &FaultVfs::pass<operation::lock, &sqlite3_io_methods::xLock>;
+    methods.xCheckReservedLock = &FaultVfs::pass<operation::check_reserved, &sqlite3_io_methods::xCheckReservedLock>;
+    methods.xFileControl = &FaultVfs::control;
+    methods.xUnlock = &FaultVfs::unlock;
+    methods.xShmLock = &FaultVfs::shm_lock;
+    methods.xClose = &FaultVfs::close;
+    names().xDelete = &FaultVfs::remove;
+    names().xSleep = &FaultVfs::sleep;
+    names().xAccess = &FaultVfs::pass_name<operation::access, &sqlite3_vfs::xAccess>;
+    names().xFullPathname = &FaultVfs::pass_name<operation::full_path, &sqlite3_vfs::xFullPathname>;
   }
 
   void inject(const Fault& fault) {
@@ -45,6 +75,11 @@ class FaultVfs : public ShimVfs {
   void heal() {
     std::lock_guard lock(mutex_);
     fault_.reset();
+  }
+  /// How many operations of the fault's kind there have been.
+  int seen() const {
+    std::lock_guard lock(mutex_);
+    return seen_;
   }
   /// Whether the fault has happened.
   bool fired() const {
@@ -76,6 +111,25 @@ class FaultVfs : public ShimVfs {
     return fault;
   }
 
+  /// A method of a file, but for the fault.
+  template <operation Kind, auto Method, class... Args>
+  static int pass(sqlite3_file* file, Args... args) {
+    const int fault = of<FaultVfs>(file).meet(Kind);
+    if (fault == SQLITE_OK) return (real(file)->pMethods->*Method)(real(file), args...);
+    of<FaultVfs>(file).die_if_asked();
+    return fault;
+  }
+  /// A method that is about a name, but for the fault.
+  template <operation Kind, auto Method, class... Args>
+  static int pass_name(sqlite3_vfs* vfs, const char* name, Args... args) {
+    FaultVfs& self = of_names(vfs);
+    const int fault = self.meet(Kind);
+    if (fault == SQLITE_OK) return (self.real_names().*Method)(&self.real_names(), name, args...);
+    self.die_if_asked();
+    return fault;
+  }
+  static FaultVfs& of_names(sqlite3_vfs* vfs) { return *static_cast<FaultVfs*>(static_cast<ShimVfs*>(vfs->pAppData)); }
+
   static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
     const int fault = of<FaultVfs>(file).meet(operation::write);
     if (fault == SQLITE_OK) return real(file)->pMethods->xWrite(real(file), data, size, offset);
@@ -103,6 +157,49 @@ class FaultVfs : public ShimVfs {
     of<FaultVfs>(file).die_if_asked();
     *where = nullptr;
     return fault;
+  }
+
+  /// But for the news that a commit is done, to which the real layer has no answer; it would be too late.
+  static int control(sqlite3_file* file, int what, void* argument) {
+    if (what == SQLITE_FCNTL_COMMIT_PHASETWO) return real(file)->pMethods->xFileControl(real(file), what, argument);
+    return pass<operation::control, &sqlite3_io_methods::xFileControl>(file, what, argument);
+  }
+
+  static int unlock(sqlite3_file* file, int level) {
+    const int fault = of<FaultVfs>(file).meet(operation::unlock);
+    if (fault != SQLITE_OK) of<FaultVfs>(file).die_if_asked();
+    const int result = real(file)->pMethods->xUnlock(real(file), level);
+    return fault != SQLITE_OK ? fault : result;
+  }
+
+  /// Only where one is taken: what is given back SQLite does not ask about.
+  static int shm_lock(sqlite3_file* file, int first, int count, int flags) {
+    const int fault = (flags & SQLITE_SHM_LOCK) != 0 ? of<FaultVfs>(file).meet(operation::shm_lock) : SQLITE_OK;
+    if (fault == SQLITE_OK) return real(file)->pMethods->xShmLock(real(file), first, count, flags);
+    of<FaultVfs>(file).die_if_asked();
+    return fault;
+  }
+
+  static int close(sqlite3_file* file) {
+    const int fault = of<FaultVfs>(file).meet(operation::close);
+    if (fault != SQLITE_OK) of<FaultVfs>(file).die_if_asked();
+    const int result = real(file)->pMethods->xClose(real(file));
+    return fault != SQLITE_OK ? fault : result;
+  }
+
+  /// Without the sync of the directory that may be asked for.
+  static int remove(sqlite3_vfs* vfs, const char* name, int) {
+    return pass_name<operation::remove, &sqlite3_vfs::xDelete>(vfs, name, 0);
+  }
+
+  /// SQLite tries a hundred times, in ten seconds, to get a lock that will never be there.
+  static int sleep(sqlite3_vfs* vfs, int microseconds) {
+    FaultVfs& self = of_names(vfs);
+    {
+      std::lock_guard lock(self.mutex_);
+      if (self.fault_ && self.fired_) return microseconds;
+    }
+    return self.real_names().xSleep(&self.real_names(), microseconds);
   }
 
   mutable std::mutex mutex_;

@@ -58,6 +58,9 @@ class ShimVfs {
 
   /// Replaced before the first file is opened.
   sqlite3_io_methods methods = pass_on();
+  /// The same of the methods that are about names; its pAppData is this object.
+  sqlite3_vfs& names() noexcept { return vfs_; }
+  sqlite3_vfs& real_names() noexcept { return *real_; }
 
  private:
   static sqlite3_io_methods pass_on() {
