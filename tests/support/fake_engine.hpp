@@ -167,13 +167,8 @@ class FakeSession final : public detail::Session {
     throw Error(make_sqlite_error(code), last_error_.text, {database(), sql});
   }
   void throw_if_stopped(const std::string& sql) const {
-    switch (interrupter().reason()) {
-      case detail::stop_reason::none: return;
-      case detail::stop_reason::deadline: fail(errc::deadline_exceeded, "its time was up", sql);
-      case detail::stop_reason::shutdown: fail(errc::closed, "stopped", sql);
-      case detail::stop_reason::cancelled:
-        throw Error({ECANCELED, boost::system::system_category()}, "cancelled", {database(), sql});
-    }
+    const auto reason = interrupter().reason();
+    if (reason != detail::stop_reason::none) throw Error(detail::code_of(reason), "stopped", {database(), sql});
   }
 
   FakeEngine& engine_;

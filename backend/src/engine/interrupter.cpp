@@ -1,8 +1,21 @@
 #include "engine/interrupter.hpp"
 
+#include <cerrno>
 #include <utility>
 
+#include "statehouse/error.hpp"
+
 namespace statehouse::detail {
+
+boost::system::error_code code_of(stop_reason reason) noexcept {
+  switch (reason) {
+    case stop_reason::none: return {};
+    case stop_reason::deadline: return errc::deadline_exceeded;
+    case stop_reason::shutdown: return errc::closed;
+    case stop_reason::cancelled: break;
+  }
+  return {ECANCELED, boost::system::system_category()};  // boost::asio::error::operation_aborted
+}
 
 void Interrupter::attach(std::function<void()> interrupt) noexcept {
   std::lock_guard lock(mutex_);

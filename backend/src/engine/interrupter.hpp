@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/system/error_code.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -11,6 +12,9 @@
 namespace statehouse::detail {
 
 enum class stop_reason : unsigned char { none, cancelled, deadline, shutdown };
+
+/// What the caller of an operation that was stopped is told.
+boost::system::error_code code_of(stop_reason reason) noexcept;
 
 /// Stops what runs on one connection: a flag and a deadline that the engine looks at while it works, plus a call that
 /// wakes it in between. The flag is what makes a stop reliable: sqlite3_interrupt alone is forgotten when it comes

@@ -101,7 +101,7 @@ class Session {
   /// committed.
   virtual bool has_deferred_violation() const noexcept = 0;
 
-  /// After what may have used `native()`: no busy statement, and the handlers are ours again.
+  /// After what one operation did: no busy statement, and the handlers are ours again, whatever it did by `native()`.
   virtual void take_back() noexcept = 0;
   /// Leaves nothing of the last user behind: no busy statement, no open transaction.
   virtual hygiene clean() noexcept = 0;
@@ -137,10 +137,15 @@ class Session {
   SessionRules rules_;
 };
 
-/// Throws when the engine has rolled the open transaction back by itself, as it may after some errors.
+/// Throws when the engine has rolled the open transaction back by itself, as it may after some errors. Where the
+/// operation was stopped, that is why.
 inline void require_transaction(const Session& session) {
-  if (!session.in_transaction())
-    session.fail(errc::transaction_rolled_back, "SQLite has rolled the transaction back; nothing of it is kept", {});
+  if (session.in_transaction()) return;
+  const char* const text = "SQLite has rolled the transaction back; nothing of it is kept";
+  const stop_reason stopped = session.interrupter().reason();
+  if (stopped == stop_reason::none) session.fail(errc::transaction_rolled_back, text, {});
+  const auto code = code_of(stopped);
+  throw Error(code, code.message() + ": " + text, {session.database(), {}});
 }
 
 }  // namespace statehouse::detail

@@ -1,5 +1,7 @@
 #include "lane/batch.hpp"
 
+#include <utility>
+
 #include "base/deadline.hpp"
 #include "engine/error_class.hpp"
 
@@ -22,8 +24,8 @@ bool was_stopped(const boost::system::error_code& error) {
 
 }  // namespace
 
-Batch::Batch(Slot& slot, const LaneContext& context)
-    : slot_(slot), context_(context), pool_(context.pool()), now_(context.clock->now()) {}
+Batch::Batch(Slot& slot, const LaneContext& context, const Slot::Open& open)
+    : slot_(slot), context_(context), open_connection_(open), pool_(context.pool()), now_(context.clock->now()) {}
 
 void Batch::run_alone(Operation& operation, open_transaction around) {
   begin(operation);
@@ -41,6 +43,7 @@ bool Batch::run_briefly(Operation& operation) {
 }
 
 void Batch::run_one(Operation& operation, bool others_follow) {
+  if (!make_ready(operation)) return done_.push_back(operation);
   begin(operation);
   // Where another process has the lock, the operation waits for it in its own way, if it needs one at all.
   if (!sharing_ && !lost_ && others_follow)
@@ -49,6 +52,22 @@ void Batch::run_one(Operation& operation, bool others_follow) {
   operation.execute(*slot_.connection, pool_, sharing_ ? open_transaction::shared : open_transaction::none);
   end(operation);
   sharing_ ? decide(operation) : done_.push_back(operation);
+}
+
+/// One by itself, after others.
+void Batch::run_next(Operation& operation) {
+  if (make_ready(operation)) run_alone(operation);
+}
+
+/// For the first of a batch the lane has done so.
+bool Batch::make_ready(Operation& operation) {
+  if (!std::exchange(used_, true) || sharing_) return true;
+  slot_.interrupter->arm(Clock::time_point::max());  // what stopped the one before is nothing to a new connection
+  const std::exception_ptr unusable = slot_.make_ready(open_connection_, nullptr);
+  if (unusable == nullptr) return true;
+  operation.started = now_;
+  operation.fail(unusable);
+  return false;
 }
 
 /// Whether what the operation came to inside the shared transaction is what it would have come to alone.
@@ -63,7 +82,7 @@ void Batch::decide(Operation& operation) {
     done_.push_back(operation);
   } else if (request.kind.around == bracket::none && may_depend_on_transaction(code_of(operation.error()))) {
     commit();
-    run_alone(operation);
+    run_next(operation);
     done_.push_back(operation);
   } else {
     open_.push_back(operation);
@@ -89,7 +108,7 @@ void Batch::repeat_open() {
   lost_ = true;
   session().rollback();  // even if SQLite has done so: the session still expects a transaction
   for (Operation& operation : open_)
-    if (!was_stopped(code_of(operation.error()))) run_alone(operation);
+    if (!was_stopped(code_of(operation.error()))) run_next(operation);
   keep_open();
 }
 

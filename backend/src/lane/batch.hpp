@@ -29,10 +29,12 @@ struct BatchTerms {
 ///
 /// Invariants: each operation has the outcome it would have had alone, in its order; what writes is done only after the
 /// commit. An operation that fails undoes itself alone. What ran in a transaction that is lost is run again, one by
-/// one, also what failed: it may have failed for something that is now undone, or kept half its work (OR FAIL).
+/// one, also what failed: it may have failed for something that is now undone, or kept half its work (OR FAIL). None
+/// runs on a connection that the one before has left so that it cannot be cleaned: that is replaced first.
 class Batch {
  public:
-  Batch(Slot& slot, const LaneContext& context);
+  /// `open` opens the connection anew where it could not be cleaned.
+  Batch(Slot& slot, const LaneContext& context, const Slot::Open& open);
 
   /// `first`, then what `next()` gives: up to `limit`, and while there is time.
   template <class Next>
@@ -50,6 +52,8 @@ class Batch {
   static constexpr auto time_limit = std::chrono::milliseconds(2);
 
   void run_one(Operation& operation, bool others_follow);
+  void run_next(Operation& operation);
+  bool make_ready(Operation& operation);
   void decide(Operation& operation);
   void commit();
   void repeat_open();
@@ -60,8 +64,10 @@ class Batch {
 
   Slot& slot_;
   const LaneContext& context_;
+  const Slot::Open& open_connection_;
   const void* const pool_;
   Clock::time_point now_;
+  bool used_ = false;     // by an operation of this batch
   bool sharing_ = false;  // a transaction is open for several
   bool lost_ = false;     // one was; the rest of this batch does without
   OperationList open_;    // ran in the open transaction

@@ -100,7 +100,7 @@ bool Lane::run_inline(Operation& operation) {
     operation.submitted = context_.clock->now();
   }
   const bool prepared = slot->session() != nullptr && slot->session()->has_prepared(operation.sql());
-  const bool done = prepared && Batch(*slot, context_).run_briefly(operation);
+  const bool done = prepared && Batch(*slot, context_, open_).run_briefly(operation);
   if (prepared) slot->clean();
   Afterwards after;
   {
@@ -147,7 +147,7 @@ void Lane::serve(Slot& slot) {
     BatchTerms terms;
     const Taken first = take_first(slot, terms);
     if (first.operation == nullptr) return;
-    Batch batch(slot, context_);
+    Batch batch(slot, context_, open_);
     batch.run(first, terms.limit, [&] { return take_next(slot, terms); });
     ran += batch.done().size();
     if (!finish(slot, batch.done())) return;

@@ -33,7 +33,8 @@ void Lane::run_leased(Slot& slot, Operation& operation) {
   if (const auto unusable = in_transaction ? nullptr : slot.make_ready(open_, before_next_); unusable != nullptr) {
     operation.fail(unusable);
   } else {
-    Batch(slot, context_).run_alone(operation, in_transaction ? open_transaction::leased : open_transaction::none);
+    Batch(slot, context_, open_)
+        .run_alone(operation, in_transaction ? open_transaction::leased : open_transaction::none);
   }
   slot.interrupter->disarm();
   if (!in_transaction || ends) slot.clean();

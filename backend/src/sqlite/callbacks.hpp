@@ -42,6 +42,7 @@ class Callbacks {
 
   /// sqlite3_step, so that `on_progress` knows what runs.
   int step(sqlite3_stmt* statement) noexcept;
+  bool stepping() const noexcept { return stepping_ != nullptr; }
 
  private:
   int on_authorize(int action, const char* first, const char* second) noexcept;

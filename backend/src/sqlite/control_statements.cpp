@@ -16,10 +16,14 @@ void ControlStatements::run(control which) {
                                     "ROLLBACK TO statehouse"};
   const auto index = static_cast<std::size_t>(which);
   sqlite3_stmt*& statement = statements_[index];
-  int result = SQLITE_OK;
-  if (statement == nullptr)
-    result = sqlite3_prepare_v3(handle_.get(), texts[index], -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-  if (result == SQLITE_OK) result = handle_.callbacks().step(statement);
+  const auto attempt = [&] {
+    int result = SQLITE_OK;
+    if (statement == nullptr)
+      result = sqlite3_prepare_v3(handle_.get(), texts[index], -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    return result == SQLITE_OK ? handle_.callbacks().step(statement) : result;
+  };
+  int result = attempt();
+  if (result != SQLITE_DONE && handle_.forget_interrupt(result)) result = attempt();
   sqlite3_reset(statement);
   if (result != SQLITE_DONE) handle_.fail(result, texts[index]);
 }

@@ -63,11 +63,16 @@ std::string reason_to_open(const std::filesystem::path& file, int flags) {
   return reason;
 }
 
-boost::system::error_code code_of(stop_reason reason) noexcept {
-  switch (reason) {
-    case stop_reason::deadline: return errc::deadline_exceeded;
-    case stop_reason::shutdown: return errc::closed;
-    default: return {ECANCELED, boost::system::system_category()};  // boost::asio::error::operation_aborted
+/// What SQLite and its extensions make of an interrupt, of a wait that was given up, and of a statement of their own
+/// that ended so: "vtable constructor failed" is a plain error, and FTS5 takes a page it was not given for a damaged
+/// one. What tells of the data or the disk for certain is told, also when a stop came at the same time.
+bool may_come_of_a_stop(int result) noexcept {
+  switch (result & 0xff) {
+    case SQLITE_ERROR:
+    case SQLITE_ABORT:
+    case SQLITE_BUSY:
+    case SQLITE_INTERRUPT: return true;
+    default: return result == SQLITE_CORRUPT_VTAB;
   }
 }
 
@@ -130,7 +135,11 @@ sqlite3_stmt* Handle::compile(std::string_view sql, unsigned flags, std::string_
   rest = {};
   if (sql.empty()) return nullptr;
   throw_if_stopped(sql);
-  const int result = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), flags, &statement, &tail);
+  const auto prepare = [&] {
+    return sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), flags, &statement, &tail);
+  };
+  int result = prepare();
+  if (result != SQLITE_OK && forget_interrupt(result)) result = prepare();
   if (result != SQLITE_OK) fail(result, sql);
   rest = sql.substr(static_cast<std::size_t>(tail - sql.data()));
   return statement;
@@ -157,9 +166,25 @@ std::string Handle::pragma(const std::string& sql) {
   return value;
 }
 
-void Handle::reset_statements() noexcept {
-  for (sqlite3_stmt* s = sqlite3_next_stmt(db_, nullptr); s != nullptr; s = sqlite3_next_stmt(db_, s))
-    if (sqlite3_stmt_busy(s)) sqlite3_reset(s);
+bool Handle::reset_busy(bool blobs) noexcept {
+  bool any = false;
+  for (sqlite3_stmt* s = sqlite3_next_stmt(db_, nullptr); s != nullptr; s = sqlite3_next_stmt(db_, s)) {
+    if (sqlite3_stmt_busy(s) == 0 || (!blobs && sqlite3_sql(s) == nullptr)) continue;
+    sqlite3_reset(s);
+    any = true;
+  }
+  return any;
+}
+
+void Handle::take_back() noexcept {
+  lent_ = failed_ = false;
+  reset_busy(true);
+}
+
+bool Handle::forget_interrupt(int result) noexcept {
+  if ((result & 0xff) != SQLITE_INTERRUPT || session_.interrupter().must_stop() || callbacks_.stepping()) return false;
+  // A blob's handle, which has a statement without a text, would be read from after this; one of an extension is not.
+  return reset_busy(!lent_);
 }
 
 void Handle::throw_if_stopped(std::string_view sql) const {
@@ -170,7 +195,8 @@ void Handle::fail(int result, std::string_view sql) const {
   const std::string reason = system_reason(db_, result);  // first, before the system is asked for something else
   const Error::Context context{session_.database(), shorten(sql)};
   const int primary = result & 0xff;
-  if (primary == SQLITE_INTERRUPT || primary == SQLITE_BUSY) {
+  failed_ = true;
+  if (may_come_of_a_stop(result)) {
     if (const auto stopped = session_.interrupter().reason(); stopped != stop_reason::none) {
       const auto code = code_of(stopped);
       last_error_ = {result, code.message(), std::nullopt};

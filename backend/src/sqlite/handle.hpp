@@ -34,8 +34,19 @@ class Handle {
   void run(const std::string& sql);
   /// What it says, empty when it says nothing.
   std::string pragma(const std::string& sql);
-  /// Resets what is between two steps.
-  void reset_statements() noexcept;
+  /// The same for a user, who may leave on it what he likes.
+  SQLite::Database& lend() noexcept {
+    lent_ = true;
+    return *database_;
+  }
+  bool lent() const noexcept { return lent_; }
+  /// A statement has failed, or the connection was lent, since `take_back`.
+  bool disturbed() const noexcept { return lent_ || failed_; }
+  /// Nobody works on it: no statement is between two steps any more.
+  void take_back() noexcept;
+  /// Whether `result` is that of an interrupt meant for what ran before: SQLite remembers it as long as any statement
+  /// is active, and extensions that are stopped leave some so (FTS5 does). Resets these, and the next try succeeds.
+  bool forget_interrupt(int result) noexcept;
 
   /// Throws the error of a requested stop or a passed deadline, if there is one.
   void throw_if_stopped(std::string_view sql) const;
@@ -46,6 +57,7 @@ class Handle {
   void open();
   void require_access() const;
   void finalise_leftovers() noexcept;
+  bool reset_busy(bool blobs) noexcept;
 
   Session& session_;
   Callbacks& callbacks_;
@@ -53,6 +65,8 @@ class Handle {
   InsertId insert_id_;
   std::unique_ptr<SQLite::Database> database_;
   sqlite3* db_ = nullptr;
+  bool lent_ = false;
+  mutable bool failed_ = false;
   mutable LastError last_error_;  // of what `fail` threw
 };
 

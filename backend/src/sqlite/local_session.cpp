@@ -38,7 +38,7 @@ LocalSession::~LocalSession() {
     return;
   }
   interrupter().detach();
-  handle_->reset_statements();
+  handle_->take_back();
   rollback();
 }
 
@@ -98,7 +98,9 @@ std::size_t LocalSession::run_next(const std::string& script, std::size_t at) {
   const char* const text = script.c_str() + at;
   const char* tail = nullptr;
   sqlite3_stmt* compiled = nullptr;
-  const int result = sqlite3_prepare_v3(handle_->get(), text, -1, 0, &compiled, &tail);
+  int result = sqlite3_prepare_v3(handle_->get(), text, -1, 0, &compiled, &tail);
+  if (result != SQLITE_OK && handle_->forget_interrupt(result))
+    result = sqlite3_prepare_v3(handle_->get(), text, -1, 0, &compiled, &tail);
   if (result != SQLITE_OK) handle_->fail(result, text);
   if (compiled != nullptr) {
     LocalStatement statement(*handle_, std::string_view(text, static_cast<std::size_t>(tail - text)), compiled);
@@ -127,8 +129,9 @@ bool LocalSession::try_begin(transaction_kind kind) noexcept {
 }
 
 void LocalSession::commit() {
-  const Interrupter::Shield shield(interrupter());
+  if (undone_in_part_ && !rollback()) handle_->fail(last_error().code, "ROLLBACK");
   require_transaction(*this);
+  const Interrupter::Shield shield(interrupter());
   try {
     const PermissionScope scope(*this, permission::unrestricted);
     controls_->run(control::commit);
@@ -149,7 +152,8 @@ bool LocalSession::rollback() noexcept {
   } catch (const std::exception& error) {
     logger().error("database '{}': ROLLBACK failed: {}", database(), error.what());
   }
-  return !in_transaction();
+  undone_in_part_ = in_transaction();
+  return !undone_in_part_;
 }
 
 void LocalSession::savepoint(savepoint_step step) {
@@ -173,8 +177,10 @@ bool LocalSession::has_deferred_violation() const noexcept {
 }
 
 void LocalSession::take_back() noexcept {
-  if (!std::exchange(native_used_, false)) return;
-  handle_->reset_statements();
+  if (!handle_->disturbed()) return;
+  const bool lent = handle_->lent();
+  handle_->take_back();
+  if (!lent) return;
   callbacks_.install_stop_handlers(handle_->get());  // SQLite::Database::setBusyTimeout, for one, replaces ours
   if (log_->watched()) log_->watch();
 }
@@ -199,8 +205,7 @@ void LocalSession::restore_settings() noexcept {
 }
 
 SQLite::Database& LocalSession::native() {
-  native_used_ = true;
-  return handle_->database();
+  return handle_->lend();
 }
 
 void LocalSession::watch_log() noexcept {

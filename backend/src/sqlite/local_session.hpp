@@ -66,7 +66,7 @@ class LocalSession final : public Session {
   std::unique_ptr<ControlStatements> controls_;
   std::unique_ptr<StatementCache> cache_;
   std::uint64_t compiled_ = 0;
-  bool native_used_ = false;
+  bool undone_in_part_ = false;  // ROLLBACK has failed: what is open may not be committed
   bool broken_ = false;
   const unsigned generation_;  // of forks
 };

@@ -5,8 +5,11 @@
 namespace statehouse::detail {
 
 bool LocalStatement::step() {
-  if (!sqlite3_stmt_busy(compiled_)) handle_.throw_if_stopped(sql_);
-  const int result = handle_.callbacks().step(compiled_);
+  const bool begins = !sqlite3_stmt_busy(compiled_);
+  if (begins) handle_.throw_if_stopped(sql_);
+  int result = handle_.callbacks().step(compiled_);
+  if (result == SQLITE_INTERRUPT && begins && handle_.forget_interrupt(result))
+    result = handle_.callbacks().step(compiled_);
   switch (result) {
     case SQLITE_ROW: return true;
     case SQLITE_DONE: return false;
