@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
-#include <map>
+#include <deque>
 
 #include "error_of.hpp"
 #include "sql_hook.hpp"
@@ -107,15 +107,22 @@ TEST_CASE_METHOD(Queue, "hand-off: a connection is free as soon as COMMIT is don
 }
 
 TEST_CASE("readers: connections are handed out in turn") {
-  std::map<sqlite3*, int> numbers;
+  std::deque<int> numbers;
   PoolOptions options = with_readers(3);
   options.connection.on_connect = [&](Connection& connection, connection_role role) {
-    if (role == connection_role::reader) numbers.emplace(connection.native().getHandle(), int(numbers.size()));
+    if (role == connection_role::writer) return;
+    int& number = numbers.emplace_back(static_cast<int>(numbers.size()));
+    sqlite3_create_function(
+        connection.native().getHandle(), "number", 0, SQLITE_UTF8, &number,
+        [](sqlite3_context* context, int, sqlite3_value**) {
+          sqlite3_result_int(context, *static_cast<int*>(sqlite3_user_data(context)));
+        },
+        nullptr, nullptr);
   };
   SteppedApp app(options);
   const Pool pool = app.open();
   REQUIRE(numbers.size() == 3);
-  const auto who = [&](Reader& db) { return numbers.at(db.native().getHandle()); };
+  const auto who = [](Reader& db) { return db.query_one<int>("SELECT number()"); };
   std::vector<int> order;
   for (int i = 0; i < 7; ++i) order.push_back(app.run(pool.read(who)));
   CHECK(order == std::vector{0, 1, 2, 0, 1, 2, 0});

@@ -77,10 +77,10 @@ TEST_CASE_METHOD(Held,
   //                                                         runs, finds nothing
   bool still_open = false;
   sqlite3* writer_handle = nullptr;
-  app.run(pool.write([&](Connection& db) { writer_handle = db.native().getHandle(); }));
   auto next = [&] {
     auto transaction = app.run(pool.begin());
     app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));
+    app.run(transaction.savepoint([&](Connection& db) { writer_handle = db.native().getHandle(); }));
     return app.spawn(pool.write([](Connection& db) { return db.query_one<int>("SELECT count(*) FROM t"); }));
   }();
   still_open = sqlite3_get_autocommit(writer_handle) == 0;

@@ -25,6 +25,7 @@ struct FakeScript {
   bool endless = false;               ///< Calls it again and again, until the statement is stopped.
   bool heavy = false;                 ///< Too much for a calling thread.
   bool breaks = false;                ///< The connection cannot be cleaned any more.
+  bool changes = false;               ///< What stays with the connection.
   bool ends_transaction = false;      ///< Everybody's changes in it are undone, as by OR ROLLBACK.
   int fails = 0;                      ///< With this result code.
   bool fails_in_transaction = false;  ///< Only there, with sql_error, as VACUUM does.
@@ -48,7 +49,8 @@ class FakeEngine final : public detail::Engine {
   std::vector<std::string> ran;   ///< By all sessions, what the library does by itself among it.
   std::vector<std::string> kept;  ///< By commits.
   bool opens = true;
-  bool locked = false;  ///< By another process: nothing may begin to write.
+  bool can_put_back = true;  ///< Else only a new connection is as on opening.
+  bool locked = false;       ///< By another process: nothing may begin to write.
   std::function<bool()> refuses_commit{};
   std::function<void()> on_rollback{};
   bool is_due = false;
@@ -139,6 +141,12 @@ class FakeSession final : public detail::Session {
   }
   void restore_settings() noexcept override { engine_.ran.emplace_back("restore settings"); }
   void remember_settings() override {}
+  bool changed() const noexcept override { return changed_; }
+  bool put_back() noexcept override {
+    if (changed_) engine_.ran.emplace_back("put back");
+    return !std::exchange(changed_, false) || engine_.can_put_back;
+  }
+  void take_over(Session&) override { engine_.ran.emplace_back("take over"); }
   void begin_script(std::optional<bool>) override {}
   void end_script() noexcept override {}
 
@@ -177,6 +185,7 @@ class FakeSession final : public detail::Session {
   std::uint64_t compiled_ = 0;
   detail::LastError last_error_;
   bool broken_ = false;
+  bool changed_ = false;
 };
 
 class FakeStatement final : public detail::Statement {
@@ -257,6 +266,7 @@ inline void FakeSession::obey(const FakeScript& script, const std::string& text)
     throw_if_stopped(text);
   } while (script.endless);
   broken_ = broken_ || script.breaks;
+  changed_ = changed_ || script.changes;
   if (script.ends_transaction) end_transaction();
   if (script.fails != 0) throw_error(script.fails, text);
   if (script.fails_in_transaction && open_) throw_error(sql_error, text);

@@ -33,7 +33,7 @@ struct LaneStats {
   std::uint64_t cancelled = 0;            ///< While queued.
   std::uint64_t rejected = 0;             ///< Because the queue was full.
   std::uint64_t rolled_back = 0;          ///< Connections that came back with an open transaction.
-  std::uint64_t replaced = 0;             ///< Connections that could not be cleaned and were opened anew.
+  std::uint64_t replaced = 0;             ///< Connections that had to be opened anew.
   std::chrono::nanoseconds wait_time{0};  ///< Sum over completed operations.
   std::chrono::nanoseconds run_time{0};   ///< Sum over completed operations.
 };

@@ -17,9 +17,16 @@ boost::system::error_code code_of(stop_reason reason) noexcept {
   return {ECANCELED, boost::system::system_category()};  // boost::asio::error::operation_aborted
 }
 
-void Interrupter::attach(std::function<void()> interrupt) noexcept {
+void Interrupter::attach(const void* connection, std::function<void()> interrupt) noexcept {
   std::lock_guard lock(mutex_);
+  connection_ = connection;
   interrupt_.swap(interrupt);
+}
+
+void Interrupter::detach(const void* connection) noexcept {
+  std::function<void()> none;
+  std::lock_guard lock(mutex_);
+  if (connection_ == connection) interrupt_.swap(none);
 }
 
 void Interrupter::set(stop_reason requested, Clock::time_point deadline, const void* operation) noexcept {

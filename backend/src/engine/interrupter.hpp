@@ -25,9 +25,11 @@ class Interrupter {
  public:
   explicit Interrupter(std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {}
 
-  /// `interrupt` is called from any thread, until `detach` has returned, when what runs has to stop.
-  void attach(std::function<void()> interrupt) noexcept;
-  void detach() noexcept { attach({}); }
+  /// `interrupt` is called from any thread, until `detach` has returned or another takes its place, when what runs has
+  /// to stop.
+  void attach(const void* connection, std::function<void()> interrupt) noexcept;
+  /// Only what that connection has attached.
+  void detach(const void* connection) noexcept;
 
   /// `operation` begins: forgets earlier requests, so that a late one never hits the next one. One for shutdown stays,
   /// as it is meant for all that come.
@@ -80,6 +82,7 @@ class Interrupter {
   const std::shared_ptr<Clock> clock_;
   std::mutex mutex_;  // orders interrupt_ against attach, arm and Shield
   std::function<void()> interrupt_;
+  const void* connection_ = nullptr;  // that it interrupts
   const void* operation_ = nullptr;
   bool closing_ = false;  // shutdown was requested
   std::atomic<bool> shielded_{false};

@@ -103,13 +103,19 @@ class Session {
 
   /// After what one operation did: no busy statement, and the handlers are ours again, whatever it did by `native()`.
   virtual void take_back() noexcept = 0;
-  /// Leaves nothing of the last user behind: no busy statement, no open transaction.
+  /// Leaves no work of the last operation behind: no busy statement, no open transaction.
   virtual hygiene clean() noexcept = 0;
   /// Sets the PRAGMAs back and detaches what was attached: after what was allowed to change them, and in no
-  /// transaction. If that fails the connection is broken, and `clean` says so.
+  /// transaction. If that fails `put_back` will say that a new connection is needed.
   virtual void restore_settings() noexcept = 0;
-  /// Takes the settings and attached databases as they are for those that `restore_settings` goes back to.
+  /// Takes what stays with the connection as it is now for that which `restore_settings` and `put_back` go back to.
   virtual void remember_settings() = 0;
+  /// Whether the present user may have changed what stays with the connection. Asks nobody.
+  virtual bool changed() const noexcept = 0;
+  /// Before the next user, when it is clean: what stays with it is as on opening. False when only a new one would be.
+  virtual bool put_back() noexcept = 0;
+  /// From the connection that this new one replaces: what nothing else has kept. Throws Error.
+  virtual void take_over(Session& predecessor) = 0;
   /// The settings a migration's script runs with, and those from before. Outside any transaction. Without a value
   /// foreign keys stay as they are.
   virtual void begin_script(std::optional<bool> foreign_keys) = 0;

@@ -87,6 +87,8 @@ void Batch::decide(Operation& operation) {
   } else {
     open_.push_back(operation);
   }
+  // Nobody else in this transaction is to see what it may have left on the connection, a temporary table for one.
+  if (sharing_ && session().changed()) commit();
 }
 
 void Batch::commit() {

@@ -243,7 +243,7 @@ Afterwards Lane::free(Slot& slot) {
     return after;
   }
   const Session* const session = slot.session();
-  const bool dirty = session != nullptr && session->in_transaction();
+  const bool dirty = session != nullptr && (session->in_transaction() || session->changed());
   const bool due = role_ == connection_role::writer && session != nullptr && context_.due && context_.due(*session);
   if (!dirty && !due && !queue_.ready()) {
     slots_.put_idle(slot);

@@ -106,6 +106,7 @@ bool Lane::parked() const {
 
 void Lane::close_connections() noexcept {
   for (Slot& slot : slots_) {
+    if (slot.connection == nullptr) slot.connection = std::move(slot.spent);
     if (slot.connection == nullptr) continue;
     slot.interrupter->disarm();
     slot.session()->clean();

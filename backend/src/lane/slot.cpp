@@ -20,10 +20,26 @@ void Slot::clean() noexcept {
   }
 }
 
+/// After a user who has changed it for good. The old one is kept until the new one is there: it may have what nobody
+/// else has, and the last to be closed would take the log with it.
+void Slot::set_aside() noexcept {
+  if (connection == nullptr || leased() || session()->put_back()) return;
+  spent = std::move(connection);
+  replaced_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Slot::renew(const Open& open) {
+  auto fresh = open(interrupter);
+  if (spent != nullptr) session_of(*fresh).take_over(session_of(*spent));
+  connection = std::move(fresh);
+  spent.reset();
+}
+
 std::exception_ptr Slot::make_ready(const Open& open, const std::function<void(Session&)>* before_next) noexcept {
   clean();
+  set_aside();
   try {
-    if (connection == nullptr) connection = open(interrupter);
+    if (connection == nullptr) renew(open);
     if (before_next != nullptr && *before_next) (*before_next)(*session());
     return nullptr;
   } catch (...) {

@@ -29,18 +29,21 @@ class Slot {
   explicit Slot(std::shared_ptr<Interrupter> stop) noexcept : interrupter(std::move(stop)) {}
 
   std::unique_ptr<Connection> connection;  // empty when it could not be opened again
+  std::unique_ptr<Connection> spent;       // what it is opened anew for: gone when that is done
   const std::shared_ptr<Interrupter> interrupter;
   bool reported = false;    // as held for long
   std::size_t planned = 0;  // of what waits, what its batch is still to take
 
   /// Null where there is no connection.
   Session* session() const noexcept;
-  /// Leaves nothing of the last user behind; closes a connection of which that cannot be said.
+  /// Leaves no work of the last operation behind; closes a connection of which that cannot be said.
   void clean() noexcept;
-  /// The connection as the next user expects it, opened anew if need be and, unless that is null, seen by
-  /// `before_next`; an error when that fails. Those whose writes made a checkpoint due have heard of them by now.
+  /// The connection as the next user expects it, or the holder of a lease: opened anew if need be and, unless that is
+  /// null, seen by `before_next`; an error when that fails. Those whose writes made a checkpoint due have heard of them
+  /// by now.
   std::exception_ptr make_ready(const Open& open, const std::function<void(Session&)>* before_next) noexcept;
-  /// Connections that came back with an open transaction, and those that could not be cleaned. From any thread.
+  /// Connections that came back with an open transaction, and those that could not be made as on opening. From any
+  /// thread.
   std::uint64_t rolled_back() const noexcept { return rolled_back_.load(std::memory_order_relaxed); }
   std::uint64_t replaced() const noexcept { return replaced_.load(std::memory_order_relaxed); }
 
@@ -93,6 +96,9 @@ class Slot {
   void end_lease() noexcept;
 
  private:
+  void set_aside() noexcept;
+  void renew(const Open& open);
+
   state state_ = state::idle;
   // Set by the running thread, read under the mutex.
   std::atomic<const Operation*> current_{nullptr};

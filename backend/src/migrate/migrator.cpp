@@ -20,9 +20,14 @@ namespace {
 class FullPermission {
  public:
   FullPermission(detail::Session& session, const detail::Runner& runner)
-      : session_(session), runner_(runner), scope_(session, detail::permission::unrestricted) {}
+      : session_(session),
+        runner_(runner),
+        untouched_(!session.changed()),
+        scope_(session, detail::permission::unrestricted) {}
   ~FullPermission() {
-    if (runner_.scripts_ran()) session_.restore_settings();
+    if (!runner_.scripts_ran()) return;
+    session_.restore_settings();
+    if (untouched_) session_.put_back();  // else it would also take what the owner of the connection has made
   }
   FullPermission(const FullPermission&) = delete;
   FullPermission& operator=(const FullPermission&) = delete;
@@ -30,6 +35,7 @@ class FullPermission {
  private:
   detail::Session& session_;
   const detail::Runner& runner_;
+  const bool untouched_;
   const detail::PermissionScope scope_;
 };
 

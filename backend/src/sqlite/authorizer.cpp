@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "sqlite/connection_settings.hpp"
 #include "text/ascii.hpp"
 
 namespace statehouse::detail {
@@ -31,6 +32,8 @@ constexpr std::array<std::string_view, 7> guarded{"busy_timeout",   "journal_mod
                                                   "query_only",     "trusted_schema", "wal_autocheckpoint",
                                                   "writable_schema"};
 constexpr std::array<std::string_view, 1> checkpoint{"wal_checkpoint"};
+constexpr std::array<std::string_view, 4> temp_schema_tables{"sqlite_temp_master", "sqlite_temp_schema",
+                                                             "sqlite_master", "sqlite_schema"};
 
 const char* refuse_pragma(permission granted, connection_role role, const char* name, const char* value) noexcept {
   if (role == connection_role::reader && contains(checkpoint, name)) return "only the writer checkpoints";
@@ -42,7 +45,43 @@ const char* refuse_pragma(permission granted, connection_role role, const char* 
   return "a PRAGMA that changes a connection is refused here: use write_without_transaction or the options";
 }
 
+/// What a connection is asked for when it is remembered, and so can be put back, or what is no matter of a connection.
+bool can_be_told(const char* pragma) noexcept {
+  return ConnectionSettings::remembers(pragma) || contains(harmless_with_value, pragma) || contains(acting, pragma) ||
+         contains(guarded, pragma);
+}
+
+change change_of_pragma(permission granted, const char* name, const char* value) noexcept {
+  if (value == nullptr) return change::none;
+  if (same_ascii("defer_foreign_keys", name)) return change::deferral;
+  if (same_ascii("temp_store", name)) return change::temp_schema;  // which empties it
+  return granted == permission::maintenance && !can_be_told(name) ? change::unknown : change::none;
+}
+
 }  // namespace
+
+change change_of(permission granted, int action, const char* first, const char* second, const char* schema) noexcept {
+  switch (action) {
+    case SQLITE_CREATE_TEMP_INDEX:
+    case SQLITE_CREATE_TEMP_TABLE:
+    case SQLITE_CREATE_TEMP_TRIGGER:
+    case SQLITE_CREATE_TEMP_VIEW:
+    case SQLITE_DROP_TEMP_INDEX:
+    case SQLITE_DROP_TEMP_TABLE:
+    case SQLITE_DROP_TEMP_TRIGGER:
+    case SQLITE_DROP_TEMP_VIEW: return change::temp_schema;
+    // `CREATE TRIGGER temp.t` is none of these; but whatever it is, it is written down there.
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+      return schema != nullptr && same_ascii("temp", schema) && contains(temp_schema_tables, first)
+                 ? change::temp_schema
+                 : change::none;
+    case SQLITE_PRAGMA:
+      return granted == permission::unrestricted ? change::none : change_of_pragma(granted, first, second);
+    default: return change::none;
+  }
+}
 
 const char* refusal(permission granted, connection_role role, int action, const char* first,
                     const char* second) noexcept {

@@ -116,7 +116,7 @@ void copy(Reader& source, const fs::path& file, const BackupOptions& options) {
   try {
     copy.emplace(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOFOLLOW);
     copy->exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");  // nothing to go back to; synced at the end
-    SQLite::Backup backup(*copy, source.native());
+    SQLite::Backup backup(*copy, detail::local_session_of(source).handle().database());
     int result = SQLITE_OK;
     while (result == SQLITE_OK) {
       detail::local_session_of(source).handle().throw_if_stopped({});

@@ -3,8 +3,6 @@
 #include <thread>
 #include <utility>
 
-#include "sqlite/authorizer.hpp"
-
 namespace statehouse::detail {
 namespace {
 
@@ -16,8 +14,8 @@ void Callbacks::install(sqlite3* db) noexcept {
   install_stop_handlers(db);
   sqlite3_set_authorizer(
       db,
-      [](void* self, int action, const char* first, const char* second, const char*, const char*) {
-        return static_cast<Callbacks*>(self)->on_authorize(action, first, second);
+      [](void* self, int action, const char* first, const char* second, const char* schema, const char*) {
+        return static_cast<Callbacks*>(self)->on_authorize(action, first, second, schema);
       },
       this);
 }
@@ -36,9 +34,15 @@ int Callbacks::step(sqlite3_stmt* statement) noexcept {
   return result;
 }
 
-int Callbacks::on_authorize(int action, const char* first, const char* second) noexcept {
-  const char* const reason = detail::refusal(session_.rules().granted, session_.context().role, action, first, second);
-  if (reason == nullptr) return SQLITE_OK;
+int Callbacks::on_authorize(int action, const char* first, const char* second, const char* schema) noexcept {
+  const permission granted = session_.rules().granted;
+  const char* const reason = detail::refusal(granted, session_.context().role, action, first, second);
+  if (reason == nullptr) {
+    const change made = change_of(granted, action, first, second, schema);
+    changing_ = changing_ || made != change::none;
+    note(made);
+    return SQLITE_OK;
+  }
   refusal_ = reason;
   return SQLITE_DENY;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/session.hpp"
+#include "sqlite/authorizer.hpp"
 
 namespace statehouse::detail {
 
@@ -22,9 +23,20 @@ class Callbacks {
   /// Those that `native()` offers to replace.
   void install_stop_handlers(sqlite3* db) noexcept;
 
-  /// Why the authorizer has said no since `forget_refusal`, or null.
+  /// What the authorizer has said since `begin_compiling`: why not, or null; and whether the statement is to change
+  /// what stays with the connection.
   const char* refusal() const noexcept { return refusal_; }
-  void forget_refusal() noexcept { refusal_ = nullptr; }
+  bool changing() const noexcept { return changing_; }
+  void begin_compiling() noexcept {
+    refusal_ = nullptr;
+    changing_ = false;
+  }
+
+  /// What users may have changed since `forget_changes`. Known when a statement is compiled, so that no use costs
+  /// anything; what is found compiled changes nothing, see `LocalSession::compile`.
+  change changes() const noexcept { return changes_; }
+  void note(change one) noexcept { changes_ = changes_ | one; }
+  void forget_changes() noexcept { changes_ = change::none; }
 
   /// Until the end of the scope no lock of another process is waited for.
   class Impatience {
@@ -45,7 +57,7 @@ class Callbacks {
   bool stepping() const noexcept { return stepping_ != nullptr; }
 
  private:
-  int on_authorize(int action, const char* first, const char* second) noexcept;
+  int on_authorize(int action, const char* first, const char* second, const char* schema) noexcept;
   int on_busy(int attempt) noexcept;
   int on_progress() noexcept;
 
@@ -53,6 +65,8 @@ class Callbacks {
   Clock::duration patience_;  // with locks held by other processes
   Clock::time_point busy_since_{};
   const char* refusal_ = nullptr;
+  bool changing_ = false;
+  change changes_ = change::none;
   sqlite3_stmt* stepping_ = nullptr;
 };
 

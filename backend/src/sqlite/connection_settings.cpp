@@ -18,24 +18,34 @@ constexpr std::array per_connection{"analysis_limit",
                                     "cache_spill",
                                     "cell_size_check",
                                     "checkpoint_fullfsync",
+                                    "count_changes",
+                                    "empty_result_callbacks",
                                     "foreign_keys",
+                                    "full_column_names",
                                     "fullfsync",
                                     "ignore_check_constraints",
                                     "journal_size_limit",
                                     "legacy_alter_table",
                                     "locking_mode",
+                                    "max_page_count",
                                     "mmap_size",
                                     "query_only",
                                     "read_uncommitted",
                                     "recursive_triggers",
                                     "reverse_unordered_selects",
                                     "secure_delete",
+                                    "short_column_names",
                                     "synchronous",
                                     "temp_store",
                                     "threads",
                                     "trusted_schema",
                                     "wal_autocheckpoint",
                                     "writable_schema"};
+
+std::vector<std::string> sorted(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  return names;
+}
 
 int configure(sqlite3* db, int option, int value) noexcept {
   int current = 0;
@@ -119,12 +129,18 @@ void ConnectionSettings::require(const char* query, const char* expected) {
                 {handle_.config().context.database, {}});
 }
 
-void ConnectionSettings::remember() {
+void ConnectionSettings::remember(change changes) {
   pragmas_.clear();
   for (const char* const name : per_connection)
     if (auto value = handle_.pragma(std::string("PRAGMA ") + name); !value.empty())
       pragmas_.emplace_back(name, std::move(value));
   attached_ = attached();
+  // To ask for it would make a connection open the file it is in.
+  temp_schema_ = has(changes, change::temp_schema) ? temp_schema() : std::string();
+}
+
+bool ConnectionSettings::remembers(std::string_view pragma) noexcept {
+  return std::ranges::any_of(per_connection, [&](const char* name) { return same_ascii(pragma, name); });
 }
 
 void ConnectionSettings::remember_as(std::string_view name, std::string value) {
@@ -139,18 +155,67 @@ std::vector<std::string> ConnectionSettings::attached() const {
   return names;
 }
 
-void ConnectionSettings::restore() {
+/// What stays with a connection when its user is gone, by what he has to do for that, in the order in which it is put
+/// back. The one list: what is not in it is a matter of the file, of the transaction, or of the process.
+const std::array<ConnectionSettings::Entry, 6> ConnectionSettings::entries{
+    {{change::settings, &ConnectionSettings::detach_attached},
+     {change::settings, &ConnectionSettings::restore_pragmas},
+     {change::settings, &ConnectionSettings::restore_journal_mode},
+     {change::temp_schema, &ConnectionSettings::restore_temp_schema},
+     {change::deferral, &ConnectionSettings::end_deferral},
+     // Functions, collations, modules, hooks and limits that were set through `native()`, PRAGMAs that do not tell what
+     // they have set: SQLite has no question for them, and what `on_connect` had set in their place cannot be had back.
+     {change::unknown, &ConnectionSettings::give_up}}};
+
+bool ConnectionSettings::put_back(change changes) {
+  return std::ranges::all_of(
+      entries, [&](const Entry& entry) { return !has(changes, entry.after) || (this->*entry.put_back)(); });
+}
+
+bool ConnectionSettings::detach_attached() {
   for (const std::string& name : attached()) {
     if (std::ranges::find(attached_, name) != attached_.end()) continue;
     std::string detach = "DETACH \"";
     for (const char c : name) detach += c == '"' ? "\"\"" : std::string(1, c);
     handle_.run(detach + '"');
   }
+  return std::ranges::includes(sorted(attached()), sorted(attached_));  // one that is gone cannot be had back
+}
+
+bool ConnectionSettings::restore_pragmas() {
   for (const auto& [name, value] : pragmas_) {
     const std::string query = std::string("PRAGMA ") + name;
     if (handle_.pragma(query) != value) handle_.run(query + " = " + value);
   }
+  return true;
+}
+
+bool ConnectionSettings::restore_journal_mode() {
   if (handle_.config().writes() && !handle_.config().in_memory()) enable_wal();
+  return true;
+}
+
+std::string ConnectionSettings::temp_schema() {
+  return handle_.pragma(
+      "SELECT group_concat(type || ' ' || name || ' ' || ifnull(sql, ''), char(10)) "
+      "FROM sqlite_temp_master");
+}
+
+/// A change of where temporary tables are kept drops all there are, with what belongs to them, in one step
+/// (https://www.sqlite.org/pragma.html#pragma_temp_store).
+bool ConnectionSettings::restore_temp_schema() {
+  if (temp_schema() == temp_schema_) return true;
+  if (!temp_schema_.empty()) return false;
+  const std::string query = "PRAGMA temp_store";
+  const std::string value = handle_.pragma(query);
+  handle_.run(query + (value == "2" ? " = 1" : " = 2"));
+  handle_.run(query + " = " + value);
+  return true;
+}
+
+bool ConnectionSettings::end_deferral() {
+  handle_.run("PRAGMA defer_foreign_keys = OFF");
+  return true;
 }
 
 void ConnectionSettings::begin_script(std::optional<bool> foreign_keys) noexcept {

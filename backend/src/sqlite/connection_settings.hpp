@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,11 +19,16 @@ class ConnectionSettings {
 
   /// Hardening, REGEXP, WAL, and what the options say.
   void apply();
-  /// Takes the settings and attached databases as they are for those that `restore` goes back to.
-  void remember();
+  /// Takes what stays with the connection as it is now for that which `put_back` goes back to. `changes`: what was done
+  /// since it was opened.
+  void remember(change changes);
   /// As if `value` had been set when the settings were remembered.
   void remember_as(std::string_view name, std::string value);
-  void restore();
+  /// In no transaction: all of that which `changes` may have changed is as it was remembered; false when only a new
+  /// connection would be so. Throws Error.
+  bool put_back(change changes);
+  /// Whether the PRAGMA tells what is set, so that it can be put back.
+  static bool remembers(std::string_view pragma) noexcept;
 
   /// The settings that a migration's script runs with, and those from before.
   void begin_script(std::optional<bool> foreign_keys) noexcept;
@@ -33,6 +40,21 @@ class ConnectionSettings {
   void enable_wal();
   void require(const char* query, const char* expected);
   std::vector<std::string> attached() const;
+  std::string temp_schema();
+
+  // Each puts back one thing; false when that is not possible.
+  bool detach_attached();
+  bool restore_pragmas();
+  bool restore_journal_mode();
+  bool restore_temp_schema();
+  bool end_deferral();
+  bool give_up() noexcept { return false; }
+
+  struct Entry {
+    change after;
+    bool (ConnectionSettings::*put_back)();
+  };
+  static const std::array<Entry, 6> entries;
 
   struct ScriptSettings {
     int foreign_keys = 0;
@@ -43,6 +65,7 @@ class ConnectionSettings {
   Handle& handle_;
   std::vector<std::pair<const char*, std::string>> pragmas_;  // by name, as remembered
   std::vector<std::string> attached_;                         // names of databases, as remembered
+  std::string temp_schema_;                                   // as remembered
   ScriptSettings before_script_;
 };
 

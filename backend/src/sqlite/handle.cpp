@@ -87,11 +87,11 @@ Handle::Handle(Session& session, Callbacks& callbacks, SessionConfig config)
   callbacks_.install(db_);
   if (const int result = insert_id_.install(db_); result != SQLITE_OK) fail(result, {});
   require_access();
-  session_.interrupter().attach([db = db_] { sqlite3_interrupt(db); });
+  session_.interrupter().attach(&session_, [db = db_] { sqlite3_interrupt(db); });
 }
 
 Handle::~Handle() {
-  session_.interrupter().detach();
+  session_.interrupter().detach(&session_);
   finalise_leftovers();
 }
 
@@ -131,7 +131,7 @@ void Handle::require_access() const {
 sqlite3_stmt* Handle::compile(std::string_view sql, unsigned flags, std::string_view& rest) {
   sqlite3_stmt* statement = nullptr;
   const char* tail = nullptr;
-  callbacks_.forget_refusal();
+  callbacks_.begin_compiling();
   rest = {};
   if (sql.empty()) return nullptr;
   throw_if_stopped(sql);

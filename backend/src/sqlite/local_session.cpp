@@ -25,7 +25,7 @@ LocalSession::LocalSession(SessionConfig config)
       generation_(fork_generation()) {
   settings_->apply();
   rules().read_only = !handle_->config().writes();
-  settings_->remember();
+  remember_settings();
   rules().granted = permission::statements;
 }
 
@@ -37,7 +37,7 @@ LocalSession::~LocalSession() {
     static_cast<void>(handle_.release());
     return;
   }
-  interrupter().detach();
+  interrupter().detach(this);
   handle_->take_back();
   rollback();
 }
@@ -59,13 +59,15 @@ LocalStatement* LocalSession::compile(std::string_view sql) {
                 {database(), shorten(sql)});
   // SQLite stops reading there, so what follows would be ignored.
   if (sql.find('\0') != std::string_view::npos) fail(errc::not_one_statement, "the text contains a NUL byte", sql);
-  // Only what the strictest permission accepts is cached: a cached statement is not authorized again.
+  // Only what the strictest permission accepts and what leaves nothing behind is cached: a cached statement is not
+  // authorized again.
   const bool ordinary = rules().granted == permission::statements;
   ++compiled_;
   std::string_view rest;
   sqlite3_stmt* const first = handle_->compile(sql, ordinary ? SQLITE_PREPARE_PERSISTENT : 0U, rest);
   if (first == nullptr) fail(errc::not_one_statement, "the text holds no SQL statement", sql);
   auto statement = std::make_unique<LocalStatement>(*handle_, sql, first);
+  const bool kept = ordinary && !callbacks_.changing();
   bool more = false;
   try {
     std::string_view ignored;
@@ -79,7 +81,7 @@ LocalStatement* LocalSession::compile(std::string_view sql) {
   if (more)
     fail(errc::not_one_statement,
          "the text holds more than one SQL statement: run them one by one, or use execute_script in write(f)", sql);
-  return ordinary ? cache_->adopt(std::move(statement)) : statement.release();
+  return kept ? cache_->adopt(std::move(statement)) : statement.release();
 }
 
 bool LocalSession::has_prepared(std::string_view sql) const noexcept {
@@ -93,7 +95,7 @@ std::uint64_t LocalSession::take_compiled() noexcept {
 std::size_t LocalSession::run_next(const std::string& script, std::size_t at) {
   if (rules().expects_transaction) require_transaction(*this);
   handle_->throw_if_stopped(std::string_view(script).substr(at));
-  callbacks_.forget_refusal();
+  callbacks_.begin_compiling();
   // SQLite reads without copying only what ends with a NUL: with a length, each statement would copy the whole rest.
   const char* const text = script.c_str() + at;
   const char* tail = nullptr;
@@ -188,7 +190,7 @@ void LocalSession::take_back() noexcept {
 hygiene LocalSession::clean() noexcept {
   take_back();
   const bool open = in_transaction();
-  if (!rollback() || broken_) return hygiene::broken;
+  if (!rollback()) return hygiene::broken;
   return open ? hygiene::rolled_back : hygiene::clean;
 }
 
@@ -196,15 +198,44 @@ void LocalSession::restore_settings() noexcept {
   const Interrupter::Shield shield(interrupter());
   rules().expects_transaction = false;
   try {
-    settings_->restore();
+    if (!settings_->put_back(change::settings)) callbacks_.note(change::unknown);
     if (log_->watched()) log_->watch();
   } catch (const std::exception& error) {
     logger().error("database '{}': settings could not be restored: {}", database(), error.what());
-    broken_ = true;
+    callbacks_.note(change::unknown);
   }
 }
 
+void LocalSession::remember_settings() {
+  settings_->remember(callbacks_.changes());
+  callbacks_.forget_changes();
+}
+
+bool LocalSession::put_back() noexcept {
+  if (!changed()) return true;
+  const Interrupter::Shield shield(interrupter());
+  try {
+    if (!settings_->put_back(callbacks_.changes())) return false;
+    callbacks_.forget_changes();
+    return true;
+  } catch (const std::exception& error) {
+    logger().error("database '{}': a connection could not be made as it was: {}", database(), error.what());
+    return false;
+  }
+}
+
+void LocalSession::take_over(Session& predecessor) {
+  if (!handle_->config().in_memory()) return;
+  sqlite3* const from = local_session_of(predecessor).handle().get();
+  sqlite3_backup* const copy = sqlite3_backup_init(handle_->get(), "main", from, "main");
+  if (copy != nullptr) sqlite3_backup_step(copy, -1);
+  if (const int result = copy != nullptr ? sqlite3_backup_finish(copy) : sqlite3_errcode(handle_->get());
+      result != SQLITE_OK)
+    handle_->fail(result, {});
+}
+
 SQLite::Database& LocalSession::native() {
+  callbacks_.note(change::unknown);
   return handle_->lend();
 }
 
@@ -231,7 +262,10 @@ std::string LocalSession::prepare_close() noexcept {
 }
 
 LocalSession& local_session_of(Reader& connection) {
-  Session& session = session_of(connection);
+  return local_session_of(session_of(connection));
+}
+
+LocalSession& local_session_of(Session& session) {
   if (auto* const local = dynamic_cast<LocalSession*>(&session)) return *local;
   session.fail(errc::not_supported, "only a database on this machine can do this", {});
 }

@@ -35,8 +35,11 @@ class LocalSession final : public Session {
 
   void take_back() noexcept override;
   hygiene clean() noexcept override;
-  void remember_settings() override { settings_->remember(); }
+  void remember_settings() override;
   void restore_settings() noexcept override;
+  bool changed() const noexcept override { return callbacks_.changes() != change::none; }
+  bool put_back() noexcept override;
+  void take_over(Session& predecessor) override;
   void begin_script(std::optional<bool> foreign_keys) override { settings_->begin_script(foreign_keys); }
   void end_script() noexcept override { settings_->end_script(); }
 
@@ -67,11 +70,11 @@ class LocalSession final : public Session {
   std::unique_ptr<StatementCache> cache_;
   std::uint64_t compiled_ = 0;
   bool undone_in_part_ = false;  // ROLLBACK has failed: what is open may not be committed
-  bool broken_ = false;
-  const unsigned generation_;  // of forks
+  const unsigned generation_;    // of forks
 };
 
-/// The session behind a connection of the local engine; `errc::not_supported` on any other.
+/// What is a session of the local engine, and the one behind a connection of it; `errc::not_supported` on any other.
+LocalSession& local_session_of(Session& session);
 LocalSession& local_session_of(Reader& connection);
 
 }  // namespace statehouse::detail

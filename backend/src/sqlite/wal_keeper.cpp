@@ -40,10 +40,11 @@ class Gap {
 
 void WalKeeper::attach(LocalSession& writer) {
   writer.watch_log();
+  const bool first = frame_bytes_ == 0;
   frame_bytes_ = static_cast<std::uint64_t>(writer.log().page_size()) + frame_header;
   const std::uint64_t bytes = std::min(interval_bytes, config_.options.wal_soft_limit / 2);
   interval_ = std::max(1, static_cast<int>(bytes / frame_bytes_));
-  truncate(writer.log());
+  if (first) truncate(writer.log());
 }
 
 bool WalKeeper::due(const WriteAheadLog& log) noexcept {
