@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "arguments.hpp"
+#include "live_log.hpp"
 #include "output.hpp"
 #include "statehouse/database_name.hpp"
 
@@ -79,6 +80,7 @@ std::uintmax_t size_of(const std::filesystem::path& file) noexcept {
 }
 
 Connection open_to_write(const Arguments& arguments, const std::filesystem::path& file) {
+  require_same_log(file);
   make_directories(file.parent_path());
   return Connection(file, options(arguments));
 }
@@ -88,6 +90,7 @@ Connection open_nothing(const std::filesystem::path& file) {
 }
 
 Connection open_to_read(const Arguments& arguments, const std::filesystem::path& file) {
+  require_same_log(file);
   return Connection::for_reading(file, options(arguments));
 }
 

@@ -61,7 +61,7 @@ class Engine {
   /// All connections are closed: the database is somebody else's to open. Says what could not be finished, and where it
   /// is; nothing when all is well.
   virtual std::string release() noexcept = 0;
-  /// Why this is not the database that was opened any more; nothing when all is well.
+  /// Why this is not the database that was opened any more, its log included; nothing when all is well.
   virtual std::optional<std::string> loss() const = 0;
   virtual EngineFacts facts() const = 0;
 };

@@ -88,13 +88,13 @@ std::set<FileIdentity>& claims() {
   return *set;
 }
 
+}  // namespace
+
 std::optional<FileIdentity> identify(const fs::path& file) noexcept {
   struct stat status {};
   if (::lstat(file.c_str(), &status) != 0) return std::nullopt;
   return FileIdentity(status.st_dev, status.st_ino);
 }
-
-}  // namespace
 
 fs::path prepare_directory(const fs::path& directory) {
   if (directory.empty()) throw Error({EINVAL, boost::system::system_category()}, "the data directory is an empty path");

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 namespace spdlog {
@@ -39,6 +40,8 @@ std::uintmax_t file_size_or_zero(const std::filesystem::path& file) noexcept;
 
 /// What tells one file from another, whatever its name.
 using FileIdentity = std::pair<dev_t, ino_t>;
+/// Of whatever is at that path, without following a link; nothing when nothing is.
+std::optional<FileIdentity> identify(const std::filesystem::path& file) noexcept;
 
 /// A file that this registry has open. While it lives no other claim on the same file succeeds in this process: two
 /// writers in one process would defeat the pool's queue.

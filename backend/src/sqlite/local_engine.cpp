@@ -21,17 +21,21 @@ LocalEngine::LocalEngine(LocalEngineConfig config, const std::shared_ptr<Interru
   if (config_.in_memory()) return;
   prepare_file(config_.path, config_.options.connection.tighten_permissions, *config_.logger);
   claim_.emplace(config_.path);
+  sidecars_ = std::make_shared<Sidecars>(config_.path, !config_.options.connection.exclusive);
   check_at_startup(config_, interrupter);
   wal_keeper_.emplace(config_);
 }
 
 std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr<Interrupter> interrupter) {
+  // SQLite would take whatever is there for the log, together with the index that the others of this process have.
+  if (const auto lost = loss()) throw Error(errc::file_replaced, *lost, {config_.database, {}});
   auto session = std::make_unique<LocalSession>(SessionConfig{.path = config_.path,
                                                               .context = {.database = config_.database,
                                                                           .role = role,
                                                                           .interrupter = std::move(interrupter),
                                                                           .logger = config_.logger},
-                                                              .options = config_.options.connection});
+                                                              .options = config_.options.connection,
+                                                              .sidecars = sidecars_});
   if (role == connection_role::writer && config_.options.connection.exclusive && !config_.in_memory()) {
     // Left by a killed process that did not have the file for itself; with the file locked it is nobody's.
     std::error_code ignored;
@@ -41,7 +45,9 @@ std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr
 }
 
 void LocalEngine::begin_service(Session& writer) {
-  if (wal_keeper_) wal_keeper_->attach(own(writer));
+  if (!wal_keeper_) return;
+  sidecars_->note();
+  wal_keeper_->attach(own(writer));
 }
 
 bool LocalEngine::due(const Session& writer) noexcept {
@@ -65,7 +71,9 @@ void LocalEngine::optimize(Session& writer, TimeLimit budget) noexcept {
 }
 
 void LocalEngine::before_close(Session& writer) noexcept {
-  if (!claim_ || claim_->still_there()) checkpoint_failure_ = own(writer).prepare_close();
+  // Without its log the database may be in use by others, unseen by us. Then SQLite's own last close moves what we have
+  // committed into the file, if it can lock all of it, and else leaves it.
+  if (!loss()) checkpoint_failure_ = own(writer).prepare_close();
 }
 
 std::string LocalEngine::release() noexcept {
@@ -78,9 +86,14 @@ std::string LocalEngine::release() noexcept {
 }
 
 std::optional<std::string> LocalEngine::loss() const {
-  if (!claim_ || claim_->still_there()) return std::nullopt;
-  return "the file '" + config_.path.filename().string() +
-         "' was moved, deleted or replaced while open; what was written since is lost to it";
+  if (!claim_) return std::nullopt;
+  if (!claim_->still_there())
+    return "the file '" + config_.path.filename().string() +
+           "' was moved, deleted or replaced while open; what was written since is lost to it";
+  if (const auto sidecar = sidecars_->lost())
+    return "'" + *sidecar +
+           "', a part of the database, was moved, deleted or replaced while open; what was written since may be lost";
+  return std::nullopt;
 }
 
 EngineFacts LocalEngine::facts() const {

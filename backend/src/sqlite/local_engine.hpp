@@ -43,6 +43,7 @@ class LocalEngine final : public Engine {
  private:
   const LocalEngineConfig config_;
   std::optional<FileClaim> claim_;       // none in memory
+  std::shared_ptr<Sidecars> sidecars_;   // none in memory
   std::optional<WalKeeper> wal_keeper_;  // none in memory
   std::string checkpoint_failure_;       // of the last one
 };

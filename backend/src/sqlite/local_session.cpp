@@ -27,6 +27,7 @@ LocalSession::LocalSession(SessionConfig config)
   rules().read_only = !handle_->config().writes();
   remember_settings();
   rules().granted = permission::statements;
+  if (handle_->config().sidecars) handle_->config().sidecars->add();
 }
 
 LocalSession::~LocalSession() {
@@ -37,6 +38,7 @@ LocalSession::~LocalSession() {
     static_cast<void>(handle_.release());
     return;
   }
+  if (handle_->config().sidecars) handle_->config().sidecars->remove();
   interrupter().detach(this);
   handle_->take_back();
   rollback();
