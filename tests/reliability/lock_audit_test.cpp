@@ -4,7 +4,7 @@
 #include <set>
 
 #include "left_log.hpp"
-#include "recording_vfs.hpp"
+#include "lock_audit.hpp"
 #include "state_support.hpp"
 
 namespace statehouse::test {
@@ -70,12 +70,13 @@ struct Traffic {
   }
 };
 
-TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lock") {
-  RecordingVfs vfs;
+TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lock, and checkpoints only pinned") {
+  LockAudit vfs;
   Handles handles;
   AppStateOptions options;
   options.database_threads = 3;
   options.pool.readers = 3;
+  options.pool.wal_soft_limit = 1 << 20;  // so that there are many
   options.pool.connection.on_connect = handles.hook();
   ThreadedApp app(std::move(options));
   // Left by a process that was killed, so that there is something to recover.
@@ -119,10 +120,120 @@ TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lo
   CHECK(write_locks > 500);
   CHECK(rereads * 20 < write_locks);
   CHECK(checkpoint_locks > 2);
+  CHECK(vfs.checkpoints() > 2);
+  CHECK(vfs.unpinned() == 0);
   CHECK(read_locks > 200);
   for (const int handle : handles.readers) CHECK(vfs.writes(handle) == 0);
   for (const int handle : handles.writers) CHECK(vfs.writes(handle) > 0);
   check_closed(app.dir / "x.db");
+}
+
+/// A pool that commits and checkpoints, in every way that it has for that; what `beside` gives is there while it
+/// checkpoints.
+int checkpoints_of_a_pool(const LockAudit& audit, PoolOptions options,
+                          const std::function<std::shared_ptr<void>(const Pool&)>& beside) {
+  options.wal_soft_limit = 64 << 10;
+  options.readers = 1;
+  const int before = audit.checkpoints();
+  SteppedApp app(options);
+  app.state->db_instances.add_migrator(
+      "x", migrations({"CREATE TABLE t(x)",
+                       "-- no-transaction\n"
+                       "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+                       "FROM n WHERE i < 3000) SELECT randomblob(2000) FROM n;"
+                       "DELETE FROM t;"}));
+  const Pool pool = app.open("x");
+  for (int i = 0; i < 60; ++i) {
+    app.run(pool.execute("INSERT INTO t VALUES (randomblob(6000))"));
+    const auto held = beside(pool);
+    app.settle();
+  }
+  for (int i = 0; i < 8; ++i) {  // the cut when nothing is written
+    app.clock->advance(1s);
+    app.settle();
+  }
+  app.run(app.state->shutdown());
+  return audit.checkpoints() - before;
+}
+
+TEST_CASE("lock audit: every checkpoint of a pool is pinned, also while another process has the write lock") {
+  const LockAudit audit;
+  PoolOptions options;
+  SECTION("a pool") {}
+  SECTION("one connection") {
+    options.mode = pool_mode::single;
+  }
+  CHECK(checkpoints_of_a_pool(audit, options, [](const Pool&) { return nullptr; }) > 10);
+  CHECK(audit.unpinned() == 0);
+  const auto write_lock = [](const Pool& pool) {
+    auto other = std::make_shared<PlainDatabase>(pool.path());
+    other->execute("BEGIN IMMEDIATE");
+    return other;
+  };
+  CHECK(checkpoints_of_a_pool(audit, options, write_lock) > 10);
+  CHECK(audit.unpinned() == 0);
+}
+
+/// A writer that commits and checkpoints by hand.
+struct ByHand {
+  LockAudit audit;
+  TempDir dir;
+  PlainDatabase writer{dir / "x.db"};
+  PlainDatabase other{dir / "x.db"};
+
+  ByHand() {
+    for (const PlainDatabase* each : {&writer, &other})
+      each->execute("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE IF NOT EXISTS t(x)");
+  }
+  template <class Checkpoint>
+  void run(Checkpoint checkpoint) {
+    for (int i = 0; i < 20; ++i) {
+      writer.execute("INSERT INTO t VALUES (randomblob(3000))");
+      checkpoint();
+    }
+    CHECK(audit.checkpoints() >= 20);
+  }
+  void checkpoint(int mode) const { sqlite3_wal_checkpoint_v2(writer.handle(), nullptr, mode, nullptr, nullptr); }
+};
+
+TEST_CASE_METHOD(ByHand, "lock audit: it tells of a checkpoint without a pin, and not of one that needs none") {
+  SECTION("PASSIVE without a pin") {
+    run([&] { checkpoint(SQLITE_CHECKPOINT_PASSIVE); });
+    CHECK(audit.unpinned() == 20);
+  }
+  SECTION("PASSIVE with one") {
+    run([&] {
+      other.execute("BEGIN; SELECT count(*) FROM t");
+      checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+      other.execute("COMMIT");
+    });
+    CHECK(audit.unpinned() == 0);
+  }
+  SECTION("TRUNCATE, which has the write lock") {
+    run([&] { checkpoint(SQLITE_CHECKPOINT_TRUNCATE); });
+    CHECK(audit.unpinned() == 0);
+  }
+  SECTION("TRUNCATE while another has the write lock: SQLite makes it PASSIVE") {
+    run([&] {
+      other.execute("BEGIN IMMEDIATE");
+      checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+      other.execute("ROLLBACK");
+    });
+    CHECK(audit.unpinned() == 20);
+  }
+  SECTION("RESTART, whose pin ends meanwhile, but which has the write lock") {
+    sqlite3_busy_handler(
+        writer.handle(),
+        [](void* self, int) {
+          static_cast<ByHand*>(self)->other.execute("COMMIT");
+          return 0;
+        },
+        this);
+    other.execute("BEGIN; SELECT count(*) FROM t");
+    writer.execute("INSERT INTO t VALUES (1)");
+    checkpoint(SQLITE_CHECKPOINT_RESTART);  // which waits for it, and has the write lock all the while
+    CHECK(audit.unpinned() == 0);
+  }
 }
 
 TEST_CASE("lock audit: what asks no database for anything leaves the locks of the process as they are") {

@@ -59,6 +59,16 @@ class RecordingVfs : public ShimVfs {
     return opened_;
   }
 
+ protected:
+  static int shm_lock(sqlite3_file* file, int first, int count, int flags) {
+    const int result = real(file)->pMethods->xShmLock(real(file), first, count, flags);
+    if (result != SQLITE_OK || (flags & SQLITE_SHM_LOCK) == 0) return result;
+    RecordingVfs& self = of<RecordingVfs>(file);
+    std::lock_guard lock(self.mutex_);
+    self.locks_.push_back({ours(file).handle, first, count, (flags & SQLITE_SHM_EXCLUSIVE) != 0});
+    return result;
+  }
+
  private:
   int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
     const int result = open_real(name, file, flags, out_flags);
@@ -76,15 +86,6 @@ class RecordingVfs : public ShimVfs {
       ++self.writes_[ours(file).handle];
     }
     return real(file)->pMethods->xWrite(real(file), data, size, offset);
-  }
-
-  static int shm_lock(sqlite3_file* file, int first, int count, int flags) {
-    const int result = real(file)->pMethods->xShmLock(real(file), first, count, flags);
-    if (result != SQLITE_OK || (flags & SQLITE_SHM_LOCK) == 0) return result;
-    RecordingVfs& self = of<RecordingVfs>(file);
-    std::lock_guard lock(self.mutex_);
-    self.locks_.push_back({ours(file).handle, first, count, (flags & SQLITE_SHM_EXCLUSIVE) != 0});
-    return result;
   }
 
   mutable std::mutex mutex_;

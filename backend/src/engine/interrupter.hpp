@@ -45,6 +45,7 @@ class Interrupter {
   stop_reason reason() const noexcept;
   bool must_stop() const noexcept { return reason() != stop_reason::none; }
   Clock& clock() const noexcept { return *clock_; }
+  const std::shared_ptr<Clock>& shared_clock() const noexcept { return clock_; }
 
   /// While it lives the running operation must also end by `deadline`. Ends even what asks no progress handler:
   /// SQLite 3.40 looks through all pages of a file in one step of its machine.

@@ -143,11 +143,6 @@ bool ConnectionSettings::remembers(std::string_view pragma) noexcept {
   return std::ranges::any_of(per_connection, [&](const char* name) { return same_ascii(pragma, name); });
 }
 
-void ConnectionSettings::remember_as(std::string_view name, std::string value) {
-  for (auto& [remembered, old] : pragmas_)
-    if (remembered == name) old = value;
-}
-
 std::vector<std::string> ConnectionSettings::attached() const {
   std::vector<std::string> names;
   // 0 is main, 1 is temp

@@ -22,8 +22,6 @@ class ConnectionSettings {
   /// Takes what stays with the connection as it is now for that which `put_back` goes back to. `changes`: what was done
   /// since it was opened.
   void remember(change changes);
-  /// As if `value` had been set when the settings were remembered.
-  void remember_as(std::string_view name, std::string value);
   /// In no transaction: all of that which `changes` may have changed is as it was remembered; false when only a new
   /// connection would be so. Throws Error.
   bool put_back(change changes);

@@ -9,6 +9,9 @@
 namespace statehouse::detail {
 namespace {
 
+/// Pages in the log with which a commit moves them, as long as nobody else sees to it: SQLite's own default.
+constexpr int commits_of_migrations = 1000;
+
 /// The engine is given no sessions but its own.
 LocalSession& own(Session& session) noexcept {
   return static_cast<LocalSession&>(session);
@@ -36,6 +39,11 @@ std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr
                                                                           .logger = config_.logger},
                                                               .options = config_.options.connection,
                                                               .sidecars = sidecars_});
+  if (role == connection_role::writer && !config_.in_memory()) {
+    session->log().watch();
+    session->log().checkpoint_from(commits_of_migrations);
+    session->remember_settings();
+  }
   if (role == connection_role::writer && config_.options.connection.exclusive && !config_.in_memory()) {
     // Left by a killed process that did not have the file for itself; with the file locked it is nobody's.
     std::error_code ignored;

@@ -241,11 +241,6 @@ SQLite::Database& LocalSession::native() {
   return handle_->lend();
 }
 
-void LocalSession::watch_log() noexcept {
-  settings_->remember_as("wal_autocheckpoint", "0");
-  log_->watch();
-}
-
 void LocalSession::optimize(TimeLimit budget) noexcept {
   interrupter().arm(after(interrupter().clock().now(), budget));
   try {

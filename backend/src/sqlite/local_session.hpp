@@ -50,8 +50,6 @@ class LocalSession final : public Session {
   // For the rest of the local engine.
   Handle& handle() const noexcept { return *handle_; }
   WriteAheadLog& log() const noexcept { return *log_; }
-  /// The writer takes the checkpoints over from SQLite.
-  void watch_log() noexcept;
   /// `PRAGMA optimize`, bounded by `budget`; errors are logged at debug and ignored.
   void optimize(TimeLimit budget) noexcept;
   /// Before the last close of a writer: `PRAGMA optimize` within its budget, and a checkpoint. Says why that failed, if

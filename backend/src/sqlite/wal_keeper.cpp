@@ -39,7 +39,7 @@ class Gap {
 }  // namespace
 
 void WalKeeper::attach(LocalSession& writer) {
-  writer.watch_log();
+  writer.log().checkpoint_from(WriteAheadLog::never);
   const bool first = frame_bytes_ == 0;
   frame_bytes_ = static_cast<std::uint64_t>(writer.log().page_size()) + frame_header;
   const std::uint64_t bytes = std::min(interval_bytes, config_.options.wal_soft_limit / 2);

@@ -20,8 +20,7 @@ struct LocalEngineConfig;
 ///   moment, and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the log.
 /// - When nothing was written for a while the log is cut as well, see `note_idle`.
 ///
-/// Only this connection checkpoints: on versions of SQLite with the WAL-reset bug a second one could corrupt the file
-/// (https://www.sqlite.org/wal.html section 11).
+/// Only this connection checkpoints, see WriteAheadLog.
 class WalKeeper {
  public:
   explicit WalKeeper(const LocalEngineConfig& config) noexcept : config_(config) {}

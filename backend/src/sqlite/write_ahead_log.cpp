@@ -5,19 +5,70 @@
 #include <string>
 #include <utility>
 
+#include "sqlite/local_session.hpp"
 #include "sqlite/system_reason.hpp"
 
 namespace statehouse::detail {
+namespace {
+
+/// A connection that reads, is never stopped, and waits for nobody.
+std::unique_ptr<Session> open_pin(const SessionConfig& writer) {
+  SessionConfig config = writer;
+  config.context.role = connection_role::reader;
+  config.context.interrupter = std::make_shared<Interrupter>(writer.context.interrupter->shared_clock());
+  config.options.busy_timeout = {};
+  return std::make_unique<LocalSession>(std::move(config));
+}
+
+}  // namespace
+
+/// The pin's read transaction, until the end of the scope.
+class WriteAheadLog::Pinned {
+ public:
+  explicit Pinned(WriteAheadLog& log) noexcept : log_(log) {
+    try {
+      if (log.pin_ == nullptr) log.pin_ = open_pin(log.handle_.config());
+      log.pin_->begin(transaction_kind::deferred);
+      set_ = log.pin_->prepare("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)")->step();
+    } catch (const Error& error) {
+      if (error.code() != condition::busy) failure_ = error.what();
+    } catch (const std::exception& error) {
+      failure_ = error.what();
+    }
+  }
+  ~Pinned() {
+    if (log_.pin_ != nullptr) log_.pin_->clean();
+  }
+  Pinned(const Pinned&) = delete;
+  Pinned& operator=(const Pinned&) = delete;
+
+  bool set() const noexcept { return set_; }
+  /// Why not; empty when another process keeps everybody from reading.
+  const std::string& failure() const noexcept { return failure_; }
+
+ private:
+  WriteAheadLog& log_;
+  bool set_ = false;
+  std::string failure_;
+};
+
+WriteAheadLog::WriteAheadLog(Handle& handle) noexcept : handle_(handle) {}
+WriteAheadLog::~WriteAheadLog() = default;
 
 void WriteAheadLog::watch() noexcept {
   watched_ = true;
   sqlite3_wal_hook(
       handle_.get(),
       [](void* self, sqlite3*, const char* schema, int frames) {
-        if (std::string_view(schema) == "main") static_cast<WriteAheadLog*>(self)->frames_ = frames;
+        if (std::string_view(schema) == "main") static_cast<WriteAheadLog*>(self)->on_commit(frames);
         return SQLITE_OK;
       },
       this);
+}
+
+void WriteAheadLog::on_commit(int frames) noexcept {
+  frames_ = frames;
+  if (frames >= automatic_) checkpoint(false);
 }
 
 int WriteAheadLog::page_size() {
@@ -26,16 +77,24 @@ int WriteAheadLog::page_size() {
 
 WriteAheadLog::Checkpoint WriteAheadLog::checkpoint(bool truncate) noexcept {
   if (handle_.config().in_memory()) return {};
-  const SessionContext& context = handle_.config().context;
-  const Interrupter::Shield shield(*context.interrupter);
+  const Interrupter::Shield shield(*handle_.config().context.interrupter);
   const Callbacks::Impatience impatience(handle_.callbacks());
-  Checkpoint result;
-  const int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-  const int code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", mode, &result.frames, &result.moved);
-  if (code != SQLITE_OK && code != SQLITE_BUSY) {
-    result.failure = sqlite3_errmsg(handle_.get()) + system_reason(handle_.get(), code);
-    context.logger->warn("database '{}': checkpoint: {}", context.database, result.failure);
+  Checkpoint result = run(SQLITE_CHECKPOINT_PASSIVE);
+  // Only a pin that comes when all has been moved is not itself in the way.
+  if (truncate && result.failure.empty() && result.moved == result.frames) result = run(SQLITE_CHECKPOINT_TRUNCATE);
+  return result;
+}
+
+WriteAheadLog::Checkpoint WriteAheadLog::run(int mode) noexcept {
+  const Pinned pinned(*this);
+  Checkpoint result{.frames = -1, .failure = pinned.failure()};
+  if (pinned.set()) {
+    const int code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", mode, &result.frames, &result.moved);
+    if (code != SQLITE_OK && code != SQLITE_BUSY)
+      result.failure = sqlite3_errmsg(handle_.get()) + system_reason(handle_.get(), code);
   }
+  const SessionContext& context = handle_.config().context;
+  if (!result.failure.empty()) context.logger->warn("database '{}': checkpoint: {}", context.database, result.failure);
   // SQLite tells nothing, as -1, when somebody else was at it.
   if (result.frames < 0) return {.frames = frames_, .failure = std::move(result.failure)};
   frames_ = result.frames;

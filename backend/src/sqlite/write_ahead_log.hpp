@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+#include <memory>
 #include <string>
 
 #include "sqlite/handle.hpp"
@@ -7,13 +9,25 @@
 namespace statehouse::detail {
 
 /// The write-ahead log as one connection, the writer, sees it.
+///
+/// Invariant: while SQLite checkpoints for us, another connection of ours, the pin, has a read transaction that began
+/// before and ends after. Else, on versions with the WAL-reset bug (https://www.sqlite.org/wal.html section 11), the
+/// checkpoint may take the length of the log, then another process starts the log anew, and the old length is taken for
+/// the new log's. That SQLite asks for the write lock when it is to cut the log is no help: if another process has
+/// that, and nothing is waited for, it goes on without. But the pin is: either it needs the log, then nobody can start
+/// it anew; or all had been moved when it began, then nothing can be moved as long as it lasts.
 class WriteAheadLog {
  public:
-  explicit WriteAheadLog(Handle& handle) noexcept : handle_(handle) {}
+  explicit WriteAheadLog(Handle& handle) noexcept;
+  ~WriteAheadLog();
 
-  /// From now on commits do not checkpoint; the owner looks at `frames` and calls `checkpoint`.
+  /// From now on commits do not checkpoint by themselves, but as `checkpoint_from` says.
   void watch() noexcept;
   bool watched() const noexcept { return watched_; }
+  /// A commit that leaves so many pages in the log moves them. Without it the owner looks at `frames` and calls
+  /// `checkpoint`.
+  void checkpoint_from(int frames) noexcept { automatic_ = frames; }
+  static constexpr int never = std::numeric_limits<int>::max();
   /// Pages in the log after the last commit of this connection, 0 when it was truncated since.
   int frames() const noexcept { return frames_; }
   int page_size();
@@ -28,8 +42,15 @@ class WriteAheadLog {
   Checkpoint checkpoint(bool truncate) noexcept;
 
  private:
+  class Pinned;
+
+  void on_commit(int frames) noexcept;
+  Checkpoint run(int mode) noexcept;
+
   Handle& handle_;
+  std::unique_ptr<Session> pin_;  // opened when first needed
   int frames_ = 0;
+  int automatic_ = never;
   bool watched_ = false;
 };
 
