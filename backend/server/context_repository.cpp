@@ -46,7 +46,7 @@ std::vector<BlockKey> find(Reader& db, const std::string& pattern, const BlockKe
         " ORDER BY document_id, block_id LIMIT ?",
         start.document, start.block, pattern, limit);
   } catch (const Error& error) {
-    if (error.code() == make_sqlite_error(SQLITE_ERROR)) throw InvalidPattern(db.native().getErrorMsg());
+    if (error.code() == make_sqlite_error(SQLITE_ERROR)) throw InvalidPattern(error.message());
     throw;
   }
 }

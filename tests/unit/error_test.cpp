@@ -157,6 +157,7 @@ TEST_CASE("Error: a SQLite error carries the extended code, SQLite's words and t
   const Error error = error_of([&] { db.execute("INSERT INTO t VALUES (?)", 1); });
   CHECK(error.code() == make_sqlite_error(SQLITE_CONSTRAINT_UNIQUE));
   CHECK(error.sql() == "INSERT INTO t VALUES (?)");
+  CHECK(error.message() == "UNIQUE constraint failed: t.a");
   CHECK(contains(error.what(), "UNIQUE constraint failed: t.a (SQLite 2067)"));
 }
 

@@ -92,8 +92,10 @@ class Error : public boost::system::system_error {
   /// `context` is taken as it is: what makes it shortens the statement.
   Error(boost::system::error_code code, const std::string& message, Context context);
 
-  /// Database, message and statement, in one line.
+  /// Database, message, SQLite's code where it is one of these, and statement, in one line.
   const char* what() const noexcept override { return text_.c_str(); }
+  /// The message alone: SQLite's own words come first where it is SQLite that reports.
+  const std::string& message() const noexcept { return message_; }
   /// Logical name of the database, empty where none applies.
   const std::string& database() const noexcept { return context_.database; }
   /// The statement, shortened; empty where none applies.
@@ -101,6 +103,7 @@ class Error : public boost::system::system_error {
 
  private:
   Context context_;
+  std::string message_;
   std::string text_;
 };
 

@@ -104,10 +104,11 @@ class ConditionCategory final : public boost::system::error_category {
   }
 };
 
-std::string compose(const std::string& message, const Error::Context& context) {
+std::string compose(const boost::system::error_code& code, const std::string& message, const Error::Context& context) {
   std::string text;
   if (!context.database.empty()) text += "database '" + context.database + "': ";
   text += message;
+  if (code.category() == sqlite_category()) text += " (SQLite " + std::to_string(code.value()) + ")";
   if (!context.sql.empty()) text += " [" + context.sql + "]";
   return text;
 }
@@ -144,7 +145,7 @@ boost::system::error_code make_sqlite_error(int extended_code) noexcept {
 Error::Error(boost::system::error_code code, const std::string& message) : Error(code, message, Context{}) {}
 
 Error::Error(boost::system::error_code code, const std::string& message, Context context)
-    : system_error(code), context_(std::move(context)), text_(compose(message, context_)) {}
+    : system_error(code), context_(std::move(context)), message_(message), text_(compose(code, message, context_)) {}
 
 namespace detail {
 

@@ -218,7 +218,7 @@ void Handle::fail(int result, std::string_view sql) const {
   if ((primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN) && !config_.in_memory())
     why = explain_cannot_open(config_.path);
   message += why.empty() ? reason : "; " + why;
-  throw Error(make_sqlite_error(result), message + " (SQLite " + std::to_string(result) + ")", context);
+  throw Error(make_sqlite_error(result), message, context);
 }
 
 /// A statement that somebody has left over would make sqlite3_close fail and leak the descriptor with its locks.
