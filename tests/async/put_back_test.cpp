@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* shadow = "CREATE TEMP TABLE orders(id)";
-constexpr const char* insert = "INSERT INTO orders VALUES (1)";
+constexpr const char* insert_order = "INSERT INTO orders VALUES (1)";
 
 struct Orders {
   SqlHook hook;
@@ -32,7 +32,7 @@ struct Orders {
   int rows() { return app.run(pool.query_one<int>("SELECT count(*) FROM main.orders")); }
   /// Somebody else, later.
   void check_next(int already = 0) {
-    CHECK(app.run(pool.execute(insert)).changes == 1);
+    CHECK(app.run(pool.execute(insert_order)).changes == 1);
     CHECK(rows() == already + 1);
   }
   template <class Statement>
@@ -94,14 +94,14 @@ TEST_CASE_METHOD(Orders, "put back: a temporary table of one caller takes nothin
   SECTION("a transaction") {
     auto transaction = app.run(pool.begin());
     app.run(transaction.execute(shadow));
-    app.run(transaction.execute(insert));
+    app.run(transaction.execute(insert_order));
     CHECK(app.run(transaction.query_one<int>("SELECT count(*) FROM orders")) == 1);  // its own
     app.run(std::move(transaction).commit());
   }
   SECTION("a lease") {
     auto lease = app.run(pool.acquire(writer));
     app.run(lease.execute(shadow));
-    app.run(lease.execute(insert));
+    app.run(lease.execute(insert_order));
     CHECK(app.run(lease.query_one<int>("SELECT count(*) FROM orders")) == 1);  // its own
   }
   check_next();
@@ -112,11 +112,11 @@ TEST_CASE_METHOD(Orders, "put back: a temporary table of one caller takes nothin
 TEST_CASE_METHOD(Orders, "put back: a temporary table takes nothing of those who share a commit with it") {
   const bool closure = GENERATE(false, true);
   const auto make = [](Connection& db) { db.execute(shadow); };
-  auto before = app.spawn(pool.execute(insert));
+  auto before = app.spawn(pool.execute(insert_order));
   auto makes = closure ? app.spawn(pool.write(make, {.group_commit = true}))
                        : app.spawn([&]() -> asio::awaitable<void> { co_await pool.execute(shadow); });
-  auto after = app.spawn(pool.execute(insert));
-  auto last = app.spawn(pool.execute(insert));
+  auto after = app.spawn(pool.execute(insert_order));
+  auto last = app.spawn(pool.execute(insert_order));
   app.settle();
   CHECK(before.get().changes == 1);
   CHECK_NOTHROW(makes.get());
