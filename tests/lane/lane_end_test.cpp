@@ -243,7 +243,7 @@ TEST_CASE_METHOD(Writer, "replacement: while none can be opened each operation h
   settle();
   Caller& transaction = begin();
   settle();
-  for (const Caller* one : {&plain, &lease, &transaction}) CHECK(one->text() == "cannot open now");
+  for (const Caller* one : {&plain, &lease, &transaction}) CHECK(one->text() == "cannot open now (SQLite 14)");
   CHECK_FALSE(lease.lease);
   engine.opens = true;
   check_all_clean();
@@ -260,7 +260,7 @@ TEST_CASE_METHOD(Writer, "replacement: a lease goes on with a new connection, or
   engine.opens = false;
   Caller& fails = ask_on(holder, kinds::statement, "one");
   settle();
-  CHECK(fails.text() == "cannot open now");
+  CHECK(fails.text() == "cannot open now (SQLite 14)");
   engine.opens = true;
   Caller& works = ask_on(holder, kinds::statement, "one");
   settle();
@@ -295,7 +295,7 @@ TEST_CASE_METHOD(Readers, "replacement: a reader that cannot be opened takes not
   settle();
   CHECK(behind.text() == "");
   CHECK(lease.lease);
-  CHECK(last.text() == "cannot open now");  // the working one is somebody's: nobody else is there
+  CHECK(last.text() == "cannot open now (SQLite 14)");  // the working one is somebody's: nobody else is there
   lease.lease.reset();
   engine.opens = true;
   check_all_clean();

@@ -190,7 +190,7 @@ TEST_CASE_METHOD(Order, "stats: an operation counts once, with its wait and its 
   CHECK(stats.connections == 1);
   CHECK(stats.wait_time == 25ms);
   CHECK(stats.run_time == 5ms);
-  CHECK(lane->last_error() == "database 'test': as scripted [fails]");
+  CHECK(lane->last_error() == "database 'test': as scripted (SQLite 10) [fails]");
 }
 
 TEST_CASE("log: what waits or runs for long is logged with its verb and place, and so is a lease, once") {

@@ -65,13 +65,13 @@ TEST_CASE_METHOD(PutBack, "put back: what shares a transaction with others ends 
 }
 
 TEST_CASE_METHOD(PutBack, "put back: also when the operation has failed, was cancelled, or its transaction is lost") {
+  Caller* one = nullptr;
   SECTION("failed") {
     engine.scripts["change"].fails = sql_constraint;
     ask(kinds::lone_statement, "change");
   }
   SECTION("cancelled") {
     engine.scripts["change"].endless = true;
-    Caller* one = nullptr;
     engine.scripts["change"].call = [&] { cancel(*one); };
     one = &ask(kinds::lone_statement, "change");
   }

@@ -107,12 +107,14 @@ TEST_CASE("condition: each has a message") {
   CHECK(boost::system::error_condition(99, condition_category()).message() == "unknown condition");
 }
 
-TEST_CASE("Error: what() is database, message and statement") {
+TEST_CASE("Error: what() is database, message, SQLite's code and statement") {
   const Error error(make_sqlite_error(SQLITE_CONSTRAINT_UNIQUE), "UNIQUE constraint failed: t.a",
                     {"context", "INSERT INTO t VALUES (?)"});
   CHECK(error.database() == "context");
   CHECK(error.sql() == "INSERT INTO t VALUES (?)");
-  CHECK(error.what() == std::string("database 'context': UNIQUE constraint failed: t.a [INSERT INTO t VALUES (?)]"));
+  CHECK(error.message() == "UNIQUE constraint failed: t.a");
+  CHECK(error.what() ==
+        std::string("database 'context': UNIQUE constraint failed: t.a (SQLite 2067) [INSERT INTO t VALUES (?)]"));
   const Error plain(errc::closed, "while waiting");
   CHECK(plain.database().empty());
   CHECK(plain.sql().empty());

@@ -194,7 +194,7 @@ TEST_CASE("take over: in memory the new connection has the content, and nothing 
 }
 
 TEST_CASE_METHOD(Used, "interrupter: the old connection of a slot, when it goes, does not take the new one's with it") {
-  const auto& stop = session().context().interrupter;
+  const auto stop = session().context().interrupter;
   detail::SessionConfig config = fixture.config();
   config.context.interrupter = stop;
   auto fresh = detail::connect(std::make_unique<detail::LocalSession>(std::move(config)), fixture.options);
