@@ -55,7 +55,7 @@ struct WithMember {
   OwnAwaiter operator co_await();
 };
 struct WithFree {
-  friend OwnAwaiter operator co_await(WithFree) { return {}; }
+  [[maybe_unused]] friend OwnAwaiter operator co_await(WithFree) { return {}; }
 };
 struct Incomplete;
 
@@ -76,9 +76,9 @@ struct Blobs {
   void operator()(sqlite3_blob* blob) const { sqlite3_blob_close(blob); }
 };
 
-auto lambda = [](Connection& db) { return db.query_one<int>("SELECT 1"); };
-auto takes_id = [](int id) { return id; };
-auto rows = std::views::iota(0, 3) | std::views::transform([](int row) { return row; });
+[[maybe_unused]] auto lambda = [](Connection& db) { return db.query_one<int>("SELECT 1"); };
+[[maybe_unused]] auto takes_id = [](int id) { return id; };
+[[maybe_unused]] auto rows = std::views::iota(0, 3) | std::views::transform([](int row) { return row; });
 
 }  // namespace
 
