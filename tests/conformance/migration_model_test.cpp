@@ -26,15 +26,15 @@ struct Files {
 };
 using Folder = std::map<std::int64_t, Files>;
 
-struct Outcome {
+struct ModelOutcome {
   std::optional<errc> error;
   std::vector<std::int64_t> versions;
-  bool operator==(const Outcome&) const = default;
+  bool operator==(const ModelOutcome&) const = default;
 };
 
 class Model {
  public:
-  Outcome run(const Folder& folder, bool ignore_missing, bool strict, std::optional<std::int64_t> target) {
+  ModelOutcome run(const Folder& folder, bool ignore_missing, bool strict, std::optional<std::int64_t> target) {
     if (target && !folder.contains(*target)) return {errc::migration_target, {}};
     if (!ignore_missing && any_missing(folder)) return {errc::migration_missing, {}};
     if (target && !applied_.empty() && *target < applied_.rbegin()->first) return {errc::migration_target, {}};
@@ -51,9 +51,9 @@ class Model {
     return {std::nullopt, due};
   }
 
-  Outcome undo(const Folder& folder, bool ignore_missing, std::int64_t target) {
+  ModelOutcome undo(const Folder& folder, bool ignore_missing, std::int64_t target) {
     if (!ignore_missing && any_missing(folder)) return {errc::migration_missing, {}};
-    Outcome outcome;
+    ModelOutcome outcome;
     for (auto entry = folder.rbegin(); entry != folder.rend(); ++entry) {
       if (entry->first <= target || !entry->second.down || !applied_.contains(entry->first)) continue;
       applied_.erase(entry->first);
@@ -94,7 +94,7 @@ Migrator migrator_of(const Folder& folder, bool ignore_missing, bool strict) {
 }
 
 template <class Action>
-Outcome outcome_of(Action&& action) {
+ModelOutcome model_outcome_of(Action&& action) {
   try {
     return {std::nullopt, action().versions};
   } catch (const MigrationError& error) {
@@ -141,16 +141,16 @@ TEST_CASE(
       const bool strict = random.one_in(4);
       const auto migrator = migrator_of(folder, ignore_missing, strict);
       const auto version = versions[random.below(std::size(versions))];
-      Outcome expected, actual, plan;
+      ModelOutcome expected, actual, plan;
       if (random.one_in(3)) {
-        plan = outcome_of([&] { return MigrationReport{planned(migrator.plan_undo(db, version)), {}}; });
+        plan = model_outcome_of([&] { return MigrationReport{planned(migrator.plan_undo(db, version)), {}}; });
         expected = model.undo(folder, ignore_missing, version);
-        actual = outcome_of([&] { return migrator.undo(db, version); });
+        actual = model_outcome_of([&] { return migrator.undo(db, version); });
       } else {
         const auto target = random.one_in(3) ? std::optional(version) : std::nullopt;
-        plan = outcome_of([&] { return MigrationReport{planned(migrator.plan(db, target)), {}}; });
+        plan = model_outcome_of([&] { return MigrationReport{planned(migrator.plan(db, target)), {}}; });
         expected = model.run(folder, ignore_missing, strict, target);
-        actual = outcome_of([&] { return target ? migrator.run_to(db, *target) : migrator.run(db); });
+        actual = model_outcome_of([&] { return target ? migrator.run_to(db, *target) : migrator.run(db); });
       }
       ++seen[expected.error];
       CHECK((actual.error == expected.error));

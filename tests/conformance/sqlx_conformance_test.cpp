@@ -23,7 +23,7 @@ std::vector<std::string> stems_in(const std::filesystem::path& directory) {
 }
 
 /// `{"ok":true}`, or the failure; anything but a MigrationError fails the test.
-struct Outcome {
+struct RecordedOutcome {
   bool ok = true;
   boost::system::error_code code;
   std::optional<std::int64_t> version;
@@ -31,7 +31,7 @@ struct Outcome {
 };
 
 template <class Action>
-Outcome outcome_of(Action&& action) {
+RecordedOutcome recorded_outcome_of(Action&& action) {
   try {
     action();
   } catch (const MigrationError& error) {
@@ -66,14 +66,14 @@ json::array info(const Migrator& migrator, const std::filesystem::path& file) {
 }
 
 /// Runs one step; for `info` its result goes to `listing`.
-Outcome run_step(const std::string& name, const json::object& step, const std::filesystem::path& file,
-                 json::array& listing) {
+RecordedOutcome run_step(const std::string& name, const json::object& step, const std::filesystem::path& file,
+                         json::array& listing) {
   const std::string command(step.at("cmd").as_string());
   if (command == "sql") {
     PlainDatabase(file).execute(std::string(step.at("sql").as_string()));
     return {};
   }
-  return outcome_of([&] {
+  return recorded_outcome_of([&] {
     const Migrator migrator = migrator_for(name, step);
     if (command == "info") {
       listing = info(migrator, file);
@@ -90,7 +90,7 @@ Outcome run_step(const std::string& name, const json::object& step, const std::f
   });
 }
 
-void check_outcome(const json::object& expected, const Outcome& outcome) {
+void check_outcome(const json::object& expected, const RecordedOutcome& outcome) {
   INFO("expected " << json::serialize(expected));
   INFO("got " << outcome.text);
   REQUIRE(outcome.ok == expected.at("ok").as_bool());
@@ -114,18 +114,18 @@ void check_state(const json::object& expected, const std::filesystem::path& file
 }
 
 /// A fresh database and the folders of one recorded case.
-struct Case {
-  explicit Case(std::string case_name) : name(std::move(case_name)) {}
+struct RecordedCase {
+  explicit RecordedCase(std::string case_name) : name(std::move(case_name)) {}
 
-  Outcome migrate(const std::string& folder = "m1") const {
-    return outcome_of([&] {
+  RecordedOutcome migrate(const std::string& folder = "m1") const {
+    return recorded_outcome_of([&] {
       const auto migrator = Migrator::from_directory(sqlx_data / "cases" / name / folder);
       Connection connection(file);
       migrator.run(connection);
     });
   }
-  Outcome undo(std::int64_t target, const std::string& folder = "m1") const {
-    return outcome_of([&] {
+  RecordedOutcome undo(std::int64_t target, const std::string& folder = "m1") const {
+    return recorded_outcome_of([&] {
       const auto migrator = Migrator::from_directory(sqlx_data / "cases" / name / folder);
       Connection connection(file);
       migrator.undo(connection, target);
@@ -138,7 +138,7 @@ struct Case {
   std::filesystem::path file = dir / "case.db";
 };
 
-bool mentions(const Outcome& outcome, std::string_view text) {
+bool mentions(const RecordedOutcome& outcome, std::string_view text) {
   return outcome.text.find(text) != std::string::npos;
 }
 
@@ -155,7 +155,7 @@ TEST_CASE("sqlx: every recorded case ends as it did with sqlx") {
         const json::object& step = value.as_object();
         INFO("step " << number++ << ": " << std::string(step.at("cmd").as_string()));
         json::array listing;
-        const Outcome outcome = run_step(name, step, file, listing);
+        const RecordedOutcome outcome = run_step(name, step, file, listing);
         if (step.contains("outcome")) {
           const json::object& expected = step.at("outcome").as_object();
           check_outcome(expected, outcome);
@@ -204,7 +204,7 @@ TEST_CASE("sqlx: every recorded case is either compared or a deliberate differen
 TEST_CASE("sqlx: databases that sqlx left behind open with nothing to do and no bookkeeping row changed") {
   for (const std::string& name : stems_in(sqlx_data / "db")) {
     DYNAMIC_SECTION(name) {
-      const Case recorded(name);
+      const RecordedCase recorded(name);
       std::filesystem::copy_file(sqlx_data / "db" / (name + ".db"), recorded.file);
       const auto all = "SELECT *, typeof(success), typeof(checksum) FROM _sqlx_migrations ORDER BY version";
       const std::string before = json::serialize(recorded.rows(all));
@@ -221,8 +221,8 @@ TEST_CASE("sqlx: databases that sqlx left behind open with nothing to do and no 
 
 TEST_CASE("sqlx difference: a NUL byte is an error when the folder is read, and the database is not touched") {
   for (const auto name : {"nul_byte", "nul_byte_at_end"}) {
-    const Case recorded(name);
-    const Outcome outcome = recorded.migrate();
+    const RecordedCase recorded(name);
+    const RecordedOutcome outcome = recorded.migrate();
     CHECK(outcome.code == errc::migration_source);
     CHECK(mentions(outcome, "1_a.sql"));
     CHECK_FALSE(std::filesystem::exists(recorded.file));
@@ -231,18 +231,18 @@ TEST_CASE("sqlx difference: a NUL byte is an error when the folder is read, and 
 
 TEST_CASE("sqlx difference: two files for one version are an error when the folder is read, naming both") {
   for (const auto name : {"dup_versions", "dup_versions_padded"}) {
-    const Case recorded(name);
+    const RecordedCase recorded(name);
     CHECK(recorded.migrate().code == errc::migration_source);
     CHECK_FALSE(std::filesystem::exists(recorded.file));
   }
-  const Case applied("dup_after_applied");
+  const RecordedCase applied("dup_after_applied");
   CHECK(applied.migrate("m1").ok);
-  const Outcome outcome = applied.migrate("m2");
+  const RecordedOutcome outcome = applied.migrate("m2");
   CHECK(outcome.code == errc::migration_source);
   CHECK(mentions(outcome, "01_b.sql"));
   CHECK(mentions(outcome, "1_a.sql"));
 
-  const Case down("undo_dup_down");
+  const RecordedCase down("undo_dup_down");
   CHECK(down.migrate().code == errc::migration_source);
   CHECK(down.undo(0).code == errc::migration_source);
 }
@@ -252,8 +252,8 @@ TEST_CASE("sqlx difference: transaction control is refused before anything was a
                                                     {"commit_in_migration", "1_a.sql:2"},
                                                     {"rollback_in_migration", "1_a.sql:2"}};
   for (const auto& [name, place] : cases) {
-    const Case recorded(name);
-    const Outcome outcome = recorded.migrate();
+    const RecordedCase recorded(name);
+    const RecordedOutcome outcome = recorded.migrate();
     INFO(outcome.text);
     CHECK(outcome.code == errc::migration_refused);
     CHECK(outcome.version == 1);
@@ -265,7 +265,7 @@ TEST_CASE("sqlx difference: transaction control is refused before anything was a
 
 TEST_CASE("sqlx: a script whose every COMMIT is followed by a BEGIN runs, is recorded, and leaves foreign keys on") {
   for (const auto name : {"commit_begin_in_migration", "commit_vacuum_begin"}) {
-    const Case recorded(name);
+    const RecordedCase recorded(name);
     Connection connection(recorded.file);
     const auto migrator = Migrator::from_directory(sqlx_data / "cases" / name / "m1");
     CHECK(migrator.run(connection).versions == std::vector<std::int64_t>{1});
@@ -276,10 +276,10 @@ TEST_CASE("sqlx: a script whose every COMMIT is followed by a BEGIN runs, is rec
 }
 
 TEST_CASE("sqlx difference: an applied migration with transaction control is only compared by its checksum") {
-  const Case recorded("commit_in_migration");
+  const RecordedCase recorded("commit_in_migration");
   const auto migrator = Migrator::from_directory(sqlx_data / "cases" / recorded.name / "m1");
   {
-    const Case other("undo_empty_db");
+    const RecordedCase other("undo_empty_db");
     CHECK(other.undo(0).ok);  // creates the table
     std::filesystem::copy_file(other.file, recorded.file);
   }
@@ -292,25 +292,25 @@ TEST_CASE("sqlx difference: an applied migration with transaction control is onl
 }
 
 TEST_CASE("sqlx difference: with a changed version in the set nothing is applied, not even an older one") {
-  const Case recorded("pending_before_mismatch");
+  const RecordedCase recorded("pending_before_mismatch");
   CHECK(recorded.migrate("m1").ok);
   const auto before = json::serialize(test::state_of(recorded.file));
-  const Outcome outcome = recorded.migrate("m2");
+  const RecordedOutcome outcome = recorded.migrate("m2");
   CHECK(outcome.code == errc::migration_mismatch);
   CHECK(outcome.version == 2);
   CHECK(json::serialize(test::state_of(recorded.file)) == before);
 }
 
 TEST_CASE("sqlx difference: rebuilding a table keeps the rows that refer to it") {
-  const Case recorded("fk_rebuild_cascades");
+  const RecordedCase recorded("fk_rebuild_cascades");
   CHECK(recorded.migrate().ok);
   CHECK(json::serialize(recorded.rows("SELECT id, pid FROM c ORDER BY id")) == "[[10,1],[11,2]]");
   CHECK(json::serialize(recorded.rows("SELECT id, n, extra FROM p ORDER BY id")) == R"([[1,"a",null],[2,"b",null]])");
 }
 
 TEST_CASE("sqlx: PRAGMA foreign_keys = OFF does nothing inside the transaction, and a violation fails the migration") {
-  const Case recorded("pragma_foreign_keys_off");
-  const Outcome outcome = recorded.migrate();
+  const RecordedCase recorded("pragma_foreign_keys_off");
+  const RecordedOutcome outcome = recorded.migrate();
   INFO(outcome.text);
   CHECK(outcome.code == errc::migration_failed);
   CHECK(outcome.version == 1);

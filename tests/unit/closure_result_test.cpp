@@ -78,7 +78,7 @@ struct Blobs {
 
 [[maybe_unused]] auto lambda = [](Connection& db) { return db.query_one<int>("SELECT 1"); };
 [[maybe_unused]] auto takes_id = [](int id) { return id; };
-[[maybe_unused]] auto rows = std::views::iota(0, 3) | std::views::transform([](int row) { return row; });
+[[maybe_unused]] auto range = std::views::iota(0, 3) | std::views::transform([](int row) { return row; });
 
 }  // namespace
 
@@ -101,7 +101,7 @@ TEST_CASE("closure result: whatever refers to the connection, or to what is not 
                     std::unique_ptr<sqlite3_blob, Blobs>, std::reference_wrapper<Connection>>(result_fault::borrowed));
   static_assert(
       all<std::string_view, std::span<const std::byte>, std::span<int, 3>, const char*, void*, sqlite3_stmt*,
-          std::vector<int>::iterator, std::map<int, int>::const_iterator, std::ranges::subrange<int*>, decltype(rows),
+          std::vector<int>::iterator, std::map<int, int>::const_iterator, std::ranges::subrange<int*>, decltype(range),
           boost::string_view, boost::core::string_view, boost::span<const int>, std::reference_wrapper<int>>(
           result_fault::borrowed));
   SUCCEED();

@@ -21,7 +21,7 @@ using Versions = std::vector<std::int64_t>;
 
 namespace {
 
-std::vector<std::string> rows(Connection& db) {
+std::vector<std::string> recorded_rows(Connection& db) {
   return db.query_all<std::string>(
       "SELECT version || '|' || description || '|' || success || '|' || hex(checksum) || '|' || installed_on || '|' || "
       "execution_time FROM _sqlx_migrations ORDER BY version");
@@ -33,12 +33,12 @@ TEST_CASE("repair: a changed and an unfinished version are recorded as their fil
   Connection db(":memory:");
   migrator_of({{"1_a.sql", "CREATE TABLE a(x);"}, {"2_b.sql", ""}, {"3_c.sql", ""}}).run(db);
   db.execute("UPDATE _sqlx_migrations SET success = 0 WHERE version = 3");
-  const auto before = rows(db);
+  const auto before = recorded_rows(db);
   const auto migrator = migrator_of({{"1_new_name.sql", "CREATE TABLE a (x);"}, {"2_b.sql", ""}, {"3_c.sql", ""}});
 
   const Versions versions{3, 1, 2, 1};
   const auto planned = migrator.plan_repair(db, versions);
-  CHECK(rows(db) == before);
+  CHECK(recorded_rows(db) == before);
   const auto changes = migrator.repair(db, versions);
   REQUIRE(changes.size() == 2);  // 2 is as it should be
   CHECK(changes[0].version == 1);
@@ -53,7 +53,7 @@ TEST_CASE("repair: a changed and an unfinished version are recorded as their fil
   CHECK(planned[0].before == changes[0].before);
   CHECK(planned[0].after == changes[0].after);
 
-  const auto after = rows(db);
+  const auto after = recorded_rows(db);
   CHECK(after[1] == before[1]);
   CHECK(after[0].substr(after[0].rfind('|')) == before[0].substr(before[0].rfind('|')));
   CHECK(migrator.run(db).versions.empty());
@@ -64,7 +64,7 @@ TEST_CASE("repair: one version that cannot be repaired leaves all as they are, a
   Connection db(":memory:");
   migrator_of({{"1_a.sql", ""}, {"2_gone.sql", ""}}).run(db);
   const auto migrator = migrator_of({{"1_a.sql", "-- changed"}, {"2_gone.down.sql", ""}, {"3_new.sql", ""}});
-  const auto before = rows(db);
+  const auto before = recorded_rows(db);
   const auto refused = [&](std::int64_t version, errc code, const std::string& advice) {
     const Versions versions{1, version};
     const auto error = error_of([&] { migrator.repair(db, versions); });
@@ -73,7 +73,7 @@ TEST_CASE("repair: one version that cannot be repaired leaves all as they are, a
     CHECK(contains(error.what(), "migration " + std::to_string(version)));
     CHECK(contains(error.what(), advice));
     CHECK(code_of([&] { migrator.plan_repair(db, versions); }) == code);
-    CHECK(rows(db) == before);
+    CHECK(recorded_rows(db) == before);
   };
   refused(2, errc::migration_missing, "DELETE FROM _sqlx_migrations WHERE version = 2");
   refused(3, errc::migration_target, "run it");
@@ -114,10 +114,10 @@ TEST_CASE("baseline: a database with any record of migrations is left alone") {
   Connection db(":memory:");
   const auto migrator = migrator_of({{"1_a.sql", ""}, {"2_b.sql", ""}, {"3_b.down.sql", ""}});
   migrator.run_to(db, 1);
-  const auto before = rows(db);
+  const auto before = recorded_rows(db);
   CHECK(code_of([&] { migrator.baseline(db, 2); }) == errc::migration_recorded);
   CHECK(code_of([&] { migrator.plan_baseline(db, 2); }) == errc::migration_recorded);
-  CHECK(rows(db) == before);
+  CHECK(recorded_rows(db) == before);
   db.execute("DELETE FROM _sqlx_migrations");
   CHECK(code_of([&] { migrator.baseline(db, 9); }) == errc::migration_target);
   CHECK(code_of([&] { migrator.baseline(db, 3); }) == errc::migration_target);

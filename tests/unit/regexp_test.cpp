@@ -21,16 +21,16 @@ using test::error_of;
 namespace {
 
 /// An in-memory database with REGEXP and nothing else of ours.
-class Database {
+class RegexpDatabase {
  public:
-  Database() {
+  RegexpDatabase() {
     REQUIRE(sqlite3_open(":memory:", &db_) == SQLITE_OK);
     detail::register_regexp(db_, 0);
     execute("PRAGMA trusted_schema = OFF");
   }
-  ~Database() { sqlite3_close_v2(db_); }
-  Database(const Database&) = delete;
-  Database& operator=(const Database&) = delete;
+  ~RegexpDatabase() { sqlite3_close_v2(db_); }
+  RegexpDatabase(const RegexpDatabase&) = delete;
+  RegexpDatabase& operator=(const RegexpDatabase&) = delete;
 
   sqlite3* handle() const noexcept { return db_; }
 
@@ -80,7 +80,7 @@ struct Expectation {
 };
 
 void check(const std::vector<Expectation>& expectations) {
-  Database db;
+  RegexpDatabase db;
   for (const auto& [pattern, found_in, not_found_in] : expectations) {
     for (const auto text : found_in) {
       INFO(pattern << " in " << text);
@@ -94,7 +94,7 @@ void check(const std::vector<Expectation>& expectations) {
 }
 
 /// The message, without the pattern that it names.
-std::string refusal(Database& db, std::string_view pattern) {
+std::string refusal(RegexpDatabase& db, std::string_view pattern) {
   std::string message = db.match("a", pattern);
   INFO(pattern.substr(0, 60) << " -> " << message);
   CHECK(message.starts_with("REGEXP '"));
@@ -115,7 +115,7 @@ TEST_CASE("REGEXP: a pattern is found anywhere in the text") {
 }
 
 TEST_CASE("REGEXP: NULL and everything that is not TEXT gives NULL") {
-  Database db;
+  RegexpDatabase db;
   for (const char* expression :
        {"NULL REGEXP 'a'", "'a' REGEXP NULL", "NULL REGEXP NULL", "5 REGEXP '5'", "'5' REGEXP 5", "1.5 REGEXP '1.5'",
         "x'61' REGEXP 'a'", "'a' REGEXP x'61'", "zeroblob(3) REGEXP ''"}) {
@@ -126,7 +126,7 @@ TEST_CASE("REGEXP: NULL and everything that is not TEXT gives NULL") {
 }
 
 TEST_CASE("REGEXP: an invalid pattern is an error that names the pattern and the reason") {
-  Database db;
+  RegexpDatabase db;
   CHECK(db.match("a", "x[ab") == "REGEXP 'x[ab': unclosed character class at character 2");
   CHECK(db.match("a", "é(b") == "REGEXP 'é(b': unclosed group at character 2");
   CHECK(db.match("a", "\\p{Klingon}") == "REGEXP '\\p{Klingon}': unknown Unicode class \\p{Klingon}");
@@ -139,14 +139,14 @@ TEST_CASE("REGEXP: an invalid pattern is an error that names the pattern and the
 }
 
 TEST_CASE("REGEXP: the error ends the statement and leaves the connection usable") {
-  Database db;
+  RegexpDatabase db;
   db.execute("CREATE TABLE t(a); INSERT INTO t VALUES ('x'), ('y')");
   CHECK(contains(db.try_execute("DELETE FROM t WHERE a REGEXP '('"), "unclosed group"));
   CHECK(db.value("SELECT count(*) FROM t WHERE a REGEXP '[xy]'") == "2");
 }
 
 TEST_CASE("REGEXP: invalid UTF-8 in either operand is an error that names the pattern") {
-  Database db;
+  RegexpDatabase db;
   const std::vector<std::string_view> broken{"\xff",
                                              "\x80",
                                              "\xc3",
@@ -169,7 +169,7 @@ TEST_CASE("REGEXP: invalid UTF-8 in either operand is an error that names the pa
 }
 
 TEST_CASE("REGEXP: NUL bytes in text and pattern are characters like any other") {
-  Database db;
+  RegexpDatabase db;
   using namespace std::string_view_literals;
   CHECK(db.match("a\0b"sv, "b$") == "1");
   CHECK(db.match("a\0b"sv, "a.b") == "1");
@@ -180,7 +180,7 @@ TEST_CASE("REGEXP: NUL bytes in text and pattern are characters like any other")
 }
 
 TEST_CASE("REGEXP: patterns that explode elsewhere take linear time on long subjects") {
-  Database db;
+  RegexpDatabase db;
   const std::string long_a = repeated("a", 1 << 20);
   for (const char* pattern :
        {"(a+)+$", "(a|aa)+$", "^(a*)*$", "^(a?){20}a{20}b", "(.*)(.*)(.*)(.*)[^a]$", "(x+x+)+y|b$"}) {
@@ -192,7 +192,7 @@ TEST_CASE("REGEXP: patterns that explode elsewhere take linear time on long subj
 }
 
 TEST_CASE("REGEXP: a subject of 1 MB is searched to its end") {
-  Database db;
+  RegexpDatabase db;
   const std::string text = repeated("0123 äöü ∂ 🦀 ", 1 << 16);
   CHECK(text.size() > (1U << 20));
   CHECK(db.match(text + "needle", "\\bneedle$") == "1");
@@ -201,7 +201,7 @@ TEST_CASE("REGEXP: a subject of 1 MB is searched to its end") {
 }
 
 TEST_CASE("REGEXP: many alternatives match, and too many are refused") {
-  Database db;
+  RegexpDatabase db;
   const auto alternatives = [](int count) {
     std::string pattern = "^(?:w0";
     for (int i = 1; i < count; ++i) pattern += "|w" + std::to_string(i);
@@ -214,7 +214,7 @@ TEST_CASE("REGEXP: many alternatives match, and too many are refused") {
 }
 
 TEST_CASE("REGEXP: deep nesting is refused, not followed") {
-  Database db;
+  RegexpDatabase db;
   for (const char* unit : {"(", "(?:", "(?i:", "[", "[^", "(a|"}) {
     const std::size_t count = 60'000 / std::string_view(unit).size();
     CHECK(contains(refusal(db, repeated(unit, count)), "nested too deeply"));
@@ -228,7 +228,7 @@ TEST_CASE("REGEXP: deep nesting is refused, not followed") {
 }
 
 TEST_CASE("REGEXP: patterns that grow when written out are refused before they do") {
-  Database db;
+  RegexpDatabase db;
   for (const auto& pattern :
        {std::string("((a{100}){100}){100}"), std::string("\\w{1000}"), std::string("a{4294967295}"),
         repeated("\\w", 30'000), repeated("a{0,1000}", 7'000), std::string("[a&&b]{4294967295}"),
@@ -243,7 +243,7 @@ TEST_CASE("REGEXP: patterns that grow when written out are refused before they d
 
 TEST_CASE("REGEXP: neighbouring repetitions compile in linear time") {
   // RE2 joins x{0,1000}x{0,1000} into x{0,2000} and then takes quadratic time: together beyond the suite's time limit.
-  Database db;
+  RegexpDatabase db;
   for (const char letter : std::string_view("abcdefgh")) {
     CHECK(db.match("!", repeated(std::string(1, letter) + "{0,1000}", 99)) == "1");
     CHECK(db.match("!", repeated(std::string(1, letter) + "?", 30'000)) == "1");
@@ -251,7 +251,7 @@ TEST_CASE("REGEXP: neighbouring repetitions compile in linear time") {
 }
 
 TEST_CASE("REGEXP: works in every part of a schema that is not trusted") {
-  Database db;
+  RegexpDatabase db;
   db.execute(
       "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT CHECK (name REGEXP '^\\w+$'),"
       " is_word INT GENERATED ALWAYS AS (name REGEXP '^\\pL+$') STORED)");
@@ -271,7 +271,7 @@ TEST_CASE("REGEXP: works in every part of a schema that is not trusted") {
 
 TEST_CASE("REGEXP: a constant pattern is compiled once per statement") {
   // \w takes about 1 ms to compile, so that compiling it for each row would exceed the suite's time limit.
-  Database db;
+  RegexpDatabase db;
   const std::string rows =
       "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
       " SELECT count(*) FROM n WHERE ('row ' || i) REGEXP ";
@@ -280,13 +280,13 @@ TEST_CASE("REGEXP: a constant pattern is compiled once per statement") {
 }
 
 TEST_CASE("REGEXP: a pattern that differs per row is compiled for each row") {
-  Database db;
+  RegexpDatabase db;
   db.execute("CREATE TABLE p(pattern); INSERT INTO p VALUES ('a'), ('^b'), ('c$'), (NULL), (5), ('[a-c]')");
   CHECK(db.value("SELECT group_concat(ifnull('abc' REGEXP pattern, 'n'), '') FROM p") == "101nn1");
 }
 
 TEST_CASE("REGEXP: a refused registration is an Error with SQLite's code") {
-  Database db;
+  RegexpDatabase db;
   sqlite3_stmt* running = nullptr;
   REQUIRE(sqlite3_prepare_v2(db.handle(), "SELECT 1 UNION ALL SELECT 2", -1, &running, nullptr) == SQLITE_OK);
   REQUIRE(sqlite3_step(running) == SQLITE_ROW);
@@ -388,7 +388,7 @@ TEST_CASE("REGEXP: repetitions stack and count as far as Rust's") {
          {"^a{0}b$", {"b"}, {"ab"}},
          {"^(?:a|){2,}$", {"", "aaa"}, {"b"}},
          {"^a{2,}?$", {"aa"}, {"a"}}});
-  Database db;
+  RegexpDatabase db;
   const auto found = [&](const char* pattern, std::size_t length) {
     return db.match(repeated("a", length), pattern) == "1";
   };
@@ -405,7 +405,7 @@ TEST_CASE("REGEXP: pairs of cases are found as written") {
 }
 
 TEST_CASE("REGEXP: what Rust rejects is refused") {
-  Database db;
+  RegexpDatabase db;
   const std::vector<std::pair<const char*, const char*>> refused{{"a{,2}", "count is missing"},
                                                                  {"a{", "count is missing"},
                                                                  {"a{}", "count is missing"},
@@ -472,7 +472,7 @@ TEST_CASE("REGEXP: what Rust rejects is refused") {
 }
 
 TEST_CASE("REGEXP: what RE2 cannot do is refused, never guessed") {
-  Database db;
+  RegexpDatabase db;
   const std::vector<std::pair<const char*, const char*>> refused{
       {"\\<a", "\\< and \\> are not supported (use \\b)"},
       {"a\\>", "\\< and \\> are not supported (use \\b)"},

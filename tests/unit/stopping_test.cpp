@@ -31,7 +31,7 @@ using test::session;
 
 namespace {
 
-constexpr auto endless =
+constexpr auto endless_query =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n WHERE started()";
 
 struct Stopping : test::WrittenFile {
@@ -184,7 +184,7 @@ TEST_CASE("busy: opening gives up after busy_timeout, stops when told to, and le
 
 // worker                                   test
 // ------------------------------------     ------------------------------
-// step: endless recursion, started()
+// step: endless_query recursion, started()
 //                                          request(reason)
 // Error of the reason
 TEST_CASE("interrupt: a running statement is stopped from another thread") {
@@ -201,7 +201,7 @@ TEST_CASE("interrupt: a running statement is stopped from another thread") {
     boost::system::error_code result;
     std::thread worker([&] {
       try {
-        test.db().query_all<std::int64_t>(endless);
+        test.db().query_all<std::int64_t>(endless_query);
       } catch (const Error& error) {
         result = error.code();
       }
@@ -278,7 +278,7 @@ TEST_CASE("interrupt: a deadline stops a running statement") {
   auto started = [&] { test.clock().advance(1ms); };
   test.on_start(started);
   const auto start = test.clock().now();
-  CHECK(code_of([&] { test.db().query_all<std::int64_t>(endless); }) == errc::deadline_exceeded);
+  CHECK(code_of([&] { test.db().query_all<std::int64_t>(endless_query); }) == errc::deadline_exceeded);
   CHECK(test.clock().now() - start >= 1s);
   CHECK(test.clock().now() - start < 2s);
 }
@@ -341,7 +341,7 @@ TEST_CASE("interrupt: a stopped write leaves nothing behind, and the connection 
   Stopping test;
   auto started = [&] { test.interrupter().request(stop_reason::cancelled); };
   test.on_start(started);
-  const std::string insert = std::string("INSERT INTO t ") + endless;
+  const std::string insert = std::string("INSERT INTO t ") + endless_query;
   CHECK(code_of([&] { test.db().execute(insert); }) == boost::asio::error::operation_aborted);
   test.interrupter().disarm();
   CHECK_FALSE(session(test.db()).in_transaction());
@@ -553,5 +553,5 @@ TEST_CASE("native: a busy timeout set behind our back does not outlive the job")
   test.interrupter().arm(test.clock().now() + 1s);
   auto started = [&] { test.clock().advance(1ms); };
   test.on_start(started);
-  CHECK(code_of([&] { test.db().query_all<std::int64_t>(endless); }) == errc::deadline_exceeded);
+  CHECK(code_of([&] { test.db().query_all<std::int64_t>(endless_query); }) == errc::deadline_exceeded);
 }

@@ -48,15 +48,15 @@ struct Undoing {
 };
 
 const std::vector<std::string> only_the_others{"before", "after"};
-constexpr const char* three = "INSERT INTO t VALUES (1), ('x'), (NULL) RETURNING v";
+constexpr const char* three_rows = "INSERT INTO t VALUES (1), ('x'), (NULL) RETURNING v";
 
 }  // namespace
 
 TEST_CASE("undone result: whatever is wrong with a row, in a transaction that goes on") {
   using Work = std::function<void(Connection&)>;
   const std::vector<std::pair<boost::system::error_code, Work>> cases{
-      {errc::column_type, [](Connection& db) { db.execute_returning<int>(three); }},
-      {errc::column_type, [](Connection& db) { db.query_all<std::optional<int>>(three); }},
+      {errc::column_type, [](Connection& db) { db.execute_returning<int>(three_rows); }},
+      {errc::column_type, [](Connection& db) { db.query_all<std::optional<int>>(three_rows); }},
       {errc::unexpected_null,
        [](Connection& db) { db.execute_returning<int>("INSERT INTO t VALUES (1), (NULL) RETURNING v"); }},
       {errc::value_out_of_range,
@@ -101,7 +101,7 @@ TEST_CASE("undone result: inside savepoints, each keeps what is its own") {
   Undoing test;
   test.db.savepoint([&] {
     test.db.execute("INSERT INTO t VALUES ('inside')");
-    CHECK(code_of([&] { test.db.execute_returning<int>(three); }) == errc::column_type);
+    CHECK(code_of([&] { test.db.execute_returning<int>(three_rows); }) == errc::column_type);
     CHECK(test.db.execute_returning<std::string>("INSERT INTO t VALUES ('returned') RETURNING v").size() == 1);
   });
   CHECK(test.kept() == std::vector<std::string>{"before", "inside", "returned", "after"});
@@ -120,7 +120,7 @@ TEST_CASE("undone result: by itself, each statement is undone without a transact
   test::Fixture fixture;
   Connection db = fixture.open();
   db.execute("CREATE TABLE t(v)");
-  CHECK(code_of([&] { db.execute_returning<int>(three); }) == errc::column_type);
+  CHECK(code_of([&] { db.execute_returning<int>(three_rows); }) == errc::column_type);
   CHECK(code_of([&] { db.query_one<int>("INSERT INTO t VALUES (1), (2) RETURNING v"); }) == errc::too_many_rows);
   CHECK(db.query_one<int>("SELECT count(*) FROM t") == 0);
 }

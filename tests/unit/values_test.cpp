@@ -223,7 +223,7 @@ TEST_CASE("column types: nothing is converted silently, and the error names colu
 
 namespace {
 
-struct Record {
+struct Employee {
   std::int64_t id;
   std::string name;
   std::optional<double> weight;
@@ -231,7 +231,7 @@ struct Record {
   Colour colour;
   std::chrono::sys_seconds at;
 
-  bool operator==(const Record&) const = default;
+  bool operator==(const Employee&) const = default;
 };
 
 struct Pair {
@@ -243,10 +243,10 @@ struct Pair {
 
 TEST_CASE("rows: aggregates and tuples are filled by position") {
   Values values;
-  const Record record{7, "name", std::nullopt, bytes("data"), Colour::blue, std::chrono::sys_days(2024y / 2 / 29)};
+  const Employee record{7, "name", std::nullopt, bytes("data"), Colour::blue, std::chrono::sys_days(2024y / 2 / 29)};
   constexpr auto sql = "SELECT ?, ?, ?, ?, ?, ?";
-  CHECK(values.db.query_one<Record>(sql, record.id, record.name, record.weight, record.data, record.colour,
-                                    record.at) == record);
+  CHECK(values.db.query_one<Employee>(sql, record.id, record.name, record.weight, record.data, record.colour,
+                                      record.at) == record);
 
   const auto tuple = values.db.query_one<std::tuple<int, std::string, std::optional<int>>>("SELECT 1, 'two', NULL");
   CHECK(tuple == std::tuple(1, "two"s, std::optional<int>()));
@@ -347,8 +347,8 @@ TEST_CASE("Bindable and Row: what has no SQLite counterpart does not compile") {
   static_assert(!Bindable<std::chrono::sys_time<std::chrono::duration<double>>>);
   static_assert(!Bindable<std::chrono::local_seconds> && !Bindable<std::optional<void*>> &&
                 !Bindable<const unsigned char*>);
-  static_assert(Row<int> && Row<std::optional<std::string>> && Row<std::tuple<int, double>> && Row<Record>);
+  static_assert(Row<int> && Row<std::optional<std::string>> && Row<std::tuple<int, double>> && Row<Employee>);
   static_assert(!Row<std::string_view> && !Row<const char*> && !Row<std::vector<int>> &&
                 !Row<std::optional<std::optional<int>>>);
-  static_assert(!Row<void*> && !Row<std::optional<Record>>);
+  static_assert(!Row<void*> && !Row<std::optional<Employee>>);
 }
