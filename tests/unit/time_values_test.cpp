@@ -178,6 +178,16 @@ TEST_CASE("times: an INTEGER is seconds since 1970") {
   CHECK(times.db.query_one<Milliseconds>("SELECT 1") == Milliseconds(1s));
 }
 
+TEST_CASE("times: what is read can be written again, also where an offset leads over the end of the calendar") {
+  Times times;
+  CHECK(times.read<sys_seconds>("9999-12-31T23:59:59+00:01") == sys_days(9999y / 12 / 31) + 24h - 61s);
+  CHECK(times.read<sys_seconds>("0000-01-01T00:00:00-00:01") == sys_days(0y / 1 / 1) + 60s);
+  for (const std::string text : {"9999-12-31T23:59:59-00:01", "9999-12-31 12:00-23:59", "0000-01-01T00:00:00+00:01"}) {
+    INFO(text);
+    CHECK(code_of([&] { times.read<sys_seconds>(text); }) == errc::column_type);
+  }
+}
+
 TEST_CASE("times: a time outside the years 0000 to 9999 cannot be bound") {
   Times times;
   CHECK(times.text(sys_seconds(sys_days(9999y / 12 / 31) + 24h - 1s)) == "9999-12-31T23:59:59+00:00");

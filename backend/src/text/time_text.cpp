@@ -60,6 +60,14 @@ std::optional<std::chrono::seconds> parse_offset(Scanner& in) {
 __extension__ using Wide = __int128;
 constexpr std::int64_t nanos_per_second = 1'000'000'000;
 
+/// What SQLite's date functions know, and `format_time` writes.
+constexpr bool has_four_digits(Wide seconds) {
+  constexpr std::chrono::sys_days first = std::chrono::year(0) / 1 / 1;
+  constexpr std::chrono::sys_days beyond = std::chrono::year(10000) / 1 / 1;
+  return seconds >= std::chrono::sys_seconds(first).time_since_epoch().count() &&
+         seconds < std::chrono::sys_seconds(beyond).time_since_epoch().count();
+}
+
 constexpr Wide floor_divide(Wide value, Wide by) {
   return value / by - (value % by < 0 ? 1 : 0);
 }
@@ -119,17 +127,14 @@ std::optional<TimeParts> parse_time(std::string_view text) {
   const auto offset = parse_offset(in);
   if (!offset || !in.done() || *hour > 23 || *minute > 59 || second > 59) return std::nullopt;
   seconds += std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(second) - *offset;
+  if (!has_four_digits(seconds.time_since_epoch().count())) return std::nullopt;
   return TimeParts(seconds, fraction);
 }
 
 std::optional<TimeParts> split_ticks(std::int64_t ticks, std::int64_t numerator, std::int64_t denominator) {
   const Wide nanos = floor_divide(Wide(ticks) * numerator * nanos_per_second, denominator);
   const Wide seconds = floor_divide(nanos, nanos_per_second);
-  constexpr std::chrono::sys_days first = std::chrono::year(0) / 1 / 1;
-  constexpr std::chrono::sys_days beyond = std::chrono::year(10000) / 1 / 1;
-  if (seconds < std::chrono::sys_seconds(first).time_since_epoch().count() ||
-      seconds >= std::chrono::sys_seconds(beyond).time_since_epoch().count())
-    return std::nullopt;
+  if (!has_four_digits(seconds)) return std::nullopt;
   return TimeParts(std::chrono::seconds(static_cast<std::int64_t>(seconds)),
                    std::chrono::nanoseconds(static_cast<std::int64_t>(nanos - seconds * nanos_per_second)));
 }

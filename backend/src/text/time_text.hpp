@@ -16,7 +16,7 @@ using TimeParts = std::pair<std::chrono::sys_seconds, std::chrono::nanoseconds>;
 std::string format_time(std::chrono::sys_seconds seconds, std::chrono::nanoseconds fraction);
 
 /// Reads what SQLite's and sqlx's date functions write: `YYYY-MM-DD`, then optionally ` ` or `T`, `HH:MM[:SS[.f...]]`
-/// and `Z` or `+HH:MM`.
+/// and `Z` or `+HH:MM`. None for all else, and where the offset leads out of the years 0000 to 9999.
 std::optional<TimeParts> parse_time(std::string_view text);
 
 /// Ticks of `numerator / denominator` seconds since 1970, denominator at most 10^9, as seconds and fraction; none
