@@ -61,12 +61,39 @@ Tokens after(Tokens tokens, std::initializer_list<std::string_view> words) {
   return starts_with(tokens, words) ? tokens.subspan(words.size()) : tokens;
 }
 
-bool starts_trigger(Tokens tokens) {
-  tokens = after(after(tokens, {"EXPLAIN"}), {"QUERY", "PLAN"});
-  if (!starts_with(tokens, {"CREATE"})) return false;
-  tokens = after(after(tokens.subspan(1), {"TEMP"}), {"TEMPORARY"});
-  return starts_with(tokens, {"TRIGGER"});
-}
+/// Follows a statement to the semicolon that ends it.
+class StatementEnd {
+ public:
+  /// Whether `token`, the next one, is that. `begin` are the statement's first tokens before it.
+  bool is_at(const SqlToken& token, Tokens begin) {
+    if (form_ == form::plain && begin.size() < kept_tokens) form_ = form_of(begin);
+    const bool semicolon = token.is(";");
+    const bool ends = semicolon && (form_ != form::trigger || body_ended_) && depth_ == 0;
+    body_ended_ = after_semicolon_ && token.is("END");
+    after_semicolon_ = semicolon;
+    if (form_ == form::virtual_table && token.is("(")) ++depth_;
+    if (depth_ > 0 && token.is(")")) --depth_;
+    return ends;
+  }
+
+ private:
+  enum class form { plain, trigger, virtual_table };
+
+  static form form_of(Tokens tokens) {
+    tokens = after(after(tokens, {"EXPLAIN"}), {"QUERY", "PLAN"});
+    if (!starts_with(tokens, {"CREATE"})) return form::plain;
+    if (starts_with(tokens, {"CREATE", "VIRTUAL", "TABLE"})) return form::virtual_table;
+    tokens = after(after(tokens.subspan(1), {"TEMP"}), {"TEMPORARY"});
+    return starts_with(tokens, {"TRIGGER"}) ? form::trigger : form::plain;
+  }
+
+  form form_ = form::plain;
+  // A trigger's body ends with the tokens "; END", a CASE's END has no semicolon before it.
+  bool after_semicolon_ = false;
+  bool body_ended_ = false;
+  // Of the parentheses around a virtual table's arguments, which may be any tokens.
+  std::size_t depth_ = 0;
+};
 
 }  // namespace
 
@@ -134,21 +161,12 @@ std::optional<SqlToken> SqlScanner::next_token() {
 std::optional<SqlStatement> SqlScanner::next_statement() {
   SqlStatement statement;
   std::size_t end = 0;
-  bool in_trigger = false;
-  // A trigger's body ends with the tokens "; END", a CASE's END has no semicolon before it.
-  bool after_semicolon = false;
-  bool body_ended = false;
+  StatementEnd here;
   while (const auto token = next_token()) {
-    const bool semicolon = token->is(";");
-    if (semicolon && statement.tokens.empty()) continue;
-    if (semicolon && (!in_trigger || body_ended)) break;
+    if (token->is(";") && statement.tokens.empty()) continue;
+    if (here.is_at(*token, statement.tokens)) break;
     if (statement.tokens.empty()) statement.offset = at_ - token->text.size();
-    if (statement.tokens.size() < kept_tokens) {
-      statement.tokens.push_back(*token);
-      in_trigger = in_trigger || starts_trigger(statement.tokens);
-    }
-    body_ended = after_semicolon && token->is("END");
-    after_semicolon = semicolon;
+    if (statement.tokens.size() < kept_tokens) statement.tokens.push_back(*token);
     end = at_;
   }
   if (statement.tokens.empty()) return std::nullopt;
