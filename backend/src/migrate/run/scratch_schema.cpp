@@ -17,9 +17,11 @@ namespace {
 
 using OwnedStatement = std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)>;
 
-constexpr int most_supplied = 50;          // functions and collations of one statement
-constexpr int steps_between_looks = 1000;  // virtual machine steps
-constexpr int most_looks = 1000;
+constexpr int most_supplied = 50;         // functions and collations of one statement
+constexpr int most_bytes = 1'000'000;     // of a value
+constexpr int steps_between_looks = 100;  // virtual machine steps
+constexpr int most_looks = 10'000;
+constexpr sqlite3_int64 most_memory = 64 << 20;
 
 std::string with_schema(const char* schema, const char* table) {
   const std::string name = table != nullptr ? table : "";
@@ -59,6 +61,17 @@ std::optional<std::string> named_in(std::string_view message, std::string_view b
   return std::string(name.substr(0, name.find('(')));
 }
 
+/// CREATE TABLE AS may compute without end.
+struct Budget {
+  int looks = 0;
+  sqlite3_int64 memory_before = sqlite3_memory_used();
+
+  static int look(void* self) {
+    auto& budget = *static_cast<Budget*>(self);
+    return ++budget.looks > most_looks || sqlite3_memory_used() - budget.memory_before > most_memory ? 1 : 0;
+  }
+};
+
 /// As far as the text alone says it.
 void judge_by_text(const SqlStatement& statement, ScratchSchema::Effect& effect) {
   if (const auto renamed = renaming(statement)) {
@@ -80,15 +93,17 @@ void judge_by_text(const SqlStatement& statement, ScratchSchema::Effect& effect)
 
 struct ScratchSchema::Observed {
   bool changes_schema = false;
-  bool matters = false;  // a PRAGMA that decides what ALTER TABLE does
+  bool matters = false;  // the PRAGMA that decides what ALTER TABLE does
   std::string dropped;
   std::vector<Write> writes;
   std::vector<std::string> read;  // by the statement itself, not by a trigger
 
   static int see(void* self, int action, const char* first, const char* second, const char* schema,
                  const char* trigger) {
-    static_cast<Observed*>(self)->see(action, first, second, schema, trigger == nullptr);
-    return SQLITE_OK;
+    auto& observed = *static_cast<Observed*>(self);
+    observed.see(action, first, second, schema, trigger == nullptr);
+    // Others may take effect when they are compiled, PRAGMA hard_heap_limit on the whole process.
+    return action == SQLITE_PRAGMA && !observed.matters ? SQLITE_IGNORE : SQLITE_OK;
   }
   void see(int action, const char* first, const char* second, const char* schema, bool itself) {
     changes_schema = changes_schema || detail::changes_schema(action);
@@ -121,6 +136,7 @@ ScratchSchema::ScratchSchema() : connection_(Connection::in_memory("schema")) {
   session.begin_script(false);  // what foreign keys do is not to appear as the statement's own doing
   sqlite3_progress_handler(connection_.native().getHandle(), 0, nullptr, nullptr);
   sqlite3_set_authorizer(connection_.native().getHandle(), nullptr, nullptr);
+  sqlite3_limit(connection_.native().getHandle(), SQLITE_LIMIT_LENGTH, most_bytes);
 }
 
 void ScratchSchema::copy(Connection& from) {
@@ -186,10 +202,8 @@ void ScratchSchema::change(sqlite3_stmt* statement, const std::string& dropped, 
     effect.taken = taken_with(connection_, dropped);
   }
   const auto before = tables();
-  // CREATE TABLE AS may compute without end.
-  int looks = 0;
-  sqlite3_progress_handler(
-      db, steps_between_looks, [](void* count) { return ++*static_cast<int*>(count) > most_looks ? 1 : 0; }, &looks);
+  Budget budget;
+  sqlite3_progress_handler(db, steps_between_looks, Budget::look, &budget);
   int result = SQLITE_ROW;
   while (result == SQLITE_ROW) result = sqlite3_step(statement);
   if (result != SQLITE_DONE) effect.failure = sqlite3_errmsg(db);
