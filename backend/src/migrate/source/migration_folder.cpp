@@ -49,7 +49,6 @@ class Verification {
         std::ranges::find(problems_, problem_severity::error, &MigrationProblem::severity) == problems_.end())
       collecting(directory, [&] { detail::fail_without_migrations(directory); });
     plan_scripts();
-    std::ranges::stable_sort(problems_, {}, [](const auto& problem) { return std::tie(problem.file, problem.line); });
     return std::move(problems_);
   }
 
@@ -59,13 +58,20 @@ class Verification {
     try {
       rule();
     } catch (const MigrationError& error) {
-      problems_.push_back({problem_severity::error, detail::shown(file), error.line(), error.version(), error.what()});
+      add({problem_severity::error, detail::shown(file), error.line(), error.version(), error.what()});
     }
   }
 
+  /// By file and line; what is said of the same place stays in its order.
+  void add(MigrationProblem problem) {
+    constexpr auto place = [](const MigrationProblem& one) { return std::tie(one.file, one.line); };
+    const auto next = std::ranges::upper_bound(problems_, place(problem), {}, place);
+    problems_.insert(next, std::move(problem));
+  }
+
   void warn(const Migration& migration, std::size_t line, const std::string& message) {
-    problems_.push_back({problem_severity::warning, migration.file, line, migration.version,
-                         "the migration file '" + migration.file + "' " + message});
+    add({problem_severity::warning, migration.file, line, migration.version,
+         "the migration file '" + migration.file + "' " + message});
   }
 
   void look_at(const std::filesystem::path& path) {
@@ -76,13 +82,13 @@ class Verification {
     auto parsed = detail::parse_file_name(name);
     if (!parsed) {
       if (detail::looks_like_sql(name))
-        problems_.push_back({problem_severity::warning,
-                             file,
-                             0,
-                             {},
-                             "'" + file +
-                                 "' is passed over: its name is not <version>_<description>.sql, all in lower case at "
-                                 "the end. Rename it, or move it elsewhere"});
+        add({problem_severity::warning,
+             file,
+             0,
+             {},
+             "'" + file +
+                 "' is passed over: its name is not <version>_<description>.sql, all in lower case at "
+                 "the end. Rename it, or move it elsewhere"});
       return;
     }
     Migration& migration = migrations_.emplace_back(detail::make_migration(std::move(*parsed), file, {}));
@@ -95,8 +101,7 @@ class Verification {
   }
 
   void warn_of_folder(const std::string& file) {
-    problems_.push_back(
-        {problem_severity::warning,
+    add({problem_severity::warning,
          file,
          0,
          {},
@@ -119,7 +124,7 @@ class Verification {
            "begins with a byte order mark, which is part of its checksum: save it as UTF-8 without one, "
            "unless it is applied somewhere already");
     collecting(migration.file, [&] {
-      for (auto& problem : detail::check_input(migration)) problems_.push_back(std::move(problem));
+      for (auto& problem : detail::check_input(migration)) add(std::move(problem));
     });
     if (migration.no_transaction) return detail::check_content(migration);
     const auto first_line = std::string_view(migration.sql).substr(0, migration.sql.find('\n'));
@@ -174,8 +179,8 @@ class Verification {
         if (!down) planner.follow(migration);
         continue;
       }
-      const auto plan = down ? planner.plan_alone(migration, facts[i]) : planner.plan(migration, facts[i]);
-      problems_.insert(problems_.end(), plan.remarks.begin(), plan.remarks.end());
+      auto plan = down ? planner.plan_alone(migration, facts[i]) : planner.plan(migration, facts[i]);
+      for (auto& remark : plan.remarks) add(std::move(remark));
     }
   }
 
