@@ -44,7 +44,9 @@ struct Timers {
     }
   }
 
+  /// Null for one that is not in the queue.
   std::shared_ptr<Entry> remove(Entry& entry) {
+    if (!entry.place) return nullptr;
     auto node = queue.extract(*entry.place);
     entry.place.reset();
     return std::move(node.mapped());
@@ -59,14 +61,15 @@ class SteadyTimer final : public Clock::Timer {
 
   void arm(Clock::time_point when) override {
     std::lock_guard lock(timers_->mutex);
-    if (entry_->place) timers_->remove(*entry_);
-    entry_->place = timers_->queue.emplace(when, entry_);
-    if (*entry_->place == timers_->queue.begin()) timers_->changed.notify_one();
+    timers_->remove(*entry_);
+    const auto place = timers_->queue.emplace(when, entry_);
+    entry_->place = place;
+    if (place == timers_->queue.begin()) timers_->changed.notify_one();
   }
 
   void disarm() noexcept override {
     std::lock_guard lock(timers_->mutex);
-    if (entry_->place) timers_->remove(*entry_);
+    timers_->remove(*entry_);
   }
 
  private:

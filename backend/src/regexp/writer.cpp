@@ -1,6 +1,7 @@
 #include "regexp/writer.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 #include "regexp/characters.hpp"
 #include "regexp/error.hpp"
@@ -75,10 +76,11 @@ void RegexpWriter::close_group() {
   ++group.depth;
   atom_ = group;
   text_ += ')';
-  note_atom();
+  note(group);
 }
 
 void RegexpWriter::repeat(std::uint32_t least, std::optional<std::uint32_t> most) {
+  assert(atom_.has_value());
   Atom& atom = *atom_;
   const std::uint32_t copies = std::max({std::uint32_t{1}, least, most.value_or(0)});
   add(atom.elements * (copies - 1), atom.instructions * (copies - 1));
@@ -102,7 +104,7 @@ void RegexpWriter::repeat(std::uint32_t least, std::optional<std::uint32_t> most
     for (; most && *most > 0; *most -= std::min(*most, step)) append_repeated(unit, 0, std::min(*most, step));
   }
   atom.count *= std::min(copies, step);
-  note_atom();
+  note(atom);
 }
 
 void RegexpWriter::append_repeated(const std::string& unit, std::uint32_t least, std::optional<std::uint32_t> most) {
@@ -116,10 +118,10 @@ void RegexpWriter::append_repeated(const std::string& unit, std::uint32_t least,
   text_ += "(?:)";
 }
 
-void RegexpWriter::note_atom() {
-  if (atom_->depth > max_depth) throw RegexpError("groups and repetitions are nested too deeply");
-  groups_.back().count = std::max(groups_.back().count, atom_->count);
-  groups_.back().depth = std::max(groups_.back().depth, atom_->depth);
+void RegexpWriter::note(const Atom& atom) {
+  if (atom.depth > max_depth) throw RegexpError("groups and repetitions are nested too deeply");
+  groups_.back().count = std::max(groups_.back().count, atom.count);
+  groups_.back().depth = std::max(groups_.back().depth, atom.depth);
 }
 
 }  // namespace statehouse::detail

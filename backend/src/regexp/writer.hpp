@@ -21,7 +21,7 @@ class RegexpWriter {
   void literal(char32_t c);
   /// Whether there is something that a repetition would apply to.
   bool has_atom() const noexcept { return atom_.has_value(); }
-  /// The atom so often; without `most` without end.
+  /// The atom, which is there, so often; without `most` without end.
   void repeat(std::uint32_t least, std::optional<std::uint32_t> most);
   void alternative();
   void open_group();
@@ -45,7 +45,7 @@ class RegexpWriter {
   void add(std::uint64_t elements, std::uint64_t instructions);
   void add_operator();
   void append_repeated(const std::string& unit, std::uint32_t least, std::optional<std::uint32_t> most);
-  void note_atom();
+  void note(const Atom& atom);
 
   std::string text_;
   std::optional<Atom> atom_;
