@@ -22,7 +22,8 @@ struct SqlStatement {
 };
 
 /// Splits a script into statements as SQLite's own tokenizer does: comments, string and name quotes, parameters, the
-/// bodies of triggers and the arguments of virtual tables are understood. Never fails; where the script is no SQL, SQLite itself says so later.
+/// bodies of triggers and the arguments of virtual tables are understood. Never fails; where the script is no SQL,
+/// SQLite itself says so later.
 ///
 /// Ours, because SQLite's own parser cannot be asked beforehand: on a scratch database DROP and RENAME fail for want of
 /// the tables and so say nothing of themselves, EXPLAIN COMMIT counts as a COMMIT, and `sqlite3_complete` ends a
