@@ -176,7 +176,7 @@ class CallOperation final : public Operation {
 
   result_type take() {
     throw_if_failed();
-    if constexpr (!std::is_void_v<result_type>) return std::move(*result_);
+    if constexpr (!std::is_void_v<result_type>) return std::move(*result_);  // NOLINT(bugprone-unchecked-*)
   }
   std::string_view sql() const noexcept override {
     if constexpr (requires { f_.sql; }) return f_.sql;
