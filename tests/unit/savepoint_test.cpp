@@ -172,6 +172,24 @@ TEST_CASE("savepoint: a failed release undoes it") {
   CHECK(test.db.query_one<int>("SELECT count(*) FROM c") == 0);
 }
 
+TEST_CASE("savepoint: one that cannot be undone takes the whole transaction with it") {
+  Savepoints test;
+  session(test.db).begin(detail::transaction_kind::immediate);
+  test.insert(1);
+  {
+    const detail::PermissionScope scope(session(test.db), detail::permission::maintenance);
+    CHECK_THROWS_AS(test.db.savepoint([&] {
+      test.insert(2);
+      test.db.execute("RELEASE statehouse");
+      throw Odd();
+    }),
+                    Odd);
+  }
+  CHECK(code_of([&] { test.insert(3); }) == errc::transaction_rolled_back);
+  CHECK(session(test.db).rollback());
+  CHECK(test.values().empty());
+}
+
 TEST_CASE("savepoint: gives no rights to the closure, and takes none") {
   Savepoints test;
   test.db.savepoint([&] { CHECK(code_of([&] { test.db.execute("RELEASE statehouse"); }) == errc::statement_refused); });
