@@ -88,6 +88,11 @@ statehouse_add_lint("what GCC 12 gets wrong around a co_await is found" coroutin
 statehouse_add_lint("no time of different units meets another one raw" durations "${PROJECT_SOURCE_DIR}")
 statehouse_add_lint("the check of the first steps stops at the first line that fails" ../consumer/first_steps/check_test
   "${consumer_binary}/first_steps_check")
+find_program(PYTHON3 python3)  # installed for the CI
+mark_as_advanced(PYTHON3)
+if(PYTHON3)
+  statehouse_add_lint("each mutation finds its line and its tests" ../mutation/run --check)
+endif()
 if(CMAKE_GENERATOR STREQUAL "Ninja")
   statehouse_add_lint("the arrows between the rooms run one way" layers "${PROJECT_BINARY_DIR}")
 endif()
