@@ -32,7 +32,7 @@ void announce(const HttpServer& server, const Settings& settings) {
   spdlog::info("statehouse-server {} is ready: address={} port={} data_dir={} sqlite={} vulnerable_sqlite={}",
                STATEHOUSE_VERSION, settings.address.to_string(), server.endpoint().port(), settings.data_dir.string(),
                sqlite.text, sqlite.wal_reset_bug);
-  std::cout << "statehouse-server: http://" << server.endpoint() << std::endl;
+  std::cout << "statehouse-server: http://" << server.endpoint() << '\n' << std::flush;
 }
 
 /// Opens the database now, so that one that cannot be opened or migrated stops the program here.

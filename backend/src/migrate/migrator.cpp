@@ -50,6 +50,7 @@ std::vector<PlannedMigration> planned(detail::Runner& runner, const std::shared_
                                       std::vector<detail::Runner::Step> steps) {
   runner.tell_of_violations(steps);
   std::vector<PlannedMigration> result;
+  result.reserve(steps.size());
   for (const auto& step : steps) result.push_back({{set, step.migration}, step.plan.off(), step.plan.remarks});
   return result;
 }
