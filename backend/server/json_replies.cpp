@@ -167,7 +167,7 @@ HttpResponse overloaded_reply(std::string_view message) {
 HttpResponse failure_reply(const Error& error) {
   const auto& code = error.code();
   if (code == condition::closed) return unavailable("shutting_down", "the server is shutting down");
-  if (code == condition::timeout || code == condition::busy || code == errc::queue_full)
+  if (code == condition::timeout || code == condition::busy || code == errc::queue_full || code == errc::unavailable)
     return overloaded_reply("the database did not answer in time, try again later");
   if (code == condition::constraint) return error_response(409, "conflict", "the change contradicts what is stored");
   return error_response(500, "internal", "the request failed, the server's log says why");

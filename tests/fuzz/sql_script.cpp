@@ -10,7 +10,7 @@
 #include "migrate/source/migration_file.hpp"
 #include "migrate/source/other_tools.hpp"
 #include "migrate/source/script_input.hpp"
-#include "migrate/source/sql_scanner.hpp"
+#include "text/sql_scanner.hpp"
 #include "text/trim.hpp"
 
 using namespace statehouse;

@@ -39,8 +39,11 @@ enum class errc {
   file_replaced,            ///< The database file was moved, deleted or replaced while open.
   file_damaged,             ///< The check at startup has found damage in the file, which is left as it is.
   wal_unavailable,          ///< SQLite did not switch the database to write-ahead logging.
-  not_supported,       ///< The engine behind this database cannot do this, as `native()` on a database that is no file.
-  invalid_handle,      ///< The handle is empty: default-constructed, or moved from.
+  not_supported,   ///< The engine behind this database cannot do this, as `native()` on a database that is no file.
+  invalid_option,  ///< An option has a value that cannot be used, or does not go with another one.
+  unavailable,  ///< The cluster has no leader that can be reached, or lost it; nothing was executed, or nothing kept.
+  outcome_unknown,  ///< The cluster's leader was lost during a commit: what was to be committed is kept wholly, or not.
+  invalid_handle,   ///< The handle is empty: default-constructed, or moved from.
   migration_source,    ///< The migrations cannot be read: bad name, bad content, duplicate version.
   migration_none,      ///< The folder holds no migrations; the message says what it holds instead.
   migration_refused,   ///< A migration is another tool's, controls its transaction, or takes rows by a rebuild.

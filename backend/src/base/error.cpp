@@ -38,6 +38,10 @@ const char* sentence(errc code) noexcept {
     case errc::file_damaged: return "the database file is damaged";
     case errc::wal_unavailable: return "write-ahead logging could not be enabled";
     case errc::not_supported: return "the engine behind this database does not support this";
+    case errc::invalid_option: return "an option cannot have this value";
+    case errc::unavailable: return "the cluster has no leader now; nothing was executed, or nothing kept: try again";
+    case errc::outcome_unknown:
+      return "the cluster's leader was lost during the commit: look whether it is there before you do it again";
     case errc::invalid_handle: return "the handle is empty: take one from get_pool, begin or acquire";
     case errc::migration_source: return "the migrations cannot be read";
     case errc::migration_none: return "there are no migrations in the folder";

@@ -8,8 +8,8 @@
 #include <tuple>
 #include <utility>
 
-#include "migrate/source/sql_scanner.hpp"
 #include "text/ascii.hpp"
+#include "text/sql_scanner.hpp"
 #include "text/trim.hpp"
 #include "text/unicode.hpp"
 

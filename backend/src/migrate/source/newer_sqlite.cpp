@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "migrate/source/sql_scanner.hpp"
 #include "text/ascii.hpp"
+#include "text/sql_scanner.hpp"
 
 namespace statehouse::detail {
 namespace {

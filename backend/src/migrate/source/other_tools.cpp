@@ -5,8 +5,8 @@
 #include <cctype>
 #include <optional>
 
-#include "migrate/source/sql_scanner.hpp"
 #include "text/ascii.hpp"
+#include "text/sql_scanner.hpp"
 
 namespace statehouse::detail {
 namespace {

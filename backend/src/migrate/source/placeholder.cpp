@@ -3,7 +3,7 @@
 #include <array>
 
 #include "migrate/source/checksum.hpp"
-#include "migrate/source/sql_scanner.hpp"
+#include "text/sql_scanner.hpp"
 
 namespace statehouse::detail {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "migrate/source/sql_scanner.hpp"
+#include "text/sql_scanner.hpp"
 
 namespace statehouse::detail {
 

@@ -8,9 +8,9 @@
 #include "migrate/source/migration_file.hpp"
 #include "migrate/source/newer_sqlite.hpp"
 #include "migrate/source/other_tools.hpp"
-#include "migrate/source/sql_scanner.hpp"
 #include "statehouse/sqlite_version.hpp"
 #include "text/ascii.hpp"
+#include "text/sql_scanner.hpp"
 #include "text/trim.hpp"
 
 namespace statehouse::detail {

@@ -32,6 +32,8 @@ class SqlScanner {
  public:
   explicit SqlScanner(std::string_view script) noexcept : script_(script) {}
   std::optional<SqlStatement> next_statement();
+  /// Of what comes next: after a statement, behind its semicolon.
+  std::size_t position() const noexcept { return at_; }
   /// What comes next, comments included.
   std::optional<SqlToken> next_piece();
   /// Reads the rest; true when that ends inside a string or a quoted name.

@@ -1,4 +1,4 @@
-#include "migrate/source/sql_scanner.hpp"
+#include "text/sql_scanner.hpp"
 
 #include <algorithm>
 #include <span>

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cluster/leader.hpp"
+#include "engine/engine.hpp"
+#include "statehouse/options.hpp"
+
+namespace spdlog {
+class logger;
+}
+
+namespace statehouse::detail {
+
+struct ClusterEngineConfig {
+  std::string database;  ///< Logical name.
+  ClusterOptions cluster;
+  ConnectionOptions connection;
+  std::shared_ptr<spdlog::logger> logger;
+};
+
+/// SQLite inside the leader of a cluster of dqlite's nodes. Those look after log, checkpoints and files themselves.
+class ClusterEngine final : public Engine {
+ public:
+  explicit ClusterEngine(ClusterEngineConfig config)
+      : config_(std::move(config)), leader_(std::make_shared<Leader>(config_.cluster)) {}
+
+  std::unique_ptr<Session> open(connection_role role, std::shared_ptr<Interrupter> interrupter) override;
+  void begin_service(Session&) override {}
+  bool due(const Session&) noexcept override { return false; }
+  void before_next(Session&, ReaderGate*) override {}
+  bool note_idle() noexcept override { return false; }
+  void on_idle(Session&) noexcept override {}
+  /// Would be replicated as a write from each process that uses the cluster.
+  void optimize(Session&, TimeLimit) noexcept override {}
+  void before_close(Session&) noexcept override {}
+  std::string release() noexcept override { return {}; }
+  std::optional<std::string> loss() const override { return std::nullopt; }
+  EngineFacts facts() const override { return {}; }
+
+ private:
+  const ClusterEngineConfig config_;
+  const std::shared_ptr<Leader> leader_;
+};
+
+}  // namespace statehouse::detail

@@ -1,0 +1,193 @@
+#include "cluster/conversation.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/deadline.hpp"
+#include "cluster/encoder.hpp"
+#include "cluster/server_code.hpp"
+#include "engine/error_class.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+constexpr Clock::duration longest_lock_pause = std::chrono::milliseconds(50);
+
+wire::Result exec(Link& link, std::string_view sql) {
+  return link.ask<wire::Result>(wire::exec_sql_request(sql));
+}
+
+}  // namespace
+
+Conversation::Conversation(Session& session, std::shared_ptr<Leader> leader, const ConnectionOptions& options)
+    : session_(session),
+      leader_(leader),
+      busy_timeout_(options.busy_timeout),
+      link_(std::move(leader), session.interrupter(), session.database()),
+      foreign_keys_(options.foreign_keys) {
+  run(effect::nothing, {}, [](Link&) {});
+}
+
+void Conversation::throw_if_stopped(std::string_view sql) const {
+  if (const auto reason = session_.interrupter().reason(); reason != stop_reason::none) fail_by_stop(reason, sql);
+}
+
+void Conversation::fail_by_stop(stop_reason reason, std::string_view sql) const {
+  const auto code = code_of(reason);
+  throw Error(code, "the statement was stopped: " + code.message(), {session_.database(), shorten(sql)});
+}
+
+void Conversation::make_ready(std::string_view sql) {
+  throw_if_stopped(sql);
+  if (link_.connected()) return;
+  if (changed_)
+    session_.fail(errc::unavailable,
+                  "the leader is lost, and with it what was made for this connection alone, as temporary tables: begin "
+                  "again on a new one",
+                  sql);
+  link_.connect();
+  settle();
+}
+
+/// A new connection has foreign keys on.
+void Conversation::settle() {
+  if (!foreign_keys_) link_.ask_harmlessly<wire::Result>(wire::exec_sql_request("PRAGMA foreign_keys = OFF"));
+}
+
+void Conversation::set_foreign_keys(bool on) noexcept {
+  if (std::exchange(foreign_keys_, on) == on || !link_.connected()) return;
+  try {
+    exec(link_, on ? "PRAGMA foreign_keys = ON" : "PRAGMA foreign_keys = OFF");
+  } catch (const std::exception&) {
+    link_.drop();  // the next one has it
+  }
+}
+
+void Conversation::note_write(const StatementFacts& facts) noexcept {
+  wrote_ = true;
+  changed_ = changed_ || facts.temporary;
+  defers_keys_ = defers_keys_ || facts.defers_keys;
+}
+
+void Conversation::end_transaction() noexcept {
+  in_transaction_ = begun_by_savepoint_ = wrote_ = defers_keys_ = false;
+}
+
+void Conversation::control(StatementFacts::kind what, std::string_view sql) {
+  using kind = StatementFacts::kind;
+  const bool ends = what == kind::commit || (what == kind::release && begun_by_savepoint_);
+  run(ends && wrote_ ? effect::commits : effect::nothing, sql, [&](Link& link) {
+    std::optional<Interrupter::Shield> shield;
+    if (ends) shield.emplace(session_.interrupter());
+    exec(link, sql);
+  });
+  switch (what) {
+    case kind::begin: in_transaction_ = true; break;
+    case kind::savepoint: begun_by_savepoint_ = !std::exchange(in_transaction_, true) || begun_by_savepoint_; break;
+    case kind::commit:
+    case kind::rollback: end_transaction(); break;
+    case kind::release:
+      if (begun_by_savepoint_) look_for_transaction();
+      break;
+    default: break;
+  }
+}
+
+bool Conversation::try_begin(std::string_view sql) noexcept {
+  if (!link_.connected() || session_.interrupter().must_stop()) return false;
+  try {
+    exec(link_, sql);
+    in_transaction_ = true;
+  } catch (const Refusal& refusal) {
+    if (judge(refusal.code()) != server_verdict::busy) link_.drop();
+  } catch (const std::exception&) {  // the caller does without
+    link_.drop();
+  }
+  return in_transaction_;
+}
+
+/// What cannot be rolled back by a word is by going: a node rolls back what its client has left open.
+void Conversation::roll_back() noexcept {
+  if (!in_transaction_) return;
+  try {
+    exec(link_, "ROLLBACK");
+  } catch (const std::exception&) {
+    link_.drop();
+  }
+  end_transaction();
+}
+
+void Conversation::look_for_transaction() noexcept {
+  const Interrupter::Shield shield(session_.interrupter());
+  try {
+    exec(link_, "BEGIN");
+    exec(link_, "ROLLBACK");
+    end_transaction();
+  } catch (const Refusal& refusal) {
+    if (refusal.code() == SQLITE_ERROR) return;  // "within a transaction"
+    link_.drop();
+    end_transaction();
+  } catch (const std::exception&) {
+    link_.drop();
+    end_transaction();
+  }
+}
+
+void Conversation::bear(Attempts& attempts, const Lost& lost, effect what, std::string_view sql) {
+  const bool was_open = in_transaction_;
+  const bool lost_writes = was_open && wrote_;
+  end_transaction();
+  if (what == effect::commits && lost.may_be_executed())
+    session_.fail(errc::outcome_unknown,
+                  "the leader was lost before it could say whether this is committed (" + std::string(lost.what()) +
+                      "): look whether it is there before you do it again, or make it so that twice is as good as once",
+                  sql);
+  if (const auto reason = session_.interrupter().reason(); reason != stop_reason::none) fail_by_stop(reason, sql);
+  if (was_open)
+    session_.fail(errc::unavailable,
+                  "the leader was lost (" + std::string(lost.what()) + "), and the transaction with it" +
+                      (lost_writes ? ": nothing of it is kept" : "") + ". Run it again",
+                  sql);
+  const auto now = session_.interrupter().clock().now();
+  if (attempts.since == Clock::time_point{}) attempts.since = now;
+  // A statement that kills whoever runs it is not to be handed to all of them.
+  const bool again = !(lost.may_be_executed() && std::exchange(attempts.unanswered, true));
+  if (again && !reaches(now - attempts.since, leader_->options().find_leader)) return;
+  session_.fail(errc::unavailable,
+                "the leader was lost again and again (" + std::string(lost.what()) + "); nothing is changed", sql);
+}
+
+void Conversation::bear(Attempts& attempts, const Refusal& refusal, effect what, std::string_view sql) {
+  const server_verdict verdict = judge(refusal.code());
+  if (verdict == server_verdict::busy) return wait_for_lock(attempts, refusal, sql);
+  const bool gone = verdict == server_verdict::not_executed || verdict == server_verdict::unknown ||
+                    (verdict == server_verdict::storage && what == effect::commits);
+  if (!gone) fail(refusal, sql);
+  link_.drop();
+  bear(attempts, Lost(refusal.what(), verdict != server_verdict::not_executed), what, sql);
+}
+
+/// Nobody wakes those who wait for a cluster's lock.
+void Conversation::wait_for_lock(Attempts& attempts, const Refusal& refusal, std::string_view sql) {
+  const Interrupter& interrupter = session_.interrupter();
+  const auto now = interrupter.clock().now();
+  if (attempts.busy_since == Clock::time_point{}) attempts.busy_since = now;
+  const auto until = after(attempts.busy_since, busy_timeout_);
+  if (now >= until) fail(refusal, sql);
+  pause(attempts.pause, {interrupter, until});
+  attempts.pause = std::min(attempts.pause * 2, longest_lock_pause);
+}
+
+void Conversation::fail(const Refusal& refusal, std::string_view sql) {
+  if (in_transaction_) look_for_transaction();
+  const int code = static_cast<int>(refusal.code());
+  std::string message = refusal.what();
+  last_error_ = {code, message, std::nullopt};
+  if ((code & 0xff) == SQLITE_BUSY) message += ": another client of the cluster writes";
+  throw Error(make_sqlite_error(code), message + " (SQLite " + std::to_string(code) + ")",
+              {session_.database(), shorten(sql)});
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "cluster/link.hpp"
+#include "cluster/statement_facts.hpp"
+#include "engine/session.hpp"
+
+namespace statehouse::detail {
+
+/// What is known when no answer comes to what was sent.
+enum class effect : unsigned char {
+  nothing,  ///< Nothing is kept of it: it reads, or belongs to a transaction that is gone with the link.
+  commits   ///< It may be committed or not.
+};
+
+/// One connection of SQLite's inside the leader, as its client sees it: whether it is in a transaction, and what to do
+/// when it or the leader goes.
+///
+/// Invariants: what may have been executed is never sent twice, but for a read, which is sent once more. Outside of a
+/// transaction a new leader is found and used without anybody noticing. With the link a transaction is lost as a whole.
+/// Whether a transaction is open is ours to know, as no answer tells; after an error in one the node is asked, because
+/// SQLite may have ended it.
+class Conversation {
+ public:
+  Conversation(Session& session, std::shared_ptr<Leader> leader, const ConnectionOptions& options);
+
+  /// `action(link)`, again and again as long as that is safe and there is time. Throws Error; the session's last error
+  /// is what a node has said.
+  template <class Action>
+  auto run(effect what, std::string_view sql, Action&& action);
+  /// BEGIN, COMMIT and the like.
+  void control(StatementFacts::kind what, std::string_view sql);
+  /// False when it cannot be had at once.
+  bool try_begin(std::string_view sql) noexcept;
+  void roll_back() noexcept;
+
+  bool in_transaction() const noexcept { return in_transaction_; }
+  /// A statement that writes is about to run.
+  void note_write(const StatementFacts& facts) noexcept;
+  /// Since the transaction began, a statement has put off foreign keys.
+  bool defers_keys() const noexcept { return in_transaction_ && defers_keys_; }
+  /// Something is left with the connection: it is not replaced by itself.
+  bool changed() const noexcept { return changed_; }
+  /// The setting, also of connections to come. Only outside a transaction.
+  void set_foreign_keys(bool on) noexcept;
+
+  const LastError& last_error() const noexcept { return last_error_; }
+  [[noreturn]] void fail_by_stop(stop_reason reason, std::string_view sql) const;
+  void throw_if_stopped(std::string_view sql) const;
+
+ private:
+  /// Of one `run`.
+  struct Attempts {
+    Clock::time_point since{};  ///< Of the first that failed.
+    bool unanswered = false;
+    Clock::duration pause = std::chrono::milliseconds(1);
+    Clock::time_point busy_since{};
+  };
+
+  void make_ready(std::string_view sql);
+  void settle();
+  void bear(Attempts& attempts, const Lost& lost, effect what, std::string_view sql);
+  void bear(Attempts& attempts, const Refusal& refusal, effect what, std::string_view sql);
+  void wait_for_lock(Attempts& attempts, const Refusal& refusal, std::string_view sql);
+  void look_for_transaction() noexcept;
+  void end_transaction() noexcept;
+  [[noreturn]] void fail(const Refusal& refusal, std::string_view sql);
+
+  Session& session_;
+  const std::shared_ptr<Leader> leader_;
+  const TimeLimit busy_timeout_;
+  Link link_;
+  LastError last_error_;
+  bool foreign_keys_;
+  bool in_transaction_ = false;
+  bool begun_by_savepoint_ = false;
+  bool wrote_ = false;  // since the transaction began
+  bool defers_keys_ = false;
+  bool changed_ = false;
+};
+
+template <class Action>
+auto Conversation::run(effect what, std::string_view sql, Action&& action) {
+  Attempts attempts;
+  for (;;) {
+    try {
+      make_ready(sql);
+      return action(link_);
+    } catch (const Lost& lost) {
+      bear(attempts, lost, what, sql);
+    } catch (const Refusal& refusal) {
+      bear(attempts, refusal, what, sql);
+    }
+  }
+}
+
+}  // namespace statehouse::detail

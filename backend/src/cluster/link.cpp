@@ -1,0 +1,69 @@
+#include "cluster/link.hpp"
+
+#include <algorithm>
+
+#include "base/deadline.hpp"
+#include "cluster/server_code.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+/// That much is sent with one patience.
+constexpr std::size_t piece = std::size_t{256} << 10;
+
+Patience patience_of(const Leader& leader, const Interrupter& interrupter) {
+  return {interrupter, after(interrupter.clock().now(), leader.options().dial_timeout)};
+}
+
+}  // namespace
+
+void Link::connect() {
+  channel_ = leader_->connect(interrupter_, database_);
+  ++generation_;
+}
+
+void Link::lose(const std::string& why, bool executed) {
+  const std::string node = channel_ != nullptr ? channel_->address() + ": " : "";
+  drop();
+  throw Lost(node + why, executed);
+}
+
+void Link::lose_harmlessly(const Refusal& refusal) {
+  if (judge(refusal.code()) == server_verdict::unknown) lose(refusal.what(), false);
+  throw refusal;
+}
+
+void Link::send(std::string_view request) {
+  // A node that went while nothing was asked has executed nothing; the kernel would still take the request.
+  if (channel_->disturbed()) lose("the node has closed the connection", false);
+  try {
+    for (; !request.empty(); request.remove_prefix(std::min(request.size(), piece)))
+      channel_->send(request.substr(0, piece), patience_of(*leader_, interrupter_));
+  } catch (const NetworkError& error) {
+    lose(error.what(), false);
+  }
+}
+
+wire::Response Link::receive_any() {
+  for (;;) {
+    try {
+      return channel_->receive(patience_of(*leader_, interrupter_));
+    } catch (const NetworkError& error) {
+      const bool slow = error.how() == NetworkError::kind::timed_out && !interrupter_.must_stop();
+      if (!slow || !leader_->confirms(channel_->address(), interrupter_)) lose(error.what(), true);
+    }
+  }
+}
+
+std::vector<wire::Rows> Link::query(std::string_view request) {
+  std::vector<wire::Rows> parts;
+  parts.push_back(ask<wire::Rows>(request));
+  try {
+    while (wire::RowReader(parts.back().body).more()) parts.push_back(receive<wire::Rows>());
+  } catch (const Error& error) {
+    lose(error.what(), true);
+  }
+  return parts;
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,65 @@
+#include "cluster/prepared_statements.hpp"
+
+#include <utility>
+
+#include "cluster/encoder.hpp"
+
+namespace statehouse::detail {
+
+PreparedStatement* PreparedStatements::check_out(std::string_view sql) {
+  const auto found = by_text_.find(sql);
+  if (found == by_text_.end() || (*found->second)->in_use) return nullptr;
+  statements_.splice(statements_.begin(), statements_, found->second);
+  PreparedStatement* const statement = found->second->get();
+  statement->in_use = true;
+  return statement;
+}
+
+PreparedStatement* PreparedStatements::adopt(std::unique_ptr<PreparedStatement> statement) {
+  spent_.reserve(spent_.size() + statements_.size() + 1);  // for what must not fail later
+  if (capacity_ == 0 || by_text_.contains(statement->sql)) return statement.release();
+  statement->cached = true;
+  PreparedStatement* const adopted = statement.get();
+  statements_.push_front(std::move(statement));
+  by_text_.emplace(adopted->sql, statements_.begin());
+  evict();
+  return adopted;
+}
+
+void PreparedStatements::give_back(PreparedStatement* statement) noexcept {
+  statement->in_use = false;
+  if (statement->cached) return;
+  spent_.push_back({statement->id, statement->generation});
+  delete statement;
+}
+
+void PreparedStatements::evict() noexcept {
+  auto place = statements_.end();
+  while (place != statements_.begin() && statements_.size() > capacity_) {
+    --place;
+    if ((*place)->in_use) continue;
+    by_text_.erase((*place)->sql);
+    spent_.push_back({(*place)->id, (*place)->generation});
+    place = statements_.erase(place);
+  }
+}
+
+void PreparedStatements::forget_spent(Link& link) {
+  while (!spent_.empty()) {
+    const Spent spent = spent_.back();
+    spent_.pop_back();  // whatever becomes of the request, the id is not used again
+    if (spent.generation == link.generation()) link.ask_harmlessly<wire::Empty>(wire::finalize_request(spent.id));
+  }
+}
+
+void PreparedStatements::compile(PreparedStatement& statement, Link& link) {
+  if (statement.generation == link.generation()) return;
+  forget_spent(link);
+  const auto prepared = link.ask_harmlessly<wire::Prepared>(wire::prepare_request(statement.sql));
+  ++compiled_;
+  statement.id = prepared.id;
+  statement.parameters = static_cast<int>(prepared.parameters);
+  statement.generation = link.generation();
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/sql_scanner.hpp"
+
+namespace statehouse::detail {
+
+/// What a statement is, by its text alone: a node tells nothing of it before it has run, and a statement that is run by
+/// the wrong request kills a node.
+struct StatementFacts {
+  enum class kind : unsigned char { read, write, begin, commit, rollback, savepoint, release, rollback_to };
+
+  kind what = kind::write;
+  bool changes_rows = false;  ///< INSERT, UPDATE, DELETE or REPLACE: the number of changes is its own.
+  bool inserts = false;
+  bool upserts = false;      ///< It says ON CONFLICT, and so may update where it seems to insert.
+  bool returning = false;    ///< A write that gives rows.
+  bool temporary = false;    ///< Leaves something with the connection, which nobody has after that.
+  bool defers_keys = false;  ///< Foreign keys may be violated from now on until the transaction ends.
+  std::string pragma{};      ///< Its name in small letters, where it is one.
+  bool pragma_sets = false;  ///< It gives the pragma a value or an argument.
+
+  bool reads() const noexcept { return what == kind::read; }
+  bool controls_transaction() const noexcept { return what >= kind::begin; }
+};
+
+/// All or part of one.
+using Tokens = std::span<const SqlToken>;
+
+/// Whether that word stands there.
+bool is_at(Tokens tokens, std::size_t at, std::string_view word) noexcept;
+
+/// All of a statement, without the comments.
+std::vector<SqlToken> tokens_of(std::string_view statement);
+
+StatementFacts facts_of(const std::vector<SqlToken>& tokens);
+
+/// Without its quotes, a doubled one inside being one.
+std::string name_of(const SqlToken& token);
+
+}  // namespace statehouse::detail

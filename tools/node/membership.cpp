@@ -1,0 +1,94 @@
+#include "membership.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+
+#include "cluster/channel.hpp"
+#include "cluster/encoder.hpp"
+#include "engine/interrupter.hpp"
+#include "statehouse/error.hpp"
+
+namespace statehouse::node {
+namespace {
+
+namespace wire = detail::wire;
+using detail::Channel;
+using detail::Patience;
+
+constexpr std::chrono::seconds one_answer{1};
+// A node that has nothing yet is given the whole database first.
+constexpr std::chrono::seconds one_change{60};
+
+class Membership {
+ public:
+  Membership(std::uint64_t id, const std::string& address)
+      : id_(id), address_(address), interrupter_(make_steady_clock()) {}
+
+  /// One try: true when the node is a voter and knows it.
+  bool attempt(const std::vector<std::string>& contacts) {
+    try {
+      const auto leader = find_leader(contacts);
+      if (leader == nullptr) return false;
+      const auto known = find(*leader);
+      if (!known) leader->ask<wire::Empty>(wire::add_request(id_, address_), patience(one_change));
+      if (!known || known->role != wire::role::voter)
+        leader->ask<wire::Empty>(wire::assign_request(id_, wire::role::voter), patience(one_change));
+      Channel self(address_, patience(one_answer));
+      const auto own = find(self);
+      return own && own->role == wire::role::voter;
+    } catch (const detail::NetworkError&) {
+      return false;
+    } catch (const detail::Refusal&) {  // another change is under way, or the leader has just gone
+      return false;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+ private:
+  Patience patience(std::chrono::seconds time) const { return {interrupter_, interrupter_.clock().now() + time}; }
+
+  std::unique_ptr<Channel> find_leader(const std::vector<std::string>& contacts) const {
+    for (const std::string& contact : contacts) {
+      try {
+        auto channel = std::make_unique<Channel>(contact, patience(one_answer));
+        const std::string leader = channel->ask<wire::Server>(wire::leader_request(), patience(one_answer)).address;
+        if (leader == contact) return channel;
+        if (!leader.empty()) return std::make_unique<Channel>(leader, patience(one_answer));
+      } catch (const detail::NetworkError&) {
+        continue;
+      }
+    }
+    return nullptr;
+  }
+
+  /// This node, as that one knows it.
+  std::optional<wire::Member> find(Channel& channel) const {
+    const auto servers = channel.ask<wire::Servers>(wire::cluster_request(), patience(one_answer));
+    const auto found = std::ranges::find(servers.members, id_, &wire::Member::id);
+    if (found == servers.members.end()) return std::nullopt;
+    if (found->address != address_)
+      throw std::runtime_error("the cluster knows node " + std::to_string(id_) + " at " + found->address +
+                               ": start it there, or remove it and choose an id that was never used");
+    return *found;
+  }
+
+  const std::uint64_t id_;
+  const std::string& address_;
+  detail::Interrupter interrupter_;  // of which only the clock is used
+};
+
+}  // namespace
+
+bool join(std::uint64_t id, const std::string& address, const std::vector<std::string>& contacts,
+          const std::function<bool()>& wait) {
+  Membership membership(id, address);
+  while (!membership.attempt(contacts)) {
+    if (!wait()) return false;
+  }
+  return true;
+}
+
+}  // namespace statehouse::node
