@@ -313,6 +313,19 @@ TEST_CASE_METHOD(Writes, "batch: where the commit is refused, each is told by it
   check_all_clean();
 }
 
+TEST_CASE_METHOD(Writes, "batch: where nobody knows whether the commit has happened, each is told so and none again") {
+  engine.refuses_commit = []() -> bool { throw Error(errc::outcome_unknown, "nobody knows"); };
+  engine.scripts["fails"].fails = sql_constraint;
+  Caller& first = ask("a");
+  Caller& failed = ask("fails");
+  Caller& last = ask("b");
+  settle();
+  CHECK(first.code() == errc::outcome_unknown);
+  CHECK(last.code() == errc::outcome_unknown);
+  CHECK(failed.code() == condition::constraint);  // by itself, and for certain
+  for (const char* const text : {"a", "fails", "b"}) CHECK(engine.times(text) == 1);
+}
+
 TEST_CASE_METHOD(Writes, "batch: each has its run timeout for itself") {
   for (const char* const text : {"a", "b"}) engine.scripts[text].call = [&] { clock->advance(1500us); };
   ask("a", {.run_timeout = 2ms});

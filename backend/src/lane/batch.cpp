@@ -95,10 +95,20 @@ void Batch::commit() {
   sharing_ = false;
   try {
     session().commit();
+  } catch (const Error& error) {
+    if (error.code() != errc::outcome_unknown) return repeat_open();  // each is told by its own commit why
+    doubt_open();
   } catch (const std::exception&) {
-    return repeat_open();  // each is told by its own commit why
+    return repeat_open();
   }
   keep_open();
+}
+
+/// Nobody knows whether the commit that fails now has happened: again would be twice.
+void Batch::doubt_open() {
+  lost_ = true;
+  for (Operation& operation : open_)
+    if (operation.error() == nullptr) operation.fail(std::current_exception());
 }
 
 void Batch::keep_open() {

@@ -29,7 +29,8 @@ struct BatchTerms {
 ///
 /// Invariants: each operation has the outcome it would have had alone, in its order; what writes is done only after the
 /// commit. An operation that fails undoes itself alone. What ran in a transaction that is lost is run again, one by
-/// one, also what failed: it may have failed for something that is now undone, or kept half its work (OR FAIL). None
+/// one, also what failed: it may have failed for something that is now undone, or kept half its work (OR FAIL). Where
+/// nobody knows whether the transaction is kept, each that has changed something is told so and none runs again. None
 /// runs on a connection that the one before has left so that it cannot be cleaned: that is replaced first.
 class Batch {
  public:
@@ -56,6 +57,7 @@ class Batch {
   bool make_ready(Operation& operation);
   void decide(Operation& operation);
   void commit();
+  void doubt_open();
   void repeat_open();
   void keep_open();
   void begin(Operation& operation);
