@@ -18,8 +18,9 @@ using detail::Channel;
 using detail::Patience;
 
 constexpr std::chrono::seconds one_answer{1};
-// A node that has nothing yet is given the whole database first.
-constexpr std::chrono::seconds one_change{60};
+// A node that has nothing yet is given the whole database first. Asked again until it is done; and a leader that goes
+// meanwhile never answers.
+constexpr std::chrono::seconds one_change{10};
 
 class Membership {
  public:

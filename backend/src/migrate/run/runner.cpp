@@ -149,7 +149,7 @@ const AppliedMigration* Runner::find_applied(std::int64_t version) const {
 
 bool Runner::is_due(const Migration& migration) const {
   const bool applied = find_applied(migration.version) != nullptr;
-  if (reverting_) return migration.kind == migration_kind::down && applied && migration.version > *target_;
+  if (reverting_) return migration.kind == migration_kind::down && applied && migration.version > target_;
   return migration.kind != migration_kind::down && !applied && (!target_ || migration.version <= *target_);
 }
 
