@@ -155,7 +155,7 @@ struct Told {
   std::set<int> kept_in_backup;
 };
 
-/// Reads what a child tells, and kills it at a moment of a phase.
+/// Reads what a child tells, and kills it at a moment of a phase; of each phase in turn.
 class Killer {
  public:
   explicit Killer(unsigned seed) : random_(seed) {}
@@ -168,7 +168,7 @@ class Killer {
     REQUIRE(child >= 0);
     if (child == 0) live(dir, first_id, steps, ends);
     ::close(ends[1]);
-    const std::string phase = phases[random_() % phases.size()];
+    const std::string phase = phases[turn_++ % phases.size()];
     CAPTURE(phase);
     follow(child, ends[0], phase, told);
     int status = 0;
@@ -219,6 +219,7 @@ class Killer {
   useconds_t moment() { return static_cast<useconds_t>(std::pow(10, std::uniform_real_distribution<>(1, 4)(random_))); }
 
   std::mt19937 random_;
+  std::size_t turn_ = 0;
 };
 
 std::multiset<int> all(const PlainDatabase& file, const char* sql) {
@@ -271,7 +272,7 @@ void check_files(const std::filesystem::path& dir, const Told& told) {
 // opens, migrates, tells                           reads
 // 16 callers write, alone and in batches, and      reads on
 // tell what each came to; checkpoint; backup;
-// shutdown                                         at a random moment of a random phase -- KILL -->
+// shutdown                                         at a random moment of one phase -- KILL -->
 //                                                  reads what was still told, looks at the files, or leaves that to the
 //                                                  next child, which migrates one step further
 TEST_CASE(
