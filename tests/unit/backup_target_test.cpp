@@ -44,3 +44,14 @@ TEST_CASE("backup: what takes the target's name while it is copied is not replac
   CHECK(fs::is_fifo(targets / "copy.db"));
   CHECK(names_in(targets.path()) == std::vector<std::string>{"copy.db"});
 }
+
+TEST_CASE("backup: a file that appears while it is copied is not replaced unasked") {
+  const TempDir dir, targets;
+  Connection source(dir / "x.db");
+  source.execute("CREATE TABLE t(x)");
+  BackupOptions options;
+  options.on_progress = [&](std::int64_t, std::int64_t) { write_file(targets / "copy.db", "mine"); };
+  CHECK(code_of([&] { backup(source, targets / "copy.db", options); }) == boost::system::errc::file_exists);
+  CHECK(read_file(targets / "copy.db") == "mine");
+  CHECK(names_in(targets.path()) == std::vector<std::string>{"copy.db"});
+}

@@ -208,6 +208,16 @@ TEST_CASE("checkpoint: waits for nobody who is in the way, but the next statemen
   CHECK(waited);
 }
 
+TEST_CASE("checkpoint: waits neither for one who reads the end of the log nor for one who writes") {
+  const auto* const sql = GENERATE("BEGIN; SELECT * FROM t", "BEGIN IMMEDIATE");
+  WrittenFile file;
+  file.db().execute("INSERT INTO t VALUES (1)");
+  test::PlainDatabase stranger(file.fixture.path);
+  stranger.execute(sql);
+  file.session().log().checkpoint(true);  // the clock stands still: a wait would not end
+  CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") > 0);
+}
+
 TEST_CASE("prepare_close: truncates the WAL while readers are open; the last close leaves no file but the database") {
   WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1)");
