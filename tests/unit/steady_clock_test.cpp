@@ -91,10 +91,10 @@ TEST_CASE("timer: arming again replaces the earlier time, in both directions") {
 }
 
 TEST_CASE("timer: can be armed again after it has called back, and from within") {
-  const auto clock = make_steady_clock();
   Record record;
   int count = 0;
-  std::unique_ptr<Clock::Timer> timer;  // its destructor waits for the callback, which uses the others
+  std::unique_ptr<Clock::Timer> timer;
+  const auto clock = make_steady_clock();  // goes first: its destructor waits for the callback, which uses the others
   timer = clock->make_timer([&] {
     record.add(++count);
     if (count < 3) timer->arm(clock->now() + 1ms);
