@@ -1,5 +1,6 @@
 #include <sqlite3.h>
 
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <cstddef>
 #include <limits>
@@ -175,10 +176,11 @@ TEST_CASE("nodes: a temporary table is its user's, and asks for a new connection
 TEST_CASE("nodes: a NULL that a node would give as false is an error that says what to do") {
   Nodes nodes;
   const auto db = nodes.open();
-  db->execute("CREATE TABLE t(b BOOLEAN CHECK (typeof(b) IN ('integer', 'null')))");
-  db->execute("INSERT INTO t VALUES (NULL)");
-  CHECK(code_of([&] { db->query_one<std::optional<int>>("SELECT b FROM t"); }) == errc::not_supported);
-  CHECK(db->query_one<std::optional<int>>("SELECT +b FROM t") == std::nullopt);
+  db->execute("CREATE TABLE _sqlx_migrations(success BOOLEAN)");  // the only table that may have such a column
+  db->execute("INSERT INTO _sqlx_migrations VALUES (NULL)");
+  CHECK(code_of([&] { db->query_one<std::optional<int>>("SELECT success FROM _sqlx_migrations"); }) ==
+        errc::not_supported);
+  CHECK(db->query_one<std::optional<int>>("SELECT +success FROM _sqlx_migrations") == std::nullopt);
 }
 
 TEST_CASE("nodes: another connection's commit changes the data version") {
@@ -221,8 +223,14 @@ TEST_CASE("nodes: with the leader killed under load every write is truthfully ke
   std::set<int> acknowledged;
   std::set<int> unknown;
   std::thread killer;
-  for (int i = 0; i < 150; ++i) {
-    if (i == 50) killer = std::thread([&] { nodes.cluster.kill(nodes.leader()); });
+  std::atomic<bool> killed{false};
+  for (int i = 0, left = 50; left > 0; ++i) {
+    if (killed) --left;
+    if (i == 50)
+      killer = std::thread([&] {
+        nodes.cluster.kill(nodes.leader());
+        killed = true;
+      });
     try {
       db->execute("INSERT INTO t VALUES (?)", i);
       acknowledged.insert(i);

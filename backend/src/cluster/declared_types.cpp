@@ -11,8 +11,8 @@ namespace statehouse::detail {
 namespace {
 
 constexpr std::string_view record_of_migrations = "_sqlx_migrations";
-constexpr std::string_view truth = "BOOLEAN";
-constexpr std::array<std::string_view, 3> times{"DATE", "DATETIME", "TIMESTAMP"};
+constexpr std::array<std::string_view, 4> unsafe_types{"BOOLEAN", "DATE", "DATETIME", "TIMESTAMP"};
+constexpr std::array<std::string_view, 3> compound{"UNION", "INTERSECT", "EXCEPT"};
 constexpr std::array<std::string_view, 11> after_type{
     "CONSTRAINT", "PRIMARY", "NOT", "NULL", "UNIQUE", "CHECK", "DEFAULT", "COLLATE", "REFERENCES", "GENERATED", "AS"};
 constexpr std::array<std::string_view, 5> of_table{"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"};
@@ -52,42 +52,12 @@ std::string declared_type(Tokens column) {
   return is_at(column, at, "(") ? type + "(" : type;  // DATE(3) is none of those
 }
 
-bool may_hold(std::string_view type, std::string_view kind) {
-  return same_ascii(kind, "integer") || same_ascii(kind, "null") || (same_ascii(kind, "text") && type != truth);
-}
-
-/// CHECK (typeof(column) IN ('integer', 'null')), or with = and one of them.
-bool is_safe_check(Tokens tokens, std::string_view column, std::string_view type) {
-  if (!is_at(tokens, 0, "CHECK") || !is_at(tokens, 1, "(") || !is_at(tokens, 2, "typeof") || !is_at(tokens, 3, "(") ||
-      tokens.size() < 9 || !same_ascii(name_of(tokens[4]), column) || !is_at(tokens, 5, ")"))
-    return false;
-  if (is_at(tokens, 6, "=")) return is_at(tokens, 8, ")") && may_hold(type, name_of(tokens[7]));
-  if (!is_at(tokens, 6, "IN") || !is_at(tokens, 7, "(")) return false;
-  std::size_t at = 8;
-  while (at < tokens.size() && may_hold(type, name_of(tokens[at]))) {
-    ++at;
-    if (!is_at(tokens, at, ",")) return is_at(tokens, at, ")") && is_at(tokens, at + 1, ")");
-    ++at;
-  }
-  return false;
-}
-
-bool has_safe_check(Tokens statement, std::string_view column, std::string_view type) {
-  for (std::size_t at = 0; at < statement.size(); ++at) {
-    if (is_safe_check(statement.subspan(at), column, type)) return true;
-  }
-  return false;
-}
-
-std::optional<UnsafeColumn> judge(Tokens statement, Tokens column) {
+std::optional<UnsafeColumn> judge(Tokens column) {
   if (column.empty() || is_one_of(column.front(), of_table)) return std::nullopt;
   const std::string declared = declared_type(column);
-  const auto same = [&](std::string_view type) { return same_ascii(type, declared); };
-  const auto time = std::ranges::find_if(times, same);
-  if (!same(truth) && time == times.end()) return std::nullopt;
-  const std::string name = name_of(column.front());
-  if (has_safe_check(statement, name, same(truth) ? truth : *time)) return std::nullopt;
-  return UnsafeColumn{name, declared};
+  if (std::ranges::none_of(unsafe_types, [&](std::string_view type) { return same_ascii(type, declared); }))
+    return std::nullopt;
+  return UnsafeColumn{name_of(column.front()), declared};
 }
 
 std::optional<UnsafeColumn> judge_created(Tokens tokens) {
@@ -100,7 +70,7 @@ std::optional<UnsafeColumn> judge_created(Tokens tokens) {
   if (end > tokens.size() || same_ascii(name_of(tokens[end - 1]), record_of_migrations) || !is_at(tokens, end, "("))
     return std::nullopt;
   for (const Tokens item : items(tokens, end)) {
-    if (auto found = judge(tokens, item)) return found;
+    if (auto found = judge(item)) return found;
   }
   return std::nullopt;
 }
@@ -111,7 +81,7 @@ std::optional<UnsafeColumn> judge_added(Tokens tokens) {
   if (!is_at(tokens, at, "ADD")) return std::nullopt;
   ++at;
   if (is_at(tokens, at, "COLUMN")) ++at;
-  return judge(tokens, at < tokens.size() ? tokens.subspan(at) : Tokens());
+  return judge(at < tokens.size() ? tokens.subspan(at) : Tokens());
 }
 
 }  // namespace
@@ -120,6 +90,14 @@ std::optional<UnsafeColumn> unsafe_column(const std::vector<SqlToken>& statement
   const Tokens tokens(statement);
   if (is_at(tokens, 0, "CREATE")) return judge_created(tokens);
   return is_at(tokens, 0, "ALTER") ? judge_added(tokens) : std::nullopt;
+}
+
+bool mixes_record(const std::vector<SqlToken>& statement) {
+  const Tokens tokens(statement);
+  const auto names_it = [](const SqlToken& token) { return same_ascii(name_of(token), record_of_migrations); };
+  const auto joins = [](const SqlToken& token) { return is_one_of(token, compound); };
+  const bool view = is_at(tokens, 0, "CREATE") && (is_at(tokens, 1, "VIEW") || is_at(tokens, 2, "VIEW"));
+  return (view || std::ranges::any_of(tokens, joins)) && std::ranges::any_of(tokens, names_it);
 }
 
 }  // namespace statehouse::detail

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cluster/declared_types.hpp"
+#include "text/ascii.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -47,7 +48,7 @@ void check_control(Session& session, std::string_view sql, const StatementFacts&
 
 void check_allowed(Session& session, std::string_view sql, const std::vector<SqlToken>& tokens,
                    const StatementFacts& facts) {
-  if (is_at(tokens, 0, "PRAGMA")) return check_pragma(session, sql, facts);
+  if (!facts.pragma.empty()) return check_pragma(session, sql, facts);
   if (facts.controls_transaction()) return check_control(session, sql, facts);
   if (is_at(tokens, 0, "ATTACH") || is_at(tokens, 0, "DETACH"))
     session.fail(errc::not_supported,
@@ -67,10 +68,16 @@ void check_allowed(Session& session, std::string_view sql, const std::vector<Sql
   if (const auto column = unsafe_column(tokens))
     session.fail(errc::not_supported,
                  "the column " + column->name + " is declared " + column->type +
-                     ", which no node reads safely: declare it INTEGER or TEXT, best in a STRICT table, or with CHECK "
-                     "(typeof(" +
-                     column->name + ") IN ('integer', 'null'))",
+                     ", which no node reads safely: declare it " +
+                     (same_ascii(column->type, "BOOLEAN") ? "INTEGER" : "TEXT, or INTEGER for a number of seconds") +
+                     ", best in a STRICT table",
                  sql);
+  if (mixes_record(tokens))
+    session.fail(
+        errc::not_supported,
+        "a compound SELECT or a view of _sqlx_migrations could kill a node, which sends all values by the types "
+        "of that table: read it by a SELECT of its own",
+        sql);
 }
 
 }  // namespace statehouse::detail

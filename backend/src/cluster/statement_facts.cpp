@@ -9,14 +9,13 @@ namespace statehouse::detail {
 namespace {
 
 // Those that every node answers, and that change nothing. Their argument, where they take one, says what to look at.
-constexpr std::array<std::string_view, 19> telling{
-    "collation_list",    "compile_options",  "data_version",    "database_list", "encoding",
-    "foreign_key_check", "foreign_key_list", "freelist_count",  "function_list", "index_info",
-    "index_list",        "index_xinfo",      "integrity_check", "page_count",    "page_size",
-    "quick_check",       "table_info",       "table_list",      "table_xinfo"};
+constexpr std::array<std::string_view, 17> telling{
+    "collation_list", "compile_options", "data_version", "database_list", "foreign_key_check", "foreign_key_list",
+    "freelist_count", "function_list",   "index_info",   "index_list",    "index_xinfo",       "integrity_check",
+    "page_count",     "quick_check",     "table_info",   "table_list",    "table_xinfo"};
 // Those that change nothing without a value.
-constexpr std::array<std::string_view, 5> settable{"application_id", "defer_foreign_keys", "foreign_keys",
-                                                   "schema_version", "user_version"};
+constexpr std::array<std::string_view, 7> settable{
+    "application_id", "defer_foreign_keys", "encoding", "foreign_keys", "page_size", "schema_version", "user_version"};
 
 template <std::size_t N>
 bool is_among(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -60,6 +59,19 @@ bool says(Tokens tokens, std::string_view first, std::string_view second) {
     if (tokens[at].is(first) && tokens[at + 1].is(second)) return true;
   }
   return false;
+}
+
+/// The name may be written in quotes.
+bool names_schema(Tokens tokens, std::string_view schema) {
+  for (std::size_t at = 0; at + 1 < tokens.size(); ++at) {
+    if (tokens[at + 1].is(".") && same_ascii(name_of(tokens[at]), schema)) return true;
+  }
+  return false;
+}
+
+/// Past EXPLAIN [QUERY PLAN].
+std::size_t after_explain(Tokens tokens) {
+  return is_at(tokens, 1, "QUERY") ? 3 : 1;
 }
 
 void judge_pragma(Tokens tokens, StatementFacts& facts) {
@@ -134,14 +146,17 @@ StatementFacts facts_of(const std::vector<SqlToken>& all) {
   if (is_at(tokens, 0, "WITH")) tokens = tokens.subspan(std::min(after_with(tokens), tokens.size()));
   if (tokens.empty()) return facts;
   const SqlToken& verb = tokens.front();
-  if (verb.is("SELECT") || verb.is("VALUES") || verb.is("EXPLAIN")) {
+  if (verb.is("EXPLAIN") && is_at(tokens, after_explain(tokens), "PRAGMA")) {  // many take effect when compiled
+    judge_pragma(tokens.subspan(after_explain(tokens)), facts);
+  } else if (verb.is("SELECT") || verb.is("VALUES") || verb.is("EXPLAIN")) {
     facts.what = StatementFacts::kind::read;
   } else if (verb.is("PRAGMA")) {
     judge_pragma(tokens, facts);
   } else if (!judge_control(tokens, facts)) {
     judge_change(tokens, facts);
     const bool makes = verb.is("CREATE") || verb.is("DROP") || verb.is("ALTER");
-    facts.temporary = makes && (is_at(tokens, 1, "TEMP") || is_at(tokens, 1, "TEMPORARY") || says(tokens, "temp", "."));
+    facts.temporary =
+        makes && (is_at(tokens, 1, "TEMP") || is_at(tokens, 1, "TEMPORARY") || names_schema(tokens, "temp"));
     facts.defers_keys = makes && says(tokens, "DEFERRED");
   }
   return facts;
