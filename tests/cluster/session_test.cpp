@@ -149,6 +149,63 @@ TEST_CASE(
   CHECK(code_of([&] { session.commit(); }) == errc::unavailable);
 }
 
+TEST_CASE("session: what was written before a transaction is not taken for a write of it") {
+  FakeNode node([](request type, const std::string& body) {
+    if (type == request::prepare) return prepared();
+    return contains(body, "COMMIT") ? FakeNode::hang_up() : FakeNode::result();
+  });
+  Lone lone({node.address()});
+  ClusterSession& session = lone.open();
+  lone.execute("INSERT INTO t VALUES (1)");
+  session.begin(detail::transaction_kind::deferred);
+  CHECK(code_of([&] { session.commit(); }) == errc::unavailable);
+  lone.execute("PRAGMA defer_foreign_keys = ON");  // of which SQLite says that it is for the next transaction
+  session.begin(detail::transaction_kind::deferred);
+  CHECK(session.has_deferred_violation());
+  session.rollback();
+  lone.execute("PRAGMA defer_foreign_keys = ON");
+  lone.execute("INSERT INTO t VALUES (1)");  // which was that
+  session.begin(detail::transaction_kind::deferred);
+  CHECK_FALSE(session.has_deferred_violation());
+}
+
+TEST_CASE("session: a connection whose foreign keys could not be set is not used") {
+  std::atomic<int> settled{0};
+  FakeNode node([&](request type, const std::string&) {
+    if (type == request::prepare) return prepared();
+    return type == request::exec_sql && ++settled == 1 ? FakeNode::failure(5, "database is locked")
+                                                       : FakeNode::result();
+  });
+  Lone lone({node.address()});
+  lone.open(connection_role::writer, {.busy_timeout = 60s, .foreign_keys = false});
+  CHECK(settled == 2);
+  CHECK(node.asked(request::open) == 2);
+}
+
+TEST_CASE("session: a PREPARE that a node could not write down has executed nothing, and is made again") {
+  std::atomic<int> prepares{0};
+  std::atomic<int> writes{0};
+  FakeNode node([&](request type, const std::string&) {
+    if (type == request::prepare)
+      return ++prepares % 2 == 1 ? FakeNode::failure(prepares == 1 ? 10 : 778, "disk I/O error") : prepared();
+    return ++writes == 1 ? FakeNode::failure(10250, "not leader") : FakeNode::result(1, 1);
+  });
+  Lone lone({node.address()});
+  lone.open();
+  CHECK(lone.execute("INSERT INTO t VALUES (1)").changes == 1);
+  CHECK(prepares == 4);
+  CHECK(writes == 2);
+}
+
+TEST_CASE("session: an upsert that updates after a script has inserted gives no rowid") {
+  FakeNode node(
+      [](request type, const std::string&) { return type == request::prepare ? prepared() : FakeNode::result(7, 1); });
+  Lone lone({node.address()});
+  ClusterSession& session = lone.open();
+  session.run_next("INSERT INTO t VALUES (7)", 0);
+  CHECK(lone.execute("INSERT INTO t VALUES (7) ON CONFLICT DO UPDATE SET a = a").last_insert_rowid == 0);
+}
+
 TEST_CASE("session: a transaction is lost with its connection, and what follows in it is not executed alone") {
   std::atomic<bool> dying{false};
   FakeNode node([&](request type, const std::string&) {
@@ -203,7 +260,7 @@ TEST_CASE("session: a node that is silent and does not confirm that it leads is 
     return {Reply::kind::silence};
   });
   self = &silent;
-  Lone lone({silent.address()}, 60s, 50ms);
+  Lone lone({silent.address()}, 60s, 500ms);
   lone.open();
   CHECK_NOTHROW(lone.execute("SELECT a FROM t"));
   CHECK(silent.asked(request::query) == 1);
@@ -233,12 +290,31 @@ TEST_CASE("session: a node that is slow and confirms that it leads is waited for
   CHECK(code_of([&] { lone.execute("DELETE FROM t"); }) == errc::outcome_unknown);
   over = true;
   stopper.join();
+  CHECK(slow.asked(request::leader) >= asked_before + 2);
   CHECK(slow.asked(request::exec) == 1);
 }
 
 TEST_CASE("session: a stop ends a query that a node works on") {
   FakeNode node([](request type, const std::string&) -> Reply {
     return type == request::prepare ? prepared() : Reply{Reply::kind::silence};
+  });
+  Lone lone({node.address()});
+  lone.open();
+  std::thread stopper([&] {
+    while (node.asked(request::query) == 0) std::this_thread::yield();
+    lone.interrupter->request(detail::stop_reason::shutdown);
+  });
+  CHECK(code_of([&] { lone.execute("SELECT a FROM t"); }) == errc::closed);
+  stopper.join();
+}
+
+TEST_CASE("session: a stop ends a query whose rows come without end") {
+  FakeNode node([](request type, const std::string&) -> Reply {
+    if (type == request::prepare) return prepared();
+    Reply part = FakeNode::answer(response::rows, FakeNode::number(0) + std::string(8, '\xee'));
+    part.what = Reply::kind::endless;
+    while (part.message.size() < (std::size_t{1} << 20)) part.message += part.message;  // faster than they are read
+    return part;
   });
   Lone lone({node.address()});
   lone.open();
@@ -271,11 +347,27 @@ TEST_CASE("session: SQL that kills or breaks a node is refused before anything i
   Lone lone({node.address()});
   ClusterSession& session = lone.open();
   session.rules().granted = detail::permission::unrestricted;
-  for (const char* const sql :
-       {"INSERT INTO t VALUES (1) RETURNING a", "PRAGMA journal_mode = DELETE", "PRAGMA journal_mode",
-        "PRAGMA wal_checkpoint", "PRAGMA wal_autocheckpoint = 0", "PRAGMA synchronous = OFF",
-        "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA busy_timeout = 1", "ATTACH 'x' AS y", "DETACH y", "VACUUM INTO 'x'",
-        "CREATE TABLE t(a BOOLEAN)"}) {
+  for (const char* const sql : {"INSERT INTO t VALUES (1) RETURNING a",
+                                "PRAGMA journal_mode = DELETE",
+                                "PRAGMA journal_mode",
+                                "PRAGMA wal_checkpoint",
+                                "PRAGMA wal_autocheckpoint = 0",
+                                "PRAGMA synchronous = OFF",
+                                "PRAGMA locking_mode = EXCLUSIVE",
+                                "PRAGMA busy_timeout = 1",
+                                "ATTACH 'x' AS y",
+                                "DETACH y",
+                                "VACUUM INTO 'x'",
+                                "PRAGMA page_size = 512",
+                                "PRAGMA main.encoding = 'UTF-16'",
+                                "PRAGMA encoding('UTF-16')",
+                                "EXPLAIN PRAGMA journal_mode = DELETE",
+                                "EXPLAIN QUERY PLAN PRAGMA encoding = 'UTF-16'",
+                                "CREATE TABLE t(a BOOLEAN)",
+                                "CREATE TABLE t(a BOOLEAN CHECK (typeof(a) = 'integer'))",
+                                "SELECT success FROM _sqlx_migrations UNION ALL SELECT 'no'",
+                                "INSERT INTO t SELECT 1 EXCEPT SELECT success FROM \"_SQLX_migrations\"",
+                                "CREATE VIEW v AS SELECT success FROM main._sqlx_migrations"}) {
     CAPTURE(sql);
     CHECK(code_of([&] { session.prepare(sql); }) == errc::not_supported);
     CHECK(code_of([&] { session.run_next(sql, 0); }) == errc::not_supported);

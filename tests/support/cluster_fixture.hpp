@@ -123,9 +123,10 @@ class ClusterFixture {
   }
   /// With the same arguments every time.
   void start(std::size_t index) {
-    std::vector<std::string> arguments{"--id",       std::to_string(index + 1),
-                                       "--address",  addresses_[index],
-                                       "--data-dir", (dir_ / std::to_string(index + 1)).string()};
+    std::vector<std::string> arguments{"--id",         std::to_string(index + 1),
+                                       "--address",    addresses_[index],
+                                       "--data-dir",   (dir_ / std::to_string(index + 1)).string(),
+                                       "--latency-ms", "100"};  // on a busy machine, too, a leader is heard in time
     if (index > 0) {
       arguments.emplace_back("--join");
       arguments.push_back(addresses_[0]);

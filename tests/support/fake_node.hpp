@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -23,7 +24,7 @@ namespace statehouse::test {
 
 /// What a node does with a request.
 struct Reply {
-  enum class kind { answer, hang_up, silence };
+  enum class kind { answer, hang_up, silence, endless };  ///< `endless`: the message, again and again.
   kind what = kind::answer;
   std::string message{};
 };
@@ -100,6 +101,8 @@ class FakeNode {
   struct Client {
     std::string input{};
     bool greeted = false;
+    std::string endless{};
+    std::size_t sent = 0;  // of `endless`
   };
 
   void run() {
@@ -109,12 +112,26 @@ class FakeNode {
         clients_.clear();
       }
       std::vector<pollfd> watched{{listener_, POLLIN, 0}};
-      for (const auto& [descriptor, client] : clients_) watched.push_back({descriptor, POLLIN, 0});
+      for (const auto& [descriptor, client] : clients_)
+        watched.push_back({descriptor, static_cast<short>(client.endless.empty() ? POLLIN : POLLIN | POLLOUT), 0});
       if (::poll(watched.data(), watched.size(), 5) <= 0) continue;
       if (watched[0].revents != 0) clients_.emplace(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC), Client{});
       for (std::size_t i = 1; i < watched.size(); ++i)
-        if (watched[i].revents != 0) read(watched[i].fd);
+        if ((watched[i].revents & POLLOUT) != 0)
+          go_on(watched[i].fd);
+        else if (watched[i].revents != 0)
+          read(watched[i].fd);
     }
+  }
+
+  void go_on(int descriptor) {
+    Client& client = clients_[descriptor];
+    const ssize_t sent = ::send(descriptor, client.endless.data() + client.sent, client.endless.size() - client.sent,
+                                MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) client.sent = (client.sent + static_cast<std::size_t>(sent)) % client.endless.size();
+    if (sent >= 0 || errno == EAGAIN) return;
+    ::close(descriptor);
+    clients_.erase(descriptor);
   }
 
   void read(int descriptor) {
@@ -141,6 +158,7 @@ class FakeNode {
       const Reply reply = reply_to(static_cast<detail::wire::request>(input[4]), input.substr(8, size - 8));
       input.erase(0, size);
       if (reply.what == Reply::kind::hang_up) return false;
+      if (reply.what == Reply::kind::endless) client.endless = reply.message;
       if (reply.what == Reply::kind::answer)
         ::send(descriptor, reply.message.data(), reply.message.size(), MSG_NOSIGNAL);
     }

@@ -91,6 +91,7 @@ wire::Result ClusterSession::write(const StatementFacts& facts, std::string_view
   const wire::Result result = conversation_.run(commits ? effect::commits : effect::nothing, sql,
                                                 [&](Link& link) -> wire::Result { return request(link, commits); });
   if (commits) conversation_.note_write(facts);
+  last_insert_rowid_ = result.last_insert_rowid;
   return result;
 }
 
@@ -100,6 +101,7 @@ ExecuteResult ClusterSession::execute(PreparedStatement& statement, std::span<co
     conversation_.control(facts.what, statement.sql);
     return {};
   }
+  const std::uint64_t earlier = last_insert_rowid_;
   const wire::Result result = write(facts, statement.sql, [&](Link& link, bool commits) {
     statements_.compile(statement, link);
     const std::string request = wire::exec_request(statement.id, parameters);
@@ -108,7 +110,6 @@ ExecuteResult ClusterSession::execute(PreparedStatement& statement, std::span<co
     if (commits) shield.emplace(interrupter());
     return link.ask<wire::Result>(request);
   });
-  const std::uint64_t earlier = std::exchange(last_insert_rowid_, result.last_insert_rowid);
   const auto changes = facts.changes_rows ? static_cast<std::int64_t>(result.changes) : 0;
   // After an upsert that has updated it is still that of an earlier insert; one that has inserted the same number as
   // that is not told apart.

@@ -51,9 +51,15 @@ void Conversation::make_ready(std::string_view sql) {
   settle();
 }
 
-/// A new connection has foreign keys on.
+/// A new connection has foreign keys on. One that keeps them on when it is not to is not used.
 void Conversation::settle() {
-  if (!foreign_keys_) link_.ask_harmlessly<wire::Result>(wire::exec_sql_request("PRAGMA foreign_keys = OFF"));
+  if (foreign_keys_) return;
+  try {
+    link_.ask_harmlessly<wire::Result>(wire::exec_sql_request("PRAGMA foreign_keys = OFF"));
+  } catch (const Refusal&) {
+    link_.drop();
+    throw;
+  }
 }
 
 void Conversation::set_foreign_keys(bool on) noexcept {
@@ -65,10 +71,13 @@ void Conversation::set_foreign_keys(bool on) noexcept {
   }
 }
 
+/// Outside a transaction a statement is committed by itself, and leaves none but a PRAGMA to the next transaction: that
+/// one puts foreign keys off until something is committed.
 void Conversation::note_write(const StatementFacts& facts) noexcept {
-  wrote_ = true;
   changed_ = changed_ || facts.temporary;
-  defers_keys_ = defers_keys_ || facts.defers_keys;
+  wrote_ = in_transaction_;
+  defers_keys_ =
+      facts.defers_keys && !facts.pragma.empty() ? true : in_transaction_ && (defers_keys_ || facts.defers_keys);
 }
 
 void Conversation::end_transaction() noexcept {

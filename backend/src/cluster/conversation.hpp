@@ -37,9 +37,9 @@ class Conversation {
   void roll_back() noexcept;
 
   bool in_transaction() const noexcept { return in_transaction_; }
-  /// A statement that writes is about to run.
+  /// A statement that writes is about to run in a transaction, or has run without one.
   void note_write(const StatementFacts& facts) noexcept;
-  /// Since the transaction began, a statement has put off foreign keys.
+  /// A statement has put off foreign keys until the transaction ends.
   bool defers_keys() const noexcept { return in_transaction_ && defers_keys_; }
   /// Something is left with the connection: it is not replaced by itself.
   bool changed() const noexcept { return changed_; }

@@ -29,7 +29,8 @@ void Link::lose(const std::string& why, bool executed) {
 }
 
 void Link::lose_harmlessly(const Refusal& refusal) {
-  if (judge(refusal.code()) == server_verdict::unknown) lose(refusal.what(), false);
+  const server_verdict verdict = judge(refusal.code());
+  if (verdict == server_verdict::unknown || verdict == server_verdict::storage) lose(refusal.what(), false);
   throw refusal;
 }
 

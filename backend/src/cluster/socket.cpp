@@ -133,8 +133,10 @@ void Socket::wait(short events, const Patience& patience) const {
   }
 }
 
+/// A peer that takes what comes, or sends without end, never makes anybody wait: whether to go on is asked each time.
 void Socket::send(std::string_view bytes, const Patience& patience) {
   while (!bytes.empty()) {
+    if (patience.interrupter.must_stop()) throw NetworkError(NetworkError::kind::timed_out, "stopped");
     const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
@@ -148,6 +150,7 @@ void Socket::send(std::string_view bytes, const Patience& patience) {
 
 std::size_t Socket::receive(std::span<char> into, const Patience& patience) {
   for (;;) {
+    require_time(patience);
     const ssize_t got = ::recv(descriptor_, into.data(), into.size(), 0);
     // The kernel forgets it with each receive. A node has Nagle's algorithm on, and would wait for an acknowledgement
     // that is put off by 40 ms.
