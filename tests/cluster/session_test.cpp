@@ -4,9 +4,13 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
+#include <fstream>
+#include <iomanip>
 #include <memory>
 #include <optional>
 #include <set>
+#include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -93,6 +97,69 @@ TEST_CASE("leader: a stop ends the search") {
   });
   CHECK(code_of([&] { lone.open(); }) == errc::closed);
   stopper.join();
+}
+
+TEST_CASE("leader: a limit of zero is none") {
+  FakeNode leading;
+  FakeNode following;
+  following.set_leader(leading.address());
+  Lone lone({following.address()}, TimeLimit(), TimeLimit());
+  lone.open();
+  CHECK_NOTHROW(lone.execute("DELETE FROM t"));
+}
+
+TEST_CASE("leader: one that says that it leads and refuses as if it did not is not asked in a circle") {
+  FakeNode odd([](request type, const std::string&) {
+    return type == request::prepare ? prepared() : FakeNode::failure(10250, "not leader");
+  });
+  Lone lone({odd.address()}, 300ms);
+  lone.open();
+  CHECK(code_of([&] { lone.execute("DELETE FROM t"); }) == errc::unavailable);
+  CHECK(odd.asked(request::exec) > 2);
+  CHECK(odd.asked(request::exec) <= 20);  // as the pauses add up
+}
+
+TEST_CASE("leader: when one connection has found the next one, the others no longer ask the one before") {
+  const auto rows = FakeNode::answer(response::rows, FakeNode::number(0) + std::string(8, '\xff'));
+  std::atomic<bool> deposed{false};
+  FakeNode next([&](request type, const std::string&) { return type == request::prepare ? prepared() : rows; });
+  std::atomic<FakeNode*> self{nullptr};
+  FakeNode first([&](request type, const std::string&) {
+    if (type == request::prepare) return prepared();
+    if (!deposed.exchange(true)) {
+      self.load()->set_leader(next.address());
+      return FakeNode::hang_up();
+    }
+    return rows;
+  });
+  self = &first;
+  Lone lone({first.address()});
+  lone.open(connection_role::reader);
+  const auto reader = std::move(lone.session);
+  lone.open();
+  lone.execute("SELECT a FROM t");
+  reader->prepare("SELECT a FROM t")->run();
+  CHECK(first.asked(request::query) == 1);
+  CHECK(next.asked(request::query) == 2);
+}
+
+/// Of the kernel's list of connections: what timer that one to `address`, of the loopback interface, has.
+std::string timer_of_connection_to(const std::string& address) {
+  std::ostringstream port;
+  port << ':' << std::uppercase << std::hex << std::setw(4) << std::setfill('0')
+       << std::stoi(address.substr(address.find(':') + 1));
+  std::ifstream connections("/proc/net/tcp");
+  std::string slot, local, remote, state, queues, timer, rest;
+  while (connections >> slot >> local >> remote >> state >> queues >> timer && std::getline(connections, rest))
+    if (remote == "0100007F" + port.str() && state == "01") return timer.substr(0, 2);
+  return "none";
+}
+
+TEST_CASE("session: a connection that nobody hears any more ends by itself") {
+  FakeNode node;
+  Lone lone({node.address()});
+  lone.open();
+  CHECK(timer_of_connection_to(node.address()) == "02");  // keeps alive
 }
 
 TEST_CASE("session: a write whose answer is lost is outcome_unknown, and is not sent again") {

@@ -72,7 +72,7 @@ PreparedStatement* ClusterSession::compile(std::string_view sql) {
   if (!statement->facts.controls_transaction())
     conversation_.run(effect::nothing, sql, [&](Link& link) { statements_.compile(*statement, link); });
   // What only some may run is looked at each time.
-  if (rules().granted != permission::statements) return statement.release();
+  if (rules().granted != permission::statements) return statements_.lend(std::move(statement));
   return statements_.adopt(std::move(statement));
 }
 

@@ -13,7 +13,7 @@
 namespace statehouse::detail {
 namespace {
 
-constexpr Clock::duration longest_lock_pause = std::chrono::milliseconds(50);
+constexpr Clock::duration longest_pause = std::chrono::milliseconds(50);
 
 wire::Result exec(Link& link, std::string_view sql) {
   return link.ask<wire::Result>(wire::exec_sql_request(sql));
@@ -41,6 +41,7 @@ void Conversation::fail_by_stop(stop_reason reason, std::string_view sql) const 
 
 void Conversation::make_ready(std::string_view sql) {
   throw_if_stopped(sql);
+  leave_outdated();
   if (link_.connected()) return;
   if (changed_)
     session_.fail(errc::unavailable,
@@ -49,6 +50,11 @@ void Conversation::make_ready(std::string_view sql) {
                   sql);
   link_.connect();
   settle();
+}
+
+/// What is with this connection alone is lost only when its node goes.
+void Conversation::leave_outdated() {
+  if (!in_transaction_ && !changed_ && link_.outdated()) link_.drop();
 }
 
 /// A new connection has foreign keys on. One that keeps them on when it is not to is not used.
@@ -105,8 +111,10 @@ void Conversation::control(StatementFacts::kind what, std::string_view sql) {
 }
 
 bool Conversation::try_begin(std::string_view sql) noexcept {
-  if (!link_.connected() || session_.interrupter().must_stop()) return false;
+  if (session_.interrupter().must_stop()) return false;
   try {
+    leave_outdated();
+    if (!link_.connected()) return false;
     exec(link_, sql);
     in_transaction_ = true;
   } catch (const Refusal& refusal) {
@@ -160,10 +168,15 @@ void Conversation::bear(Attempts& attempts, const Lost& lost, effect what, std::
                       (lost_writes ? ": nothing of it is kept" : "") + ". Run it again",
                   sql);
   const auto now = session_.interrupter().clock().now();
-  if (attempts.since == Clock::time_point{}) attempts.since = now;
+  const bool first = attempts.since == Clock::time_point{};
+  if (first) attempts.since = now;
   // A statement that kills whoever runs it is not to be handed to all of them.
   const bool again = !(lost.may_be_executed() && std::exchange(attempts.unanswered, true));
-  if (again && !reaches(now - attempts.since, leader_->options().find_leader)) return;
+  if (again && !reaches(now - attempts.since, leader_->options().find_leader)) {
+    // One that says that it leads and refuses as if it did not is not to be asked in a circle.
+    if (!first) rest(attempts, deadline(attempts.since, leader_->options().find_leader));
+    return;
+  }
   session_.fail(errc::unavailable,
                 "the leader was lost again and again (" + std::string(lost.what()) + "); nothing is changed", sql);
 }
@@ -178,15 +191,19 @@ void Conversation::bear(Attempts& attempts, const Refusal& refusal, effect what,
   bear(attempts, Lost(refusal.what(), verdict != server_verdict::not_executed), what, sql);
 }
 
+/// Longer each time.
+void Conversation::rest(Attempts& attempts, Clock::time_point until) {
+  pause(attempts.pause, {session_.interrupter(), until});
+  attempts.pause = std::min(attempts.pause * 2, longest_pause);
+}
+
 /// Nobody wakes those who wait for a cluster's lock.
 void Conversation::wait_for_lock(Attempts& attempts, const Refusal& refusal, std::string_view sql) {
-  const Interrupter& interrupter = session_.interrupter();
-  const auto now = interrupter.clock().now();
+  const auto now = session_.interrupter().clock().now();
   if (attempts.busy_since == Clock::time_point{}) attempts.busy_since = now;
   const auto until = after(attempts.busy_since, busy_timeout_);
   if (now >= until) fail(refusal, sql);
-  pause(attempts.pause, {interrupter, until});
-  attempts.pause = std::min(attempts.pause * 2, longest_lock_pause);
+  rest(attempts, until);
 }
 
 void Conversation::fail(const Refusal& refusal, std::string_view sql) {

@@ -60,9 +60,11 @@ class Conversation {
   };
 
   void make_ready(std::string_view sql);
+  void leave_outdated();
   void settle();
   void bear(Attempts& attempts, const Lost& lost, effect what, std::string_view sql);
   void bear(Attempts& attempts, const Refusal& refusal, effect what, std::string_view sql);
+  void rest(Attempts& attempts, Clock::time_point until);
   void wait_for_lock(Attempts& attempts, const Refusal& refusal, std::string_view sql);
   void look_for_transaction() noexcept;
   void end_transaction() noexcept;
@@ -92,6 +94,9 @@ auto Conversation::run(effect what, std::string_view sql, Action&& action) {
       bear(attempts, lost, what, sql);
     } catch (const Refusal& refusal) {
       bear(attempts, refusal, what, sql);
+    } catch (...) {
+      if (!link_.connected()) end_transaction();
+      throw;
     }
   }
 }

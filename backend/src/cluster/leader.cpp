@@ -22,7 +22,7 @@ class Leader::Search {
   Search(Leader& leader, const Interrupter& interrupter)
       : leader_(leader),
         interrupter_(interrupter),
-        until_(after(interrupter.clock().now(), leader.options_.find_leader)) {}
+        until_(deadline(interrupter.clock().now(), leader.options_.find_leader)) {}
 
   std::unique_ptr<Channel> run() {
     Clock::duration pause_time = first_pause;
@@ -69,7 +69,7 @@ class Leader::Search {
   std::unique_ptr<Channel> try_one(const std::string& node, std::string& named) {
     std::string& finding = findings_[node];
     try {
-      const auto limit = after(interrupter_.clock().now(), leader_.options_.dial_timeout);
+      const auto limit = deadline(interrupter_.clock().now(), leader_.options_.dial_timeout);
       const Patience patience{interrupter_, std::min(limit, until_)};
       auto channel = std::make_unique<Channel>(node, patience);
       named = channel->ask<wire::Server>(wire::leader_request(), patience).address;
@@ -101,6 +101,11 @@ std::string Leader::last_known() const {
   return last_known_;
 }
 
+bool Leader::is_last_known(const std::string& address) const {
+  std::lock_guard lock(mutex_);
+  return last_known_ == address;
+}
+
 void Leader::remember(const std::string& address) {
   std::lock_guard lock(mutex_);
   last_known_ = address;
@@ -126,7 +131,7 @@ std::unique_ptr<Channel> Leader::connect(const Interrupter& interrupter, const s
 }
 
 bool Leader::confirms(const std::string& address, const Interrupter& interrupter) const {
-  const Patience patience{interrupter, after(interrupter.clock().now(), options_.dial_timeout)};
+  const Patience patience{interrupter, deadline(interrupter.clock().now(), options_.dial_timeout)};
   try {
     Channel channel(address, patience);
     return channel.ask<wire::Server>(wire::leader_request(), patience).address == address;

@@ -25,6 +25,9 @@ class Leader {
   /// Asks a node that is slow whether it still leads; false when it does not answer, either. May take `dial_timeout`.
   bool confirms(const std::string& address, const Interrupter& interrupter) const;
 
+  /// Whether no connection has found another one since.
+  bool is_last_known(const std::string& address) const;
+
   const ClusterOptions& options() const noexcept { return options_; }
 
  private:

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t piece = std::size_t{256} << 10;
 
 Patience patience_of(const Leader& leader, const Interrupter& interrupter) {
-  return {interrupter, after(interrupter.clock().now(), leader.options().dial_timeout)};
+  return {interrupter, deadline(interrupter.clock().now(), leader.options().dial_timeout)};
 }
 
 }  // namespace
@@ -57,14 +57,13 @@ wire::Response Link::receive_any() {
 }
 
 std::vector<wire::Rows> Link::query(std::string_view request) {
-  std::vector<wire::Rows> parts;
-  parts.push_back(ask<wire::Rows>(request));
-  try {
-    while (wire::RowReader(parts.back().body).more()) parts.push_back(receive<wire::Rows>());
-  } catch (const Error& error) {
-    lose(error.what(), true);
-  }
-  return parts;
+  send(request);
+  return guard([&] {
+    std::vector<wire::Rows> parts;
+    do parts.push_back(receive<wire::Rows>());
+    while (wire::RowReader(parts.back().body).more());
+    return parts;
+  });
 }
 
 }  // namespace statehouse::detail

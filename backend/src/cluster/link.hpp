@@ -36,6 +36,8 @@ class Link {
   void connect();
   void drop() noexcept { channel_.reset(); }
   bool connected() const noexcept { return channel_ != nullptr; }
+  /// To a node that led until another connection found another one: what it answers may be old.
+  bool outdated() const { return connected() && !leader_->is_last_known(channel_->address()); }
   /// Another number for each channel: ids of statements are those of one.
   std::uint64_t generation() const noexcept { return generation_; }
 
@@ -57,6 +59,9 @@ class Link {
   template <class Answer>
   Answer receive();
   wire::Response receive_any();
+  /// `action()`, of which all that fails but a Refusal, which is an answer, ends the link: there may be more to come.
+  template <class Action>
+  auto guard(Action action);
   [[noreturn]] void lose(const std::string& why, bool executed);
   [[noreturn]] void lose_harmlessly(const Refusal& refusal);
 
@@ -67,13 +72,25 @@ class Link {
   std::uint64_t generation_ = 0;
 };
 
-template <class Answer>
-Answer Link::receive() {
+template <class Action>
+auto Link::guard(Action action) {
   try {
-    return expect<Answer>(receive_any());
+    return action();
+  } catch (const Lost&) {
+    throw;
+  } catch (const Refusal&) {
+    throw;
   } catch (const Error& error) {
     lose(error.what(), true);
+  } catch (...) {
+    drop();
+    throw;
   }
+}
+
+template <class Answer>
+Answer Link::receive() {
+  return guard([&] { return expect<Answer>(receive_any()); });
 }
 
 template <class Answer>

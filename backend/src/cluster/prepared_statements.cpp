@@ -15,9 +15,25 @@ PreparedStatement* PreparedStatements::check_out(std::string_view sql) {
   return statement;
 }
 
+/// So that to give one back cannot fail.
+void PreparedStatements::expect_one_more() {
+  spent_.reserve(spent_.size() + left_ + 1);
+  ++left_;
+}
+
+void PreparedStatements::spend(const PreparedStatement& statement) noexcept {
+  spent_.push_back({statement.id, statement.generation});
+  --left_;
+}
+
+PreparedStatement* PreparedStatements::lend(std::unique_ptr<PreparedStatement> statement) {
+  expect_one_more();
+  return statement.release();
+}
+
 PreparedStatement* PreparedStatements::adopt(std::unique_ptr<PreparedStatement> statement) {
-  spent_.reserve(spent_.size() + statements_.size() + 1);  // for what must not fail later
-  if (capacity_ == 0 || by_text_.contains(statement->sql)) return statement.release();
+  if (capacity_ == 0 || by_text_.contains(statement->sql)) return lend(std::move(statement));
+  expect_one_more();
   statement->cached = true;
   PreparedStatement* const adopted = statement.get();
   statements_.push_front(std::move(statement));
@@ -29,7 +45,7 @@ PreparedStatement* PreparedStatements::adopt(std::unique_ptr<PreparedStatement> 
 void PreparedStatements::give_back(PreparedStatement* statement) noexcept {
   statement->in_use = false;
   if (statement->cached) return;
-  spent_.push_back({statement->id, statement->generation});
+  spend(*statement);
   delete statement;
 }
 
@@ -39,7 +55,7 @@ void PreparedStatements::evict() noexcept {
     --place;
     if ((*place)->in_use) continue;
     by_text_.erase((*place)->sql);
-    spent_.push_back({(*place)->id, (*place)->generation});
+    spend(**place);
     place = statements_.erase(place);
   }
 }

@@ -41,6 +41,8 @@ class PreparedStatements {
   PreparedStatement* check_out(std::string_view sql);
   /// In use from now on: kept here, unless there is no room for it, or the text is here already.
   PreparedStatement* adopt(std::unique_ptr<PreparedStatement> statement);
+  /// In use from now on, and never kept.
+  PreparedStatement* lend(std::unique_ptr<PreparedStatement> statement);
   void give_back(PreparedStatement* statement) noexcept;
 
   /// Compiles it where this link has not done so. Before that, the node may forget what is not needed any more. Throws
@@ -55,13 +57,16 @@ class PreparedStatements {
     std::uint64_t generation;
   };
 
+  void expect_one_more();
+  void spend(const PreparedStatement& statement) noexcept;
   void evict() noexcept;
   void forget_spent(Link& link);
 
   const std::size_t capacity_;
   Statements statements_;                                               // most recently used first
   std::unordered_map<std::string_view, Statements::iterator> by_text_;  // keys view into the statements
-  std::vector<Spent> spent_;                                            // to be told to the node
+  std::vector<Spent> spent_;  // to be told to the node; has room for all that are left
+  std::size_t left_ = 0;      // statements that are not spent, whoever keeps them
   std::uint64_t compiled_ = 0;
 };
 

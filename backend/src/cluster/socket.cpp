@@ -52,9 +52,21 @@ Addresses resolve(const NodeAddress& address) {
   return {found, freeaddrinfo};
 }
 
-void switch_on(int descriptor, int option) noexcept {
-  const int on = 1;
-  ::setsockopt(descriptor, IPPROTO_TCP, option, &on, sizeof on);
+void set(int descriptor, int level, int option, int value = 1) noexcept {
+  ::setsockopt(descriptor, level, option, &value, sizeof value);
+}
+
+/// A connection to a machine that is gone, or that something between has forgotten, ends after some ten seconds: its
+/// node may well say on another one that it leads.
+void end_when_dead(int descriptor) noexcept {
+  constexpr int idle = 5;
+  constexpr int interval = 2;
+  constexpr int probes = 3;
+  set(descriptor, SOL_SOCKET, SO_KEEPALIVE);
+  set(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+  set(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, interval);
+  set(descriptor, IPPROTO_TCP, TCP_KEEPCNT, probes);
+  set(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, (idle + probes * interval) * 1000);  // for what is not acknowledged
 }
 
 bool is_port(std::string_view text) {
@@ -113,7 +125,8 @@ void Socket::connect(const void* address, std::size_t size, int family, const Pa
   descriptor_ = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor_ < 0) fail("", errno);
   // A request is one segment, and is not to wait for the acknowledgement of the one before.
-  switch_on(descriptor_, TCP_NODELAY);
+  set(descriptor_, IPPROTO_TCP, TCP_NODELAY);
+  end_when_dead(descriptor_);
   if (::connect(descriptor_, static_cast<const sockaddr*>(address), static_cast<socklen_t>(size)) == 0) return;
   if (errno != EINPROGRESS && errno != EINTR) fail("", errno);
   wait(POLLOUT, patience);
@@ -154,7 +167,7 @@ std::size_t Socket::receive(std::span<char> into, const Patience& patience) {
     const ssize_t got = ::recv(descriptor_, into.data(), into.size(), 0);
     // The kernel forgets it with each receive. A node has Nagle's algorithm on, and would wait for an acknowledgement
     // that is put off by 40 ms.
-    switch_on(descriptor_, TCP_QUICKACK);
+    set(descriptor_, IPPROTO_TCP, TCP_QUICKACK);
     if (got > 0) return static_cast<std::size_t>(got);
     if (got == 0) throw NetworkError(NetworkError::kind::failed, "the connection was closed");
     if (errno == EAGAIN) {
