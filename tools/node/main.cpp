@@ -39,6 +39,11 @@ void make_directory(const std::filesystem::path& directory) {
   ::umask(outer);
 }
 
+/// What makes node 1 a cluster of one, whose data nobody else has.
+bool founds(const Options& options) {
+  return options.id == 1 && (!std::filesystem::exists(options.data_dir) || std::filesystem::is_empty(options.data_dir));
+}
+
 int run(const Options& options, const std::string& contact) {
   const sigset_t ending = block_ending_signals();
   make_directory(options.data_dir);
@@ -69,7 +74,9 @@ int parse_and_run(int argc, char** argv) {
       return std::string(error.what());
     }
   };
-  app.add_option("--id", options.id, "Number of this node, for the life of its data: 1 for the one that founds")
+  app.add_option("--id", options.id,
+                 "Number of this node, for the life of its data: 1 for the one that founds. One that has lost its data "
+                 "joins under a number that was never used, node 1 too: it would found a second cluster")
       ->required()
       ->transform(command_line::whole_number(1));
   app.add_option("--address", options.address, "HOST:PORT it listens on and the others reach it at: a numeric address")
@@ -85,6 +92,12 @@ int parse_and_run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (contact.empty() && options.id != 1) {
     std::cerr << "statehouse-node: only node 1 founds a cluster: give --join, the address of a member\n";
+    return 2;
+  }
+  if (!contact.empty() && founds(options)) {
+    std::cerr << "statehouse-node: node 1 founds a cluster of its own in an empty directory, and joins none: to join "
+              << contact << ", or to come back after the loss of " << options.data_dir.string()
+              << ", take an --id that was never used; to found one, leave --join out\n";
     return 2;
   }
   return run(options, contact);

@@ -1,6 +1,7 @@
 #include "membership.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -24,8 +25,14 @@ constexpr std::chrono::seconds one_change{10};
 
 class Membership {
  public:
-  Membership(std::uint64_t id, const std::string& address)
-      : id_(id), address_(address), interrupter_(make_steady_clock()) {}
+  Membership(std::uint64_t id, const std::string& address, const std::function<bool()>& wait)
+      : id_(id), address_(address), wait_(wait), interrupter_(make_steady_clock()) {}
+
+  /// False when the program is to end.
+  bool go_on() {
+    ending_ = ending_ || !wait_();
+    return !ending_;
+  }
 
   /// One try: true when the node is a voter and knows it.
   bool attempt(const std::vector<std::string>& contacts) {
@@ -33,9 +40,8 @@ class Membership {
       const auto leader = find_leader(contacts);
       if (leader == nullptr) return false;
       const auto known = find(*leader);
-      if (!known) leader->ask<wire::Empty>(wire::add_request(id_, address_), patience(one_change));
-      if (!known || known->role != wire::role::voter)
-        leader->ask<wire::Empty>(wire::assign_request(id_, wire::role::voter), patience(one_change));
+      if (!known) change(*leader, wire::add_request(id_, address_));
+      if (!known || known->role != wire::role::voter) change(*leader, wire::assign_request(id_, wire::role::voter));
       Channel self(address_, patience(one_answer));
       const auto own = find(self);
       return own && own->role == wire::role::voter;
@@ -51,6 +57,21 @@ class Membership {
  private:
   Patience patience(std::chrono::seconds time) const { return {interrupter_, interrupter_.clock().now() + time}; }
 
+  /// Looks whether to go on as often as for any other answer. Throws when that did not come.
+  void change(Channel& leader, const std::string& request) {
+    const auto limit = interrupter_.clock().now() + one_change;
+    leader.send(request, patience(one_answer));
+    for (;;) {
+      try {
+        detail::expect<wire::Empty>(leader.receive(patience(one_answer)));
+        return;
+      } catch (const detail::NetworkError& error) {
+        const bool slow = error.how() == detail::NetworkError::kind::timed_out;
+        if (!slow || interrupter_.clock().now() >= limit || !go_on()) throw;
+      }
+    }
+  }
+
   std::unique_ptr<Channel> find_leader(const std::vector<std::string>& contacts) const {
     for (const std::string& contact : contacts) {
       try {
@@ -58,7 +79,7 @@ class Membership {
         const std::string leader = channel->ask<wire::Server>(wire::leader_request(), patience(one_answer)).address;
         if (leader == contact) return channel;
         if (!leader.empty()) return std::make_unique<Channel>(leader, patience(one_answer));
-      } catch (const detail::NetworkError&) {
+      } catch (const std::exception&) {  // one that is no node, or shuts down, says nothing of the others
         continue;
       }
     }
@@ -78,6 +99,8 @@ class Membership {
 
   const std::uint64_t id_;
   const std::string& address_;
+  const std::function<bool()>& wait_;
+  bool ending_ = false;
   detail::Interrupter interrupter_;  // of which only the clock is used
 };
 
@@ -85,9 +108,9 @@ class Membership {
 
 bool join(std::uint64_t id, const std::string& address, const std::vector<std::string>& contacts,
           const std::function<bool()>& wait) {
-  Membership membership(id, address);
+  Membership membership(id, address, wait);
   while (!membership.attempt(contacts)) {
-    if (!wait()) return false;
+    if (!membership.go_on()) return false;
   }
   return true;
 }
