@@ -13,7 +13,7 @@
 namespace statehouse::detail {
 namespace {
 
-constexpr Clock::duration longest_pause = std::chrono::milliseconds(50);
+constexpr Clock::duration longest_rest = std::chrono::milliseconds(50);
 
 wire::Result exec(Link& link, std::string_view sql) {
   return link.ask<wire::Result>(wire::exec_sql_request(sql));
@@ -194,7 +194,7 @@ void Conversation::bear(Attempts& attempts, const Refusal& refusal, effect what,
 /// Longer each time.
 void Conversation::rest(Attempts& attempts, Clock::time_point until) {
   pause(attempts.pause, {session_.interrupter(), until});
-  attempts.pause = std::min(attempts.pause * 2, longest_pause);
+  attempts.pause = std::min(attempts.pause * 2, longest_rest);
 }
 
 /// Nobody wakes those who wait for a cluster's lock.
