@@ -134,8 +134,8 @@ std::string name_of(const SqlToken& token) {
 std::vector<SqlToken> tokens_of(std::string_view statement) {
   std::vector<SqlToken> tokens;
   SqlScanner scanner(statement);
-  while (const auto piece = scanner.next_piece()) {
-    if (piece->kind != SqlToken::type::comment) tokens.push_back(*piece);
+  while (const auto next = scanner.next_piece()) {
+    if (next->kind != SqlToken::type::comment) tokens.push_back(*next);
   }
   return tokens;
 }
