@@ -57,8 +57,8 @@ bool is_protocol_error(const std::string& message) {
   return false;
 }
 
-// Recorded from a node of version 1.11.1: the answer to `SELECT 7 AS a, 'ab' AS b, NULL, 1.5, x'0102' ...` with one
-// row.
+// The answer to `SELECT 7 AS a, 'ab' AS b, NULL, 1.5, x'0102'`: as all that follows written from the protocol's
+// description, not recorded. What real nodes send is read in nodes_engine_test.
 const std::string rows_message = bytes_of(R"(
   0e000000 07 00 0000
   0500000000000000
@@ -84,23 +84,23 @@ const std::vector<std::string>& answers() {
       bytes_of("02000000 06 00 0000  0500000000000000 0100000000000000"),
       rows_message,
       bytes_of("01000000 08 00 0000  0000000000000000"),
-      bytes_of("05000000 09 00 0000  0100000000000000 6462000000000000 1000000000000000 01020304 05060708"
-               "01020304 05060708"),
-      bytes_of("02000000 0a 00 0000  0100000000000000 0200000000000000"),
   };
   return all;
 }
 
 TEST_CASE("wire: a request is written byte by byte as a node expects it") {
   const std::array<Parameter, 2> parameters{std::int64_t{7}, "ab"sv};
-  CHECK(hex(exec_sql_request("INSERT INTO t VALUES(?,?)", parameters)) ==
-        "0800000008000000"
+  CHECK(hex(exec_sql_request("SELECT 1")) ==
+        "0300000008000000"
         "0000000000000000"
-        "494e5345525420494e544f20742056414c55455328" +
-            std::string("3f2c3f29") + "00000000000000" +
-            "0201030000000000"
-            "0700000000000000"
-            "6162000000000000");
+        "53454c4543542031"
+        "0000000000000000");
+  CHECK(hex(exec_request(3, parameters)) ==
+        "0400000005000000"
+        "0000000003000000"
+        "0201030000000000"
+        "0700000000000000"
+        "6162000000000000");
   CHECK(hex(hello()) == "0100000000000000");
   CHECK(hex(leader_request()) == "01000000000000000000000000000000");
   CHECK(hex(open_request("a.db")) == "0300000003000000612e646200000000" + std::string(32, '0'));
@@ -126,11 +126,11 @@ TEST_CASE("wire: each kind of parameter has its own form, and a request is whole
 
 TEST_CASE("wire: a text with a NUL byte is refused, where a node would cut it") {
   const std::array<Parameter, 1> parameters{"a\0b"sv};
-  CHECK(code_of([&] { exec_sql_request("SELECT ?", parameters); }) == errc::value_out_of_range);
+  CHECK(code_of([&] { exec_request(0, parameters); }) == errc::value_out_of_range);
   CHECK(code_of([] { prepare_request("SELECT 1\0"sv); }) == errc::value_out_of_range);
 }
 
-TEST_CASE("wire: every kind of answer is read") {
+TEST_CASE("wire: every kind of answer that is asked for is read") {
   CHECK(std::get<Failure>(response_of(answers()[0])).code == 10250);
   CHECK(std::get<Failure>(response_of(answers()[0])).message == "not leader");
   CHECK(std::get<Server>(response_of(answers()[1])).address == "127.0.0.1:9001");
@@ -142,8 +142,6 @@ TEST_CASE("wire: every kind of answer is read") {
   CHECK(std::get<Prepared>(response_of(answers()[5])).id == 3);
   CHECK(std::get<Prepared>(response_of(answers()[5])).parameters == 2);
   CHECK(std::get<Result>(response_of(answers()[6])).last_insert_rowid == 5);
-  CHECK(std::get<Files>(response_of(answers()[9])).files.at(0).content.size() == 16);
-  CHECK(std::get<Metadata>(response_of(answers()[10])).weight == 2);
 }
 
 TEST_CASE("wire: rows come with their columns, their types and their end") {
@@ -209,14 +207,13 @@ TEST_CASE("wire: whatever byte of an answer is another one, it is read or refuse
 
 TEST_CASE("wire: a header that claims too much is refused before there is room for it") {
   CHECK(code_of([] { decode_header(bytes_of("ffffffff 07 00 0000")); }) == make_sqlite_error(SQLITE_PROTOCOL));
-  CHECK(code_of([] { decode_header(bytes_of("01000000 0b 00 0000")); }) == make_sqlite_error(SQLITE_PROTOCOL));
+  CHECK(code_of([] { decode_header(bytes_of("01000000 09 00 0000")); }) == make_sqlite_error(SQLITE_PROTOCOL));
   CHECK(code_of([] { decode_header(bytes_of("01000000")); }) == make_sqlite_error(SQLITE_PROTOCOL));
 }
 
 TEST_CASE("wire: counts and lengths of 2^63 and more are refused") {
   CHECK(is_protocol_error(bytes_of("02000000 07 00 0000 ffffffffffffffff ffffffffffffffff")));
   CHECK(is_protocol_error(bytes_of("02000000 03 00 0000 ffffffffffffffff 0000000000000000")));
-  CHECK(is_protocol_error(bytes_of("03000000 09 00 0000 0100000000000000 6100000000000000 ffffffffffffffff")));
   CHECK(
       is_protocol_error(bytes_of("05000000 07 00 0000 0100000000000000 6100000000000000 0400000000000000"
                                  "ffffffffffffff7f ffffffffffffffff")));

@@ -14,10 +14,6 @@ constexpr std::uint64_t last_part = 0xffffffffffffffff;
 constexpr std::uint64_t another_part = 0xeeeeeeeeeeeeeeee;
 constexpr std::size_t bits_per_type = 4;
 
-std::size_t padded(std::size_t size) {
-  return (size + word - 1) / word * word;
-}
-
 Servers decode_servers(Decoder& decoder) {
   Servers servers;
   const std::uint64_t count = decoder.uint64();
@@ -29,20 +25,6 @@ Servers decode_servers(Decoder& decoder) {
     servers.members.push_back(std::move(member));
   }
   return servers;
-}
-
-Files decode_files(Decoder& decoder) {
-  Files files;
-  const std::uint64_t count = decoder.uint64();
-  for (std::uint64_t i = 0; i < count; ++i) {
-    File file;
-    file.name = decoder.text();
-    const std::uint64_t size = decoder.uint64();
-    if (size > decoder.left()) fail("a file is longer than the message");
-    file.content = decoder.raw(static_cast<std::size_t>(size));
-    files.files.push_back(std::move(file));
-  }
-  return files;
 }
 
 }  // namespace
@@ -92,7 +74,7 @@ Header decode_header(std::string_view bytes) {
   header.type = static_cast<std::uint8_t>(decoder.raw(1)[0]);
   header.schema = static_cast<std::uint8_t>(decoder.raw(1)[0]);
   decoder.raw(2);
-  if (header.type > static_cast<std::uint8_t>(response::metadata))
+  if (header.type > static_cast<std::uint8_t>(response::empty))
     fail("a message of type " + std::to_string(header.type));
   if (header.body_bytes() > max_body) fail("a message of " + std::to_string(header.body_bytes()) + " bytes");
   return header;
@@ -123,11 +105,6 @@ Response decode(const Header& header, std::string body) {
     }
     case response::rows: return Rows{std::move(body)};
     case response::empty: return Empty{};
-    case response::files: return decode_files(decoder);
-    case response::metadata: {
-      const std::uint64_t domain = decoder.uint64();
-      return Metadata{domain, decoder.uint64()};
-    }
   }
   fail("a message of type " + std::to_string(header.type));
 }

@@ -59,7 +59,7 @@ class Encoder {
   }
 
   Encoder& pad() {
-    bytes_.resize((bytes_.size() + word - 1) / word * word);
+    bytes_.resize(padded(bytes_.size()));
     return *this;
   }
 
@@ -123,12 +123,12 @@ std::string finalize_request(std::uint32_t statement) {
   return Encoder(request::finalize).uint32(database_id).uint32(statement).finish();
 }
 
-std::string exec_sql_request(std::string_view sql, std::span<const Parameter> parameters) {
-  return Encoder(request::exec_sql).uint64(database_id).text(sql).tuple(parameters).finish();
+std::string exec_sql_request(std::string_view sql) {
+  return Encoder(request::exec_sql).uint64(database_id).text(sql).finish();
 }
 
-std::string query_sql_request(std::string_view sql, std::span<const Parameter> parameters) {
-  return Encoder(request::query_sql).uint64(database_id).text(sql).tuple(parameters).finish();
+std::string query_sql_request(std::string_view sql) {
+  return Encoder(request::query_sql).uint64(database_id).text(sql).finish();
 }
 
 std::string add_request(std::uint64_t id, std::string_view address) {

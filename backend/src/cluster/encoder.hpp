@@ -33,8 +33,8 @@ std::string query_request(std::uint32_t statement, std::span<const Parameter> pa
 /// The id must be of a statement that is prepared, and must never be used again: a node that is asked to run a
 /// finalized statement dies.
 std::string finalize_request(std::uint32_t statement);
-std::string exec_sql_request(std::string_view sql, std::span<const Parameter> parameters = {});
-std::string query_sql_request(std::string_view sql, std::span<const Parameter> parameters = {});
+std::string exec_sql_request(std::string_view sql);
+std::string query_sql_request(std::string_view sql);
 std::string add_request(std::uint64_t id, std::string_view address);
 std::string assign_request(std::uint64_t id, role role);
 /// Whose answer has the roles.

@@ -11,6 +11,9 @@
 namespace statehouse::detail::wire {
 
 inline constexpr std::size_t word = 8;
+constexpr std::size_t padded(std::size_t size) noexcept {
+  return (size + word - 1) / word * word;
+}
 /// What a client sends first; there is no answer.
 inline constexpr std::uint64_t protocol_version = 1;
 /// Of a message's body, in both directions. SQLite's own limit of a value is a little less.
@@ -30,10 +33,7 @@ enum class request : std::uint8_t {
   query_sql = 9,
   add = 12,
   assign = 13,
-  remove = 14,
-  dump = 15,
   cluster = 16,
-  transfer = 17,
 };
 
 enum class response : std::uint8_t {
@@ -46,8 +46,6 @@ enum class response : std::uint8_t {
   result = 6,
   rows = 7,
   empty = 8,
-  files = 9,
-  metadata = 10,
 };
 
 /// How a value is written. The last three come in results only, for what the type in the column's declaration says.
@@ -75,7 +73,7 @@ struct Header {
   std::size_t body_bytes() const noexcept { return std::size_t{words} * word; }
 };
 
-// The responses, by their names in the protocol.
+// The responses to these requests, by their names in the protocol.
 
 struct Failure {
   std::uint64_t code = 0;  ///< SQLite's extended result code, or one of the server's own; 0 is a failure as well.
@@ -114,19 +112,7 @@ struct Rows {
   std::string body;
 };
 struct Empty {};
-struct File {
-  std::string name;
-  std::string content;
-};
-struct Files {
-  std::vector<File> files;
-};
-struct Metadata {
-  std::uint64_t failure_domain = 0;
-  std::uint64_t weight = 0;
-};
 
-using Response =
-    std::variant<Failure, Server, Welcome, Servers, Database, Prepared, Result, Rows, Empty, Files, Metadata>;
+using Response = std::variant<Failure, Server, Welcome, Servers, Database, Prepared, Result, Rows, Empty>;
 
 }  // namespace statehouse::detail::wire
