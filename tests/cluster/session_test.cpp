@@ -361,10 +361,7 @@ TEST_CASE("session: a node that is slow and confirms that it leads is waited for
   CHECK(slow.asked(request::exec) == 1);
 }
 
-TEST_CASE("session: a stop ends a query that a node works on") {
-  FakeNode node([](request type, const std::string&) -> Reply {
-    return type == request::prepare ? prepared() : Reply{Reply::kind::silence};
-  });
+void check_that_a_stop_ends_a_query(FakeNode& node) {
   Lone lone({node.address()});
   lone.open();
   std::thread stopper([&] {
@@ -375,6 +372,13 @@ TEST_CASE("session: a stop ends a query that a node works on") {
   stopper.join();
 }
 
+TEST_CASE("session: a stop ends a query that a node works on") {
+  FakeNode node([](request type, const std::string&) -> Reply {
+    return type == request::prepare ? prepared() : Reply{Reply::kind::silence};
+  });
+  check_that_a_stop_ends_a_query(node);
+}
+
 TEST_CASE("session: a stop ends a query whose rows come without end") {
   FakeNode node([](request type, const std::string&) -> Reply {
     if (type == request::prepare) return prepared();
@@ -383,14 +387,7 @@ TEST_CASE("session: a stop ends a query whose rows come without end") {
     while (part.message.size() < (std::size_t{1} << 20)) part.message += part.message;  // faster than they are read
     return part;
   });
-  Lone lone({node.address()});
-  lone.open();
-  std::thread stopper([&] {
-    while (node.asked(request::query) == 0) std::this_thread::yield();
-    lone.interrupter->request(detail::stop_reason::shutdown);
-  });
-  CHECK(code_of([&] { lone.execute("SELECT a FROM t"); }) == errc::closed);
-  stopper.join();
+  check_that_a_stop_ends_a_query(node);
 }
 
 TEST_CASE("session: a lock that somebody else holds is waited for, for busy_timeout") {
