@@ -212,8 +212,7 @@ void Conversation::fail(const Refusal& refusal, std::string_view sql) {
   std::string message = refusal.what();
   last_error_ = {code, message, std::nullopt};
   if ((code & 0xff) == SQLITE_BUSY) message += ": another client of the cluster writes";
-  throw Error(make_sqlite_error(code), message + " (SQLite " + std::to_string(code) + ")",
-              {session_.database(), shorten(sql)});
+  throw Error(make_sqlite_error(code), message, {session_.database(), shorten(sql)});
 }
 
 }  // namespace statehouse::detail

@@ -109,7 +109,7 @@ class ScriptRun {
     const bool refused = error.code().category() == sqlite_category();
     const LastError& last = session_.last_error();
     const std::size_t where = refused && last.offset ? line_at(at_ + *last.offset) : line();
-    std::string reason = error.code().message();
+    std::string reason = error.message();
     if (refused)
       reason = last.text + " (SQLite " + std::to_string(last.code) + ")" +
                explain_refusal(last.text, migration_.no_transaction);
@@ -175,7 +175,7 @@ void fail_migration(const Session& session, const Migration& migration, const st
   const int code = error.code().value();
   const bool refused = error.code().category() == sqlite_category();
   const LastError& last = session.last_error();
-  std::string reason = refused && last.code == code ? last.text : error.code().message();
+  std::string reason = refused && last.code == code ? last.text : error.message();
   // Only a COMMIT comes here with a foreign key.
   if (refused && code == SQLITE_CONSTRAINT_FOREIGNKEY) reason += ", a deferred one is still violated";
   reason = what + ": " + reason;
