@@ -15,6 +15,7 @@
 
 #include "cluster/cluster_engine.hpp"
 #include "cluster_fixture.hpp"
+#include "cluster_leader.hpp"
 #include "engine/connection_access.hpp"
 #include "error_of.hpp"
 #include "log_capture.hpp"
@@ -33,16 +34,7 @@ struct Nodes {
     return detail::connect(engine.open(role, std::make_shared<detail::Interrupter>(make_steady_clock())),
                            ConnectionOptions{});
   }
-  /// Asks as a client would. Waits for an election.
-  std::size_t leader() const {
-    const detail::Interrupter never(make_steady_clock());
-    for (;;) {
-      for (const std::string& address : cluster.addresses()) {
-        detail::Leader alone({.nodes = {address}, .database = "test.db", .dial_timeout = 1s, .find_leader = 1ms});
-        if (alone.confirms(address, never)) return cluster.index_of(address);
-      }
-    }
-  }
+  std::size_t leader() const { return leader_of(cluster); }
 
   ClusterFixture cluster;
   LogCapture log;

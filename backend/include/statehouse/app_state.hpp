@@ -42,15 +42,17 @@ struct AppStateOptions {
 class AppState {
  public:
   /// Starts the database threads and that of the clock; touches no file. Throws Error, and leaves no thread: with
-  /// `errc::invalid_name` for a bad prefix; in the system category (EAGAIN), with what to do, when the system lets no
-  /// more threads be started, as under the pids limit of a container.
+  /// `errc::invalid_name` for a bad prefix, `errc::invalid_option` for a `pool.cluster` that cannot be; in the system
+  /// category (EAGAIN), with what to do, when the system lets no more threads be started, as under the pids limit of a
+  /// container.
   explicit AppState(asio::any_io_executor executor, AppStateOptions options = {});
   ~AppState();
   AppState(const AppState&) = delete;
   AppState& operator=(const AppState&) = delete;
 
-  /// Makes the data directory, so that a power loss does not take it, and checks that it can be written, on a database
-  /// thread. Idempotent; after a failure it may be called again. Errors: Error in the system category, with the path and what to do, or `errc::closed`.
+  /// Makes the data directory, also where all databases are in clusters, so that a power loss does not take it, and
+  /// checks that it can be written, on a database thread. Idempotent; after a failure it may be called again. Errors:
+  /// Error in the system category, with the path and what to do, or `errc::closed`.
   asio::awaitable<void> init();
 
   /// DbInstances::shutdown.

@@ -70,7 +70,8 @@ class DbInstances {
   /// `errc::invalid_name`.
   std::optional<Pool> try_get_pool(std::string_view name) const;
 
-  /// Where the file of `name` is or would be. Throws Error with `errc::invalid_name`, or `not_initialised`.
+  /// Where the file of `name` is or would be; empty for a database of a cluster. Throws Error with
+  /// `errc::invalid_name`, or `not_initialised`.
   std::filesystem::path db_path(std::string_view name) const;
 
   /// Logical names of the databases that are open, sorted.

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "statehouse/time_limit.hpp"
 
@@ -63,6 +65,17 @@ struct ConnectionOptions {
   std::function<void(Connection&, connection_role)> on_connect{};
 };
 
+/// A database that a cluster of nodes keeps, in place of a file: see the page "Cluster" of the guides.
+struct ClusterOptions {
+  /// Addresses HOST:PORT of some or all nodes; which of them leads is found out. Empty: no cluster, a file.
+  std::vector<std::string> nodes{};
+  /// What the database is called in the cluster, by the rules of database names. Empty: as its file would be called,
+  /// with `dev_prefix`.
+  std::string database{};
+  TimeLimit dial_timeout{1000};   ///< Longest wait for one node to answer, before another one is asked; 0 for none.
+  TimeLimit find_leader{15'000};  ///< Longest search for the node that leads; then `errc::unavailable`. 0 for none.
+};
+
 /// How a pool behaves. Limits of zero mean "no limit"; a negative one is over at once.
 struct PoolOptions {
   pool_mode mode = pool_mode::wal;  ///< One writer and N readers, or one connection for everything.
@@ -93,6 +106,7 @@ struct PoolOptions {
   std::uint64_t startup_check_max_bytes = 1 << 30;  ///< A larger file with its log is not checked, with a warning.
   TimeLimit startup_check_timeout{10'000};          ///< Then the check is given up, with a warning.
   ConnectionOptions connection{};                   ///< Of each connection.
+  ClusterOptions cluster{};                         ///< Where the database is not a file of this machine.
 };
 
 /// Limits of one call, as in PoolOptions; what is not given comes from the pool's. `run_timeout` applies to every verb.

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "cluster/channel.hpp"
-#include "cluster/cluster_options.hpp"
+#include "statehouse/options.hpp"
 
 namespace statehouse::detail {
 

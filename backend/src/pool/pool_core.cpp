@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <thread>
 
+#include "cluster/cluster_engine.hpp"
 #include "engine/connection_access.hpp"
 #include "file/fork.hpp"
 #include "pool/chores.hpp"
+#include "pool/cluster_options.hpp"
 #include "sqlite/local_engine.hpp"
 #include "statehouse/migrator.hpp"
 
@@ -19,6 +21,17 @@ PoolConfig normalised(PoolConfig config) {
   if (options.in_memory) options.mode = pool_mode::single;
   if (options.readers == 0) options.readers = std::clamp(std::thread::hardware_concurrency(), 2U, 4U);
   return config;
+}
+
+/// Times that the migrations of one opening are begun again.
+constexpr int most_leaders_lost = 5;
+
+/// The leader of a cluster went during a migration, which is either wholly applied or not at all.
+bool lost_leader(const MigrationError& error, const Migrator& migrator) {
+  const auto of_version = [&](const Migration& each) { return each.version == error.version(); };
+  const auto found = std::ranges::find_if(migrator.migrations(), of_version);
+  const bool in_transaction = found == migrator.migrations().end() || !found->no_transaction;
+  return in_transaction && (error.cause() == errc::unavailable || error.cause() == errc::outcome_unknown);
 }
 
 }  // namespace
@@ -64,13 +77,22 @@ std::shared_ptr<PoolCore> PoolCore::open(PoolConfig config, const Migrator* migr
   return core;
 }
 
+std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>& interrupter) const {
+  if (in_cluster(config_.options))
+    return std::make_unique<ClusterEngine>(ClusterEngineConfig{.database = config_.name,
+                                                               .cluster = config_.options.cluster,
+                                                               .connection = config_.options.connection,
+                                                               .logger = config_.logger});
+  return std::make_unique<LocalEngine>(LocalEngineConfig{.path = config_.path,
+                                                         .database = config_.name,
+                                                         .options = config_.options,
+                                                         .clock = config_.clock,
+                                                         .logger = config_.logger},
+                                       interrupter);
+}
+
 void PoolCore::open_connections(const Migrator* migrator, const std::shared_ptr<Interrupter>& interrupter) {
-  engine_ = std::make_unique<LocalEngine>(LocalEngineConfig{.path = config_.path,
-                                                            .database = config_.name,
-                                                            .options = config_.options,
-                                                            .clock = config_.clock,
-                                                            .logger = config_.logger},
-                                          interrupter);
+  engine_ = make_engine(interrupter);
   // The writer makes the WAL and its index and migrates before any reader looks at the file.
   auto writer = connect(connection_role::writer, interrupter);
   if (migrator != nullptr) migrate(*writer, *migrator);
@@ -92,12 +114,24 @@ void PoolCore::migrate(Connection& writer, const Migrator& migrator) {
   for (const std::string& file : migrator.ignored())
     config_.logger->warn("database '{}': migration file '{}' is ignored: name it <version>_<description>.sql",
                          config_.name, file);
-  const MigrationReport report = migrator.run(writer);
+  const MigrationReport report = run_migrations(writer, migrator);
   for (const MigrationStatus& each : migrator.status(writer))  // ascending, and not all of them in the set
     if (each.state != migration_state::pending) schema_version_ = each.version;
   if (report.versions.empty()) return;
   // Statistics for the new schema before anybody is served.
   engine_->optimize(session_of(writer), config_.options.connection.optimize_budget);
+}
+
+/// Looks what is applied, and goes on, where the leader of a cluster went in the middle.
+MigrationReport PoolCore::run_migrations(Connection& writer, const Migrator& migrator) const {
+  for (int lost = 0;; ++lost) {
+    try {
+      return migrator.run(writer);
+    } catch (const MigrationError& error) {
+      if (lost == most_leaders_lost || !lost_leader(error, migrator)) throw;
+      config_.logger->warn("database '{}': {}: looking what is applied, and going on", config_.name, error.what());
+    }
+  }
 }
 
 void PoolCore::submit(Operation& operation) {

@@ -12,7 +12,8 @@
 
 namespace statehouse {
 class Migrator;
-}
+struct MigrationReport;
+}  // namespace statehouse
 
 namespace statehouse::detail {
 
@@ -58,9 +59,11 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
  private:
   LaneContext make_context();
+  std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter) const;
   void open_connections(const Migrator* migrator, const std::shared_ptr<Interrupter>& interrupter);
   std::unique_ptr<Connection> connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter);
   void migrate(Connection& writer, const Migrator& migrator);
+  MigrationReport run_migrations(Connection& writer, const Migrator& migrator) const;
   void on_parked();
   bool parked() const;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "pool/cluster_options.hpp"
 #include "state/database_threads.hpp"
 #include "state/registry.hpp"
 
@@ -28,6 +29,7 @@ std::shared_ptr<Clock> running_clock() {
 
 std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, detail::DatabaseExecutor executor) {
   check_prefix(options.dev_prefix);
+  detail::check_shared_cluster(options.pool);
   return std::make_shared<detail::Registry>(detail::RegistryConfig{
       .data_dir = std::move(options.data_dir),
       .prefix = std::move(options.dev_prefix),

@@ -15,6 +15,11 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
+std::string place_of(const PoolConfig& config) {
+  return in_cluster(config.options) ? config.options.cluster.database + " of a cluster"
+                                    : config.path.filename().string();
+}
+
 }  // namespace
 
 Database::Database(std::shared_ptr<Surroundings> surroundings, const DatabaseName& name)
@@ -111,7 +116,7 @@ void Database::open() {
     migrator = migrator_;
     pool = {.name = text_,
             .path = surroundings_->path_of(name_, options()),
-            .options = options(),
+            .options = surroundings_->completed(name_, options()),
             .executor = config.executor,
             .clock = config.clock,
             .logger = config.logger};
@@ -138,8 +143,7 @@ Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
   Outcome outcome;
   try {
     outcome.core = PoolCore::open(std::move(pool), migrator, std::move(interrupter));
-    config.logger->info("database '{}': opened {} in {} ms", text_, outcome.core->config().path.filename().string(),
-                        took());
+    config.logger->info("database '{}': opened {} in {} ms", text_, place_of(outcome.core->config()), took());
   } catch (...) {
     outcome.failure = std::current_exception();
     config.logger->error("database '{}': opening failed after {} ms: {}", text_, took(), text_of(outcome.failure));

@@ -123,6 +123,7 @@ void Registry::add_migrator(const DatabaseName& name, Migrator migrator) {
 
 void Registry::configure(const DatabaseName& name, PoolOptions options) {
   check_process(name.view());
+  check_cluster(options);
   std::lock_guard lock(mutex_);
   entry(name)->set_options(std::move(options));
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "lane/database_executor.hpp"
+#include "pool/cluster_options.hpp"
 #include "state/maintenance.hpp"
 #include "state/open_pools.hpp"
 #include "statehouse/database_name.hpp"
@@ -38,9 +39,17 @@ struct Surroundings {
   std::mutex publishing;  // `open_pools` takes one at a time
   const std::shared_ptr<Maintenance> maintenance;
 
-  /// Throws Error with `errc::not_initialised`.
+  /// With the name in the cluster, where there is one and it is not given.
+  PoolOptions completed(const DatabaseName& name, PoolOptions options) const {
+    if (in_cluster(options) && options.cluster.database.empty())
+      options.cluster.database = name.file_name(config.prefix);
+    return options;
+  }
+
+  /// Empty for a database of a cluster. Throws Error with `errc::not_initialised`.
   std::filesystem::path path_of(const DatabaseName& name, const PoolOptions& options) const {
     if (options.in_memory) return ":memory:";
+    if (in_cluster(options)) return {};
     if (directory.empty()) throw Error(errc::not_initialised, "await init() first", {std::string(name.view()), {}});
     return directory / name.file_name(config.prefix);
   }

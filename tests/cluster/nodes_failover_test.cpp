@@ -1,0 +1,137 @@
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <future>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cluster_fixture.hpp"
+#include "cluster_leader.hpp"
+#include "state_support.hpp"
+
+namespace statehouse::test {
+namespace {
+
+AppStateOptions failing_over(const ClusterFixture& cluster) {
+  AppStateOptions options;
+  options.pool.readers = 2;
+  options.pool.acquire_timeout = 20s;
+  options.pool.cluster.nodes = cluster.addresses();
+  options.pool.cluster.dial_timeout = 5s;
+  return options;
+}
+
+/// Writes numbers one after another until `enough`, and counts what became of each.
+struct Model {
+  std::set<std::int64_t> acknowledged;
+  std::set<std::int64_t> unknown;
+  std::set<std::int64_t> failed;
+};
+
+asio::awaitable<void> write_some(const Pool& pool, std::int64_t first, std::int64_t count, Model& model,
+                                 std::atomic<int>& written) {
+  for (std::int64_t i = first; i < first + count; ++i) {
+    try {
+      co_await pool.execute("INSERT INTO t VALUES (?)", i);
+      model.acknowledged.insert(i);
+    } catch (const Error& error) {
+      (error.code() == errc::outcome_unknown ? model.unknown : model.failed).insert(i);
+    }
+    ++written;
+  }
+}
+
+void check(const Model& model, const std::set<std::int64_t>& kept) {
+  for (const std::int64_t each : model.acknowledged) CHECK(kept.contains(each));
+  for (const std::int64_t each : model.failed) CHECK_FALSE(kept.contains(each));
+  for (const std::int64_t each : kept) CHECK((model.acknowledged.contains(each) || model.unknown.contains(each)));
+}
+
+std::set<std::int64_t> kept_in(ThreadedApp& app, const Pool& pool) {
+  const auto rows = app.run(pool.query_all<std::int64_t>("SELECT a FROM t"));
+  return {rows.begin(), rows.end()};
+}
+
+TEST_CASE("cluster: a leader that is killed is replaced unseen, and reads and writes go on") {
+  ClusterFixture cluster;
+  ThreadedApp app(failing_over(cluster));
+  Pool pool = app.open();
+  app.run([&]() -> asio::awaitable<void> {
+    co_await pool.execute("CREATE TABLE t(a INTEGER PRIMARY KEY) STRICT");
+    co_await pool.execute("INSERT INTO t VALUES (1)");
+  });
+  cluster.kill(leader_of(cluster));
+  CHECK(app.run(pool.query_one<int>("SELECT count(*) FROM t")) == 1);
+  CHECK(app.run(pool.execute("INSERT INTO t VALUES (2)")).changes == 1);
+  CHECK(kept_in(app, pool).size() == 2);
+}
+
+TEST_CASE("cluster: with the leader killed under load every write is truthfully kept, failed or unknown") {
+  ClusterFixture cluster;
+  ThreadedApp app(failing_over(cluster), 4);
+  Pool pool = app.open();
+  app.run([&]() -> asio::awaitable<void> { co_await pool.execute("CREATE TABLE t(a INTEGER PRIMARY KEY) STRICT"); });
+  for (const int signal : {SIGKILL, SIGSTOP, SIGTERM}) {
+    CAPTURE(signal);
+    std::vector<Model> models(8);
+    std::vector<std::future<void>> writers;
+    std::atomic<int> written{0};
+    const auto base = kept_in(app, pool);
+    for (std::size_t i = 0; i < models.size(); ++i)
+      writers.push_back(app.spawn([&, i] {
+        return write_some(pool, signal * 100'000 + static_cast<std::int64_t>(i) * 1000, 100, models[i], written);
+      }));
+    while (written < 100) std::this_thread::yield();
+    const std::size_t leader = leader_of(cluster);
+    cluster.node(leader).signal(signal);
+    for (auto& writer : writers) writer.get();
+    cluster.kill(leader);
+    cluster.start(leader);
+    Model all;
+    for (Model& each : models) {
+      all.acknowledged.merge(each.acknowledged);
+      all.unknown.merge(each.unknown);
+      all.failed.merge(each.failed);
+    }
+    all.acknowledged.insert(base.begin(), base.end());
+    check(all, kept_in(app, pool));
+    CHECK(all.failed.empty());
+  }
+}
+
+TEST_CASE("cluster: a transaction that spans the leader's death is lost as a whole, and says so") {
+  ClusterFixture cluster;
+  ThreadedApp app(failing_over(cluster));
+  const Pool pool = app.open();
+  app.run([&]() -> asio::awaitable<void> {
+    co_await pool.execute("CREATE TABLE t(a INTEGER PRIMARY KEY) STRICT");
+    auto tx = co_await pool.begin();
+    co_await tx.execute("INSERT INTO t VALUES (1)");
+    cluster.kill(leader_of(cluster));
+    boost::system::error_code code;
+    try {
+      co_await tx.execute("INSERT INTO t VALUES (2)");
+    } catch (const Error& error) {
+      code = error.code();
+    }
+    CHECK(code == errc::unavailable);
+  });
+  CHECK(kept_in(app, pool).empty());
+}
+
+TEST_CASE("cluster: without a majority there is no leader, which is unavailable and executes nothing") {
+  ClusterFixture cluster;
+  AppStateOptions options = failing_over(cluster);
+  options.pool.cluster.find_leader = 500ms;
+  ThreadedApp app(options);
+  Pool pool = app.open();
+  app.run(pool.execute("CREATE TABLE t(a INTEGER PRIMARY KEY) STRICT"));
+  const std::size_t leader = leader_of(cluster);
+  cluster.kill(leader);
+  cluster.kill((leader + 1) % ClusterFixture::size);
+  CHECK(code_of([&] { app.run(pool.execute("INSERT INTO t VALUES (1)")); }) == errc::unavailable);
+}
+
+}  // namespace
+}  // namespace statehouse::test
