@@ -65,8 +65,9 @@ Failure failure_of(const Error& error, const std::string& version = {}) {
 }
 
 Failure failure_of(const MigrationError& error) {
-  Failure failure = failure_of(error, error.version() ? std::to_string(*error.version()) : std::string());
-  if (error.version()) failure.object["version"] = *error.version();
+  const auto version = error.version();
+  Failure failure = failure_of(error, version ? std::to_string(*version) : std::string());
+  if (version) failure.object["version"] = *version;
   if (!error.file().empty()) failure.object["file"] = error.file();
   if (error.line() != 0) failure.object["line"] = error.line();
   return failure;

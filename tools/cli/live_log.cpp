@@ -50,7 +50,7 @@ struct Database {
   std::optional<std::string> stranded(const fs::path& descriptor, const std::string& name) const {
     for (const char* const suffix : {"-wal", "-shm"}) {
       const fs::path sidecar = file.string() + suffix;
-      const std::string own = sidecar.filename().string();
+      std::string own = sidecar.filename().string();
       if (name != own && name != own + " (deleted)") continue;
       if (const auto open = identify(descriptor, true); open && open != identify(sidecar, false)) return own;
     }

@@ -79,9 +79,9 @@ std::string Table::text(bool colour) const {
   return result;
 }
 
-Output::Output(bool as_json, std::string command) : as_json_(as_json), colour_(!as_json && terminal_with_colour()) {
+Output::Output(bool as_json, std::string_view command) : as_json_(as_json), colour_(!as_json && terminal_with_colour()) {
   document_["ok"] = true;
-  document_["command"] = std::move(command);
+  document_["command"] = command;
 }
 
 void Output::line(std::string_view text, style look) const {

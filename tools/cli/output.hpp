@@ -45,7 +45,7 @@ struct Table {
 class Output {
  public:
   /// `command` as typed, "migrate run".
-  Output(bool as_json, std::string command);
+  Output(bool as_json, std::string_view command);
 
   bool as_json() const noexcept { return as_json_; }
   /// Goes to standard output in the end; `command`, `ok` and `error` are set by this class.

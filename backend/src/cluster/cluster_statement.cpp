@@ -29,7 +29,7 @@ bool ClusterStatement::step() {
     parts_ = session_.query(prepared_, sent());
     reader_.emplace(parts_.front().body);
   }
-  return reader_ && next_row();
+  return reader_ && next_row(*reader_);
 }
 
 ExecuteResult ClusterStatement::run() {
@@ -38,10 +38,10 @@ ExecuteResult ClusterStatement::run() {
   return {};
 }
 
-bool ClusterStatement::next_row() {
-  while (!reader_->next(row_)) {
+bool ClusterStatement::next_row(wire::RowReader& reader) {
+  while (!reader.next(row_)) {
     if (part_ + 1 == parts_.size()) return false;
-    reader_.emplace(parts_[++part_].body);
+    reader = wire::RowReader(parts_[++part_].body);
   }
   check_row();
   return true;
@@ -89,7 +89,7 @@ int ClusterStatement::column_count() const noexcept {
 }
 
 std::string ClusterStatement::column_name(int index) const {
-  return std::string(reader_->columns()[static_cast<std::size_t>(index)]);
+  return reader_ ? std::string(reader_->columns()[static_cast<std::size_t>(index)]) : std::string();
 }
 
 storage_class ClusterStatement::column_class(int index) const noexcept {

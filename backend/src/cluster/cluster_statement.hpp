@@ -44,7 +44,7 @@ class ClusterStatement final : public Statement {
   wire::Parameter& parameter(int index) { return parameters_.at(static_cast<std::size_t>(index - 1)); }
   const wire::Value& value(int index) const noexcept { return row_[static_cast<std::size_t>(index)]; }
   std::span<const wire::Parameter> sent() const;
-  bool next_row();
+  bool next_row(wire::RowReader& reader);
   void check_row() const;
 
   ClusterSession& session_;

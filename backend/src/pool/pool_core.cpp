@@ -148,7 +148,7 @@ void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) 
   {
     std::lock_guard lock(mutex_);
     over = state_ == database_state::closed;
-    if (on_closed && !over) on_closed_ = std::move(on_closed);
+    if (on_closed && !over) on_closed_.swap(on_closed);
     closing_ = true;
   }
   if (over) {

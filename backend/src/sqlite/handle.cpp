@@ -43,7 +43,7 @@ sqlite3_stmt* find_leftover(sqlite3* db, bool only_virtual) noexcept {
 bool is_wal_file(sqlite3* db) noexcept {
   constexpr sqlite3_int64 read_version = 19;  // https://www.sqlite.org/fileformat.html section 1.3
   sqlite3_file* file = nullptr;
-  sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
   unsigned char version = 0;
   return file != nullptr && file->pMethods->xRead(file, &version, 1, read_version) == SQLITE_OK && version == 2;
 }

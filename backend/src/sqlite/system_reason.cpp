@@ -15,7 +15,8 @@ std::string system_reason(sqlite3* db, int result) {
   int error = sqlite3_system_errno(db);
   // SQLite does not ask when a commit fails. The VFS still knows.
   sqlite3_vfs* vfs = nullptr;
-  if (error == 0 && db != nullptr && sqlite3_file_control(db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs) == SQLITE_OK)
+  void* const place = static_cast<void*>(&vfs);
+  if (error == 0 && db != nullptr && sqlite3_file_control(db, "main", SQLITE_FCNTL_VFS_POINTER, place) == SQLITE_OK)
     error = vfs->xGetLastError(vfs, 0, nullptr);
   return error == 0 ? "" : "; " + std::system_category().message(error) + ": " + advice(error);
 }

@@ -159,7 +159,8 @@ void Database::publish() {
   {
     std::lock_guard lock(mutex_);
     if (!outcome_) return;
-    outcome = *std::exchange(outcome_, std::nullopt);
+    outcome = std::move(*outcome_);
+    outcome_.reset();
     interrupter_.reset();
     core_ = outcome.core;
     last_error_ = outcome.failure != nullptr ? text_of(outcome.failure) : std::string();
@@ -244,7 +245,8 @@ void Database::close_pool() {
 }
 
 void Database::on_closed() {
-  const auto took = surroundings_->config.clock->now() - *shutdown_began_;
+  const auto now = surroundings_->config.clock->now();
+  const auto took = now - shutdown_began_.value_or(now);
   surroundings_->config.logger->info("database '{}': closed in {} ms", text_,
                                      duration_cast<milliseconds>(took).count());
   std::string unfinished = core_ != nullptr ? core_->unfinished() : std::string();
@@ -253,7 +255,7 @@ void Database::on_closed() {
   {
     std::lock_guard lock(mutex_);
     state_ = state::gone;
-    closed_at_ = *shutdown_began_ + took;
+    closed_at_ = now;
     unfinished_ = std::move(unfinished);
     strand_.reset();
     on_gone = std::move(on_gone_);
@@ -297,7 +299,7 @@ std::optional<ShutdownReport::Database> Database::report() const {
   if (!report.closed && core_ != nullptr) report.holders = core_->holders();
   report.failure = unfinished_;
   const auto until = closed_at_ ? *closed_at_ : surroundings_->config.clock->now();
-  report.took = duration_cast<milliseconds>(until - *shutdown_began_);
+  report.took = duration_cast<milliseconds>(until - shutdown_began_.value_or(until));
   return report;
 }
 

@@ -5,11 +5,11 @@
 namespace statehouse::detail {
 
 // Asio takes no locks that one thread does not need.
-ThreadPool::ThreadPool(unstarted, unsigned count)
+ThreadPool::ThreadPool(Unstarted, unsigned count)
     : context_(count == 1 ? 1 : BOOST_ASIO_CONCURRENCY_HINT_DEFAULT), work_(asio::make_work_guard(context_)) {}
 
 /// What fails here has an object already, whose destructor ends the threads that were started.
-ThreadPool::ThreadPool(unsigned count) : ThreadPool(unstarted{}, count) {
+ThreadPool::ThreadPool(unsigned count) : ThreadPool(Unstarted{}, count) {
   for (unsigned i = 1; i <= count; ++i)
     threads_.push_back(start_thread("database thread " + std::to_string(i) + " of " + std::to_string(count),
                                     [this] { context_.run(); }));

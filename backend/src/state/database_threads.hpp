@@ -25,8 +25,8 @@ class ThreadPool {
   asio::any_io_executor get_executor() noexcept { return context_.get_executor(); }
 
  private:
-  struct unstarted {};
-  ThreadPool(unstarted, unsigned count);
+  struct Unstarted {};
+  ThreadPool(Unstarted, unsigned count);
 
   asio::io_context context_;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;

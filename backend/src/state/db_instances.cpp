@@ -15,8 +15,7 @@ asio::awaitable<Pool> ready(std::shared_ptr<detail::PoolCore> core) {
 
 asio::awaitable<Pool> open(std::shared_ptr<detail::Registry> registry, std::optional<DatabaseName> name,
                            CallOptions options, std::string invalid) {
-  if (!name) DatabaseName::parse_or_throw(invalid);
-  const auto database = registry->to_open(*name);
+  const auto database = registry->to_open(name ? *name : DatabaseName::parse_or_throw(invalid));
   if (auto core = database->find()) co_return detail::PoolAccess::make<Pool>(std::move(core));
   detail::OpenWaiter waiter(options);
   auto start = [&] { database->wait_for_open(waiter); };

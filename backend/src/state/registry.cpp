@@ -111,6 +111,7 @@ std::vector<std::shared_ptr<Database>> Registry::databases() const {
 
 std::vector<std::shared_ptr<Database>> Registry::all() const {
   std::vector<std::shared_ptr<Database>> result;
+  result.reserve(databases_.size());
   for (const auto& [name, database] : databases_) result.push_back(database);
   return result;
 }

@@ -40,7 +40,7 @@ class Planning {
 
   ScriptPlan run(const ScriptReading* reading) {
     plan_.leaves_transaction = facts_.commit.has_value();
-    if (facts_.commit) tell_of_commit();
+    if (facts_.commit) tell_of_commit(line_of_statement(*facts_.commit));
     if (mode_ == foreign_keys_mode::automatic) {
       if (reading != nullptr) judge(*reading);
       tell_of_idle_pragma();
@@ -51,7 +51,9 @@ class Planning {
       note(plan_.off() ? "runs with foreign keys off, which are checked before it commits: " + plan_.reason
                        : "runs with foreign keys on: " + plan_.reason);
     }
-    if (reading != nullptr && reading->failure()) tell_of_failure(*reading->failure());
+    if (reading != nullptr) {
+      if (const auto& failure = reading->failure()) tell_of_failure(*failure);
+    }
     return std::move(plan_);
   }
 
@@ -69,12 +71,13 @@ class Planning {
   void judge(const ScriptReading& reading) {
     if (reading.rebuilt().empty() || facts_.defers || facts_.commit) return tell_of_losses(reading);
     const std::string rebuilds = "rebuilds " + joined(reading.rebuilt());
-    if (!reading.more()) {
+    const auto& more = reading.more();
+    if (!more) {
       plan_.switched = false;
       plan_.reason = "it " + rebuilds + " and writes nothing else that a foreign key is concerned with";
       return note("runs with foreign keys off, which are checked before it commits: " + plan_.reason);
     }
-    plan_.reason = "it " + rebuilds + " and does more than that: " + reading.more()->text + at(reading.more()->line);
+    plan_.reason = "it " + rebuilds + " and does more than that: " + more->text + at(more->line);
     for (const auto& loss : reading.losses()) watch(loss);
     const std::string message = "runs with foreign keys on, as SQLite has it in a transaction: " + plan_.reason;
     if (reading.losses().empty()) return note(message);
@@ -97,9 +100,9 @@ class Planning {
                                        "it so, begin the file with -- foreign-keys on");
   }
 
-  void tell_of_commit() {
-    warn(line_of_statement(*facts_.commit),
-         "commits in the middle" + at(line_of_statement(*facts_.commit)) +
+  void tell_of_commit(std::size_t line) {
+    warn(line,
+         "commits in the middle" + at(line) +
              ", and runs as it does in sqlx: if it fails after that, what was committed stays, it is not recorded, and "
              "the next run begins it again. For a rebuild that is not needed: without COMMIT and BEGIN its foreign "
              "keys are off, and it is one transaction");

@@ -170,6 +170,7 @@ class Verification {
   /// What the scripts do to each other's tables, from the first to the last; a down file as if it came next.
   void plan_scripts() {
     std::vector<detail::ScriptFacts> facts;
+    facts.reserve(migrations_.size());
     for (const Migration& migration : migrations_) facts.push_back(detail::examine(detail::trim(migration.sql)));
     detail::ScriptPlanner planner(foreign_keys_mode::automatic, facts, nullptr);
     for (std::size_t i = 0; i < migrations_.size(); ++i) {
