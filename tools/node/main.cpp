@@ -68,7 +68,7 @@ int parse_and_run(int argc, char** argv) {
   CLI::App app{"One node of a cluster that keeps databases for statehouse."};
   const auto address = [](const std::string& text) {
     try {
-      detail::NodeAddress{text};
+      static_cast<void>(detail::NodeAddress{text});
       return std::string();
     } catch (const Error& error) {
       return std::string(error.what());
