@@ -35,7 +35,7 @@ CStatement c_prepare(sqlite3* db, const char* sql) {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 /// A connection and the loop of the thread that owns it: nothing between it and SQLite, no queue, no hand-over.
 class Looper {
@@ -48,9 +48,9 @@ class Looper {
     while (window.more()) {
       const Key& key = requests.key();
       const bool writes = requests.writes();
-      const auto began = Clock::now();
+      const auto began = steady_clock::now();
       const bool good = writes ? write(key, requests.value()) : read(key);
-      window.record(tally, completed, writes, Clock::now() - began);
+      window.record(tally, completed, writes, steady_clock::now() - began);
       if (!good) tally.fail(sqlite3_errmsg(db_.get()));
     }
   }

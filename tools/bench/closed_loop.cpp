@@ -10,7 +10,7 @@ namespace statehouse::bench {
 namespace {
 
 namespace asio = boost::asio;
-using Clock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 struct Run {
   AsyncStore& store;
@@ -25,7 +25,7 @@ asio::awaitable<void> work(Run& run, std::size_t worker) {
   while (run.window.more()) {
     const Key& key = requests.key();
     const bool writes = requests.writes();
-    const auto began = Clock::now();
+    const auto began = steady_clock::now();
     try {
       if (writes) {
         co_await run.store.write(key, requests.value());
@@ -36,7 +36,7 @@ asio::awaitable<void> work(Run& run, std::size_t worker) {
     } catch (const std::exception& failure) {
       tally.fail(failure.what());
     }
-    run.window.record(tally, run.result.per_worker[worker], writes, Clock::now() - began);
+    run.window.record(tally, run.result.per_worker[worker], writes, steady_clock::now() - began);
   }
 }
 

@@ -12,7 +12,7 @@
 namespace statehouse::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 constexpr std::size_t rows = 10'000;
 constexpr int repeats = 10;
@@ -46,7 +46,7 @@ template <class Query>
 Values measure(Query&& run) {
   std::vector<double> times;
   for (int i = 0; i < repeats; ++i) {
-    const auto began = Clock::now();
+    const auto began = steady_clock::now();
     if (run().size() != rows) throw std::runtime_error("the large result has the wrong size");
     times.push_back(milliseconds_since(began));
   }

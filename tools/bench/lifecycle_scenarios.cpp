@@ -17,7 +17,7 @@
 namespace statehouse::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using std::chrono::steady_clock;
 
 constexpr const char* bookkeeping =
     "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP NOT "
@@ -32,7 +32,7 @@ constexpr const char* settings =
 
 /// The steps of `get_pool` on a new file, by hand.
 double open_with_c_api(const std::filesystem::path& file, bool statistics_and_checkpoint) {
-  const auto began = Clock::now();
+  const auto began = steady_clock::now();
   const DatabaseFile database{file};
   const CDatabase writer = c_open(database);
   c_execute(writer.get(), settings);
@@ -69,7 +69,7 @@ double open_with_statehouse(const std::filesystem::path& directory) {
   double took = 0;
   const auto open = [&]() -> asio::awaitable<void> {
     co_await app.state.init();
-    const auto began = Clock::now();
+    const auto began = steady_clock::now();
     co_await app.state.db_instances.get_pool("context");
     took = milliseconds_since(began);
     co_await app.state.shutdown();
@@ -108,7 +108,7 @@ struct Scripts {
 
 double migrate(const Migrator& migrator, const std::filesystem::path& file) {
   Connection connection(file);
-  const auto began = Clock::now();
+  const auto began = steady_clock::now();
   migrator.run(connection);
   return milliseconds_since(began);
 }
@@ -116,7 +116,7 @@ double migrate(const Migrator& migrator, const std::filesystem::path& file) {
 double execute_scripts(const Scripts& scripts, const std::filesystem::path& file, bool with_rows) {
   const CDatabase db = c_open({file});
   if (with_rows) c_execute(db.get(), bookkeeping);
-  const auto began = Clock::now();
+  const auto began = steady_clock::now();
   for (std::size_t i = 0; i < scripts.texts.size(); ++i) {
     c_execute(db.get(), "BEGIN IMMEDIATE");
     c_execute(db.get(), scripts.texts[i].c_str());
@@ -144,7 +144,7 @@ Values open_many(const std::filesystem::path& directory, int count) {
     co_await app.state.init();
     const Migrator migrator = migrations::context();
     const std::int64_t before = resident_kb();
-    const auto began = Clock::now();
+    const auto began = steady_clock::now();
     for (int i = 0; i < count; ++i) {
       app.state.db_instances.add_migrator(name_of_database(i), migrator);
       co_await app.state.db_instances.get_pool(name_of_database(i));
@@ -160,7 +160,7 @@ Values open_many(const std::filesystem::path& directory, int count) {
     }
     values["served"] = served;
     values["used_kb_per_database"] = static_cast<double>(resident_kb() - before) / count;
-    const auto closing = Clock::now();
+    const auto closing = steady_clock::now();
     co_await app.state.shutdown({.grace = std::chrono::seconds(30), .deadline = std::chrono::seconds(60)});
     values["shutdown_ms_per_database"] = milliseconds_since(closing) / count;
   };
@@ -243,7 +243,7 @@ void run_shutdown(const Bench& bench, int) {
       const Pool pool = co_await app.state.db_instances.get_pool(name_of_database(i));
       for (int row = 0; row < 100; ++row) co_await pool.execute(write_sql, "document", row, value);
     }
-    const auto began = Clock::now();
+    const auto began = steady_clock::now();
     co_await app.state.shutdown();
     took = milliseconds_since(began);
   };
