@@ -97,6 +97,13 @@ if(CMAKE_GENERATOR STREQUAL "Ninja")
   statehouse_add_lint("the arrows between the rooms run one way" layers "${PROJECT_BINARY_DIR}")
 endif()
 
+find_program(SYSTEMD_ANALYZE systemd-analyze)  # a container has none
+mark_as_advanced(SYSTEMD_ANALYZE)
+if(TARGET statehouse-node AND SYSTEMD_ANALYZE)
+  statehouse_add_lint("systemd takes the unit of a node" unit
+    "${PROJECT_SOURCE_DIR}/tools/node/statehouse-node.service.in" "$<TARGET_FILE:statehouse-node>")
+endif()
+
 file(GLOB guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/backend/docs/*.md")
 statehouse_add_lint("every link of the README and the guides leads somewhere" links "${PROJECT_SOURCE_DIR}"
   "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CONTRIBUTING.md" ${guides})

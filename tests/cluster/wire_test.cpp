@@ -84,6 +84,9 @@ const std::vector<std::string>& answers() {
       bytes_of("02000000 06 00 0000  0500000000000000 0100000000000000"),
       rows_message,
       bytes_of("01000000 08 00 0000  0000000000000000"),
+      bytes_of("07000000 09 00 0000  0200000000000000 612e646200000000 0800000000000000 0102030405060708"
+               "612e64622d77616c 0000000000000000 0000000000000000"),
+      bytes_of("02000000 0a 00 0000  0700000000000000 0900000000000000"),
   };
   return all;
 }
@@ -107,6 +110,10 @@ TEST_CASE("wire: a request is written byte by byte as a node expects it") {
   CHECK(hex(exec_request(3, {})) == "01000000050000000000000003000000");
   CHECK(hex(finalize_request(1)) == "01000000070000000000000001000000");
   CHECK(hex(assign_request(2, role::voter)) == "020000000d00000002000000000000000000000000000000");
+  CHECK(hex(remove_request(2)) == "010000000e0000000200000000000000");
+  CHECK(hex(dump_request("a.db")) == "010000000f000000612e646200000000");
+  CHECK(hex(transfer_request(3)) == "01000000110000000300000000000000");
+  CHECK(hex(describe_request()) == "01000000120000000000000000000000");
 }
 
 TEST_CASE("wire: each kind of parameter has its own form, and a request is whole words") {
@@ -142,6 +149,8 @@ TEST_CASE("wire: every kind of answer that is asked for is read") {
   CHECK(std::get<Prepared>(response_of(answers()[5])).id == 3);
   CHECK(std::get<Prepared>(response_of(answers()[5])).parameters == 2);
   CHECK(std::get<Result>(response_of(answers()[6])).last_insert_rowid == 5);
+  CHECK(std::get<Metadata>(response_of(answers()[10])).failure_domain == 7);
+  CHECK(std::get<Metadata>(response_of(answers()[10])).weight == 9);
 }
 
 TEST_CASE("wire: rows come with their columns, their types and their end") {
@@ -207,7 +216,7 @@ TEST_CASE("wire: whatever byte of an answer is another one, it is read or refuse
 
 TEST_CASE("wire: a header that claims too much is refused before there is room for it") {
   CHECK(code_of([] { decode_header(bytes_of("ffffffff 07 00 0000")); }) == make_sqlite_error(SQLITE_PROTOCOL));
-  CHECK(code_of([] { decode_header(bytes_of("01000000 09 00 0000")); }) == make_sqlite_error(SQLITE_PROTOCOL));
+  CHECK(code_of([] { decode_header(bytes_of("01000000 0b 00 0000")); }) == make_sqlite_error(SQLITE_PROTOCOL));
   CHECK(code_of([] { decode_header(bytes_of("01000000")); }) == make_sqlite_error(SQLITE_PROTOCOL));
 }
 

@@ -12,6 +12,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -40,7 +41,8 @@ inline std::string free_address() {
 class NodeProcess {
  public:
   /// Comes back when the program says that it is ready. Throws std::runtime_error when it does not within 30 s.
-  explicit NodeProcess(std::vector<std::string> arguments) {
+  /// `notify_socket` is what systemd would give it.
+  explicit NodeProcess(std::vector<std::string> arguments, const std::string& notify_socket = {}) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe failed");
     arguments.insert(arguments.begin(), STATEHOUSE_NODE_PROGRAM);
@@ -50,6 +52,7 @@ class NodeProcess {
     pid_ = ::fork();
     if (pid_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (!notify_socket.empty()) ::setenv("NOTIFY_SOCKET", notify_socket.c_str(), 1);
       ::dup2(ends[1], STDOUT_FILENO);
       ::dup2(ends[1], STDERR_FILENO);
       ::execv(argv[0], argv.data());
@@ -76,6 +79,9 @@ class NodeProcess {
     pid_ = -1;
     return status;
   }
+  /// What it has said until then; false when that does not come within 30 s.
+  bool says(std::string_view what) { return wait_for_output(what); }
+  const std::string& said() const noexcept { return text_; }
 
  private:
   bool wait_for_output(std::string_view sign) {

@@ -1,4 +1,5 @@
-# Installs the library, its headers, the CMake package that find_package(statehouse) finds, and the tool.
+# Installs the library, its headers, the CMake package that find_package(statehouse) finds, the tool, and where libdqlite
+# is the node with its systemd unit.
 include(CMakePackageConfigHelpers)
 
 set(package_directory "${CMAKE_INSTALL_LIBDIR}/cmake/statehouse")
@@ -29,4 +30,10 @@ if(TARGET statehouse-cli)
                                   OUTPUT_FILE \"${completions}/${CMAKE_MATCH_2}\" COMMAND_ERROR_IS_FATAL ANY)")
     install(FILES "${completions}/${CMAKE_MATCH_2}" DESTINATION "${CMAKE_INSTALL_DATADIR}/${CMAKE_MATCH_1}")
   endforeach()
+endif()
+
+if(TARGET statehouse-node)
+  install(TARGETS statehouse-node RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  configure_file("${PROJECT_SOURCE_DIR}/tools/node/statehouse-node.service.in" statehouse-node.service @ONLY)
+  install(FILES "${CMAKE_CURRENT_BINARY_DIR}/statehouse-node.service" DESTINATION lib/systemd/system)
 endif()

@@ -3,24 +3,27 @@
 #include <cerrno>
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <cstring>
 #include <ctime>
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "cluster/socket.hpp"
 #include "command_line.hpp"
 #include "membership.hpp"
 #include "node.hpp"
+#include "service_manager.hpp"
 #include "statehouse/error.hpp"
 
 namespace statehouse::node {
 namespace {
 
 constexpr std::int64_t most_latency = 10'000;
-constexpr long between_tries = 100'000'000;  // ns
+constexpr timespec between_tries{0, 100'000'000};
+constexpr timespec between_looks{1, 0};
 
 /// Those that end the program, for this thread alone to wait for.
 sigset_t block_ending_signals() {
@@ -44,20 +47,67 @@ bool founds(const Options& options) {
   return options.id == 1 && (!std::filesystem::exists(options.data_dir) || std::filesystem::is_empty(options.data_dir));
 }
 
+/// One line for each thing that happens, and the service manager's status with it.
+class Log {
+ public:
+  explicit Log(std::uint64_t id) : id_(id) {}
+
+  void say(const std::string& what) const {
+    std::cout << "statehouse-node " << id_ << ": " << what << std::endl;
+    manager_.status(what);
+  }
+  const ServiceManager& manager() const noexcept { return manager_; }
+
+ private:
+  const std::uint64_t id_;
+  const ServiceManager manager_;
+};
+
+/// Tells of each new leader until a signal comes; gives that.
+int watch(const std::string& address, const sigset_t& ending, const Log& log) {
+  std::string known;
+  for (;;) {
+    const std::string leader = leader_by(address);
+    if (leader != known)
+      log.say(leader.empty() ? "no leader is known" : leader == address ? "leads" : leader + " leads");
+    known = leader;
+    if (const int signal = sigtimedwait(&ending, nullptr, &between_looks); signal > 0) return signal;
+  }
+}
+
+/// Until a signal ends it.
+void serve(const Options& options, const std::string& contact, const sigset_t& ending, const Log& log) {
+  const Node node(options);
+  const Self self{options.id, options.address};
+  log.say("listening on " + options.address);
+  std::optional<int> signal;
+  const auto go_on = [&] {
+    const int came = sigtimedwait(&ending, nullptr, &between_tries);
+    if (came > 0) signal = came;
+    return !signal;
+  };
+  if (!contact.empty()) {
+    log.say("joining the cluster by " + contact);
+    // Itself as well: a member that comes back knows the leader, also when its first contact is gone.
+    join(self, {contact, options.address}, go_on);
+  }
+  if (!signal) {
+    log.say("ready");
+    log.manager().ready();
+    signal = watch(options.address, ending, log);
+  }
+  log.manager().stopping();
+  log.say("stops on SIG" + std::string(sigabbrev_np(*signal)));
+  const auto moment = [] { return nanosleep(&between_tries, nullptr) == 0; };
+  if (const std::string next = hand_over(self, moment); !next.empty()) log.say("has handed over to " + next);
+}
+
 int run(const Options& options, const std::string& contact) {
   const sigset_t ending = block_ending_signals();
+  const Log log(options.id);
   make_directory(options.data_dir);
-  const Node node(options);
-  std::cout << "statehouse-node " << options.id << ": listening on " << options.address << std::endl;
-  const auto go_on = [&] {
-    const timespec moment{0, between_tries};
-    return sigtimedwait(&ending, nullptr, &moment) < 0;
-  };
-  // Itself as well: a member that comes back knows the leader, also when its first contact is gone.
-  if (!contact.empty() && !join(options.id, options.address, {contact, options.address}, go_on)) return 0;
-  std::cout << "statehouse-node " << options.id << ": ready" << std::endl;
-  int signal = 0;
-  sigwait(&ending, &signal);
+  serve(options, contact, ending, log);
+  log.say("stopped");
   return 0;
 }
 

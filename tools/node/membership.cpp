@@ -1,118 +1,84 @@
 #include "membership.hpp"
 
-#include <algorithm>
 #include <exception>
-#include <memory>
-#include <optional>
 #include <stdexcept>
 
-#include "cluster/channel.hpp"
+#include "cluster/administration.hpp"
 #include "cluster/encoder.hpp"
-#include "engine/interrupter.hpp"
 #include "statehouse/error.hpp"
 
 namespace statehouse::node {
 namespace {
 
 namespace wire = detail::wire;
-using detail::Channel;
-using detail::Patience;
+using detail::Administration;
 
-constexpr std::chrono::seconds one_answer{1};
-// A node that has nothing yet is given the whole database first. Asked again until it is done; and a leader that goes
-// meanwhile never answers.
-constexpr std::chrono::seconds one_change{10};
+constexpr TimeLimit one_answer{1000};
 
-class Membership {
- public:
-  Membership(std::uint64_t id, const std::string& address, const std::function<bool()>& wait)
-      : id_(id), address_(address), wait_(wait), interrupter_(make_steady_clock()) {}
+void require_same_address(const std::vector<wire::Member>& members, const Self& self) {
+  const wire::Member* const known = detail::find_member(members, self.id);
+  if (known == nullptr || known->address == self.address) return;
+  throw std::runtime_error("the cluster knows node " + std::to_string(self.id) + " at " + known->address +
+                           ": start it there, or remove it and choose an id that was never used");
+}
 
-  /// False when the program is to end.
-  bool go_on() {
-    ending_ = ending_ || !wait_();
-    return !ending_;
+/// True when the node is a voter and knows it.
+bool attempt(Administration& cluster, const Self& self, const std::vector<std::string>& contacts) {
+  try {
+    const auto leader = cluster.find_leader(contacts);
+    if (leader == nullptr) return false;
+    require_same_address(cluster.members(*leader), self);
+    const wire::Member wanted{self.id, self.address, wire::role::voter};
+    cluster.make_member(*leader, wanted);
+    return cluster.knows_itself(wanted);
+  } catch (const detail::NetworkError&) {
+    return false;
+  } catch (const detail::Refusal&) {  // another change is under way, or the leader has just gone
+    return false;
+  } catch (const Error&) {
+    return false;
   }
-
-  /// One try: true when the node is a voter and knows it.
-  bool attempt(const std::vector<std::string>& contacts) {
-    try {
-      const auto leader = find_leader(contacts);
-      if (leader == nullptr) return false;
-      const auto known = find(*leader);
-      if (!known) change(*leader, wire::add_request(id_, address_));
-      if (!known || known->role != wire::role::voter) change(*leader, wire::assign_request(id_, wire::role::voter));
-      Channel self(address_, patience(one_answer));
-      const auto own = find(self);
-      return own && own->role == wire::role::voter;
-    } catch (const detail::NetworkError&) {
-      return false;
-    } catch (const detail::Refusal&) {  // another change is under way, or the leader has just gone
-      return false;
-    } catch (const Error&) {
-      return false;
-    }
-  }
-
- private:
-  Patience patience(std::chrono::seconds time) const { return {interrupter_, interrupter_.clock().now() + time}; }
-
-  /// Looks whether to go on as often as for any other answer. Throws when that did not come.
-  void change(Channel& leader, const std::string& request) {
-    const auto limit = interrupter_.clock().now() + one_change;
-    leader.send(request, patience(one_answer));
-    for (;;) {
-      try {
-        detail::expect<wire::Empty>(leader.receive(patience(one_answer)));
-        return;
-      } catch (const detail::NetworkError& error) {
-        const bool slow = error.how() == detail::NetworkError::kind::timed_out;
-        if (!slow || interrupter_.clock().now() >= limit || !go_on()) throw;
-      }
-    }
-  }
-
-  std::unique_ptr<Channel> find_leader(const std::vector<std::string>& contacts) const {
-    for (const std::string& contact : contacts) {
-      try {
-        auto channel = std::make_unique<Channel>(contact, patience(one_answer));
-        const std::string leader = channel->ask<wire::Server>(wire::leader_request(), patience(one_answer)).address;
-        if (leader == contact) return channel;
-        if (!leader.empty()) return std::make_unique<Channel>(leader, patience(one_answer));
-      } catch (const std::exception&) {  // one that is no node, or shuts down, says nothing of the others
-        continue;
-      }
-    }
-    return nullptr;
-  }
-
-  /// This node, as that one knows it.
-  std::optional<wire::Member> find(Channel& channel) const {
-    const auto servers = channel.ask<wire::Servers>(wire::cluster_request(), patience(one_answer));
-    const auto found = std::ranges::find(servers.members, id_, &wire::Member::id);
-    if (found == servers.members.end()) return std::nullopt;
-    if (found->address != address_)
-      throw std::runtime_error("the cluster knows node " + std::to_string(id_) + " at " + found->address +
-                               ": start it there, or remove it and choose an id that was never used");
-    return *found;
-  }
-
-  const std::uint64_t id_;
-  const std::string& address_;
-  const std::function<bool()>& wait_;
-  bool ending_ = false;
-  detail::Interrupter interrupter_;  // of which only the clock is used
-};
+}
 
 }  // namespace
 
-bool join(std::uint64_t id, const std::string& address, const std::vector<std::string>& contacts,
-          const std::function<bool()>& wait) {
-  Membership membership(id, address, wait);
-  while (!membership.attempt(contacts)) {
-    if (!membership.go_on()) return false;
+bool join(const Self& self, const std::vector<std::string>& contacts, const std::function<bool()>& wait) {
+  bool ending = false;
+  const auto go_on = [&] {
+    ending = ending || !wait();
+    return !ending;
+  };
+  Administration cluster(one_answer, go_on);
+  while (!attempt(cluster, self, contacts)) {
+    if (!go_on()) return false;
   }
   return true;
+}
+
+std::string hand_over(const Self& self, const std::function<bool()>& wait) noexcept {
+  try {
+    Administration cluster(one_answer, wait);
+    const auto own = cluster.connect(self.address);
+    if (cluster.ask<wire::Server>(*own, wire::leader_request()).address != self.address) return {};
+    for (const wire::Member& other : cluster.members(*own)) {
+      if (other.id == self.id || other.role != wire::role::voter) continue;
+      try {
+        if (cluster.takes_over(*cluster.connect(self.address), other)) return other.address;
+      } catch (const std::exception&) {  // this one is down: the next may not be
+        continue;
+      }
+    }
+  } catch (const std::exception&) {  // then there is an election
+  }
+  return {};
+}
+
+std::string leader_by(const std::string& address) noexcept {
+  try {
+    return Administration(one_answer, [] { return false; }).leader_by(address);
+  } catch (const std::exception&) {
+    return {};
+  }
 }
 
 }  // namespace statehouse::node

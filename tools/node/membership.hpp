@@ -7,13 +7,24 @@
 
 namespace statehouse::node {
 
-/// Makes the node `id`, which runs at `address`, a voter of the cluster that is found by one of `contacts`, if it is
-/// none yet, and comes back when the node itself knows: a majority that counts on a voter who does not know of his
-/// vote has no leader.
+/// This node, as the others know it.
+struct Self {
+  std::uint64_t id = 0;
+  std::string address;
+};
+
+/// Makes the node a voter of the cluster that is found by one of `contacts`, if it is none yet, and comes back when the
+/// node itself knows.
 ///
 /// Tries again as long as no leader is found and `wait` gives true, which it does after a moment unless the program is
 /// to end. False when it did not. Throws std::runtime_error when the cluster knows this id by another address.
-bool join(std::uint64_t id, const std::string& address, const std::vector<std::string>& contacts,
-          const std::function<bool()>& wait);
+bool join(const Self& self, const std::vector<std::string>& contacts, const std::function<bool()>& wait);
+
+/// Has another voter lead, where this node does, so that nobody waits for an election. Gives the address of the new
+/// leader; empty when there is nothing to hand over, or nobody who takes it within some seconds.
+std::string hand_over(const Self& self, const std::function<bool()>& wait) noexcept;
+
+/// Who leads, as the node at `address` knows: an address; empty for none.
+std::string leader_by(const std::string& address) noexcept;
 
 }  // namespace statehouse::node

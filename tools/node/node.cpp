@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sqlite3.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,7 +17,9 @@ extern "C" {
 }
 
 #include "cluster/socket.hpp"
+#include "regexp/function.hpp"
 #include "statehouse/error.hpp"
+#include "statehouse/options.hpp"
 
 namespace statehouse::node {
 namespace {
@@ -48,6 +51,17 @@ int connect_without_delay(void*, const char* address, int* descriptor) {
   return 1;
 }
 
+/// For each connection that the node opens, as the library does it for its own.
+int add_regexp(sqlite3* connection, char** message, const sqlite3_api_routines*) {
+  try {
+    detail::register_regexp(connection, ConnectionOptions{}.regexp_budget);
+    return SQLITE_OK;
+  } catch (const std::exception& error) {  // not ours to throw through a library in C
+    *message = sqlite3_mprintf("%s", error.what());
+    return SQLITE_ERROR;
+  }
+}
+
 }  // namespace
 
 void Node::require(int result, const char* what) {
@@ -59,6 +73,7 @@ void Node::require(int result, const char* what) {
 Node::Node(const Options& options) {
   try {
     const std::string directory = options.data_dir.string();
+    require(sqlite3_auto_extension(reinterpret_cast<void (*)()>(add_regexp)), "REGEXP cannot be registered");
     require(dqlite_node_create(options.id, options.address.c_str(), directory.c_str(), &node_),
             "the node cannot be made");
     require(dqlite_node_set_bind_address(node_, options.address.c_str()), "the address cannot be listened on");

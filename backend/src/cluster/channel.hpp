@@ -3,7 +3,9 @@
 #include <string>
 
 #include "cluster/decoder.hpp"
+#include "cluster/files_reader.hpp"
 #include "cluster/socket.hpp"
+#include "statehouse/time_limit.hpp"
 
 namespace statehouse::detail {
 
@@ -31,6 +33,9 @@ class Channel {
   void send(std::string_view request, const Patience& patience) { socket_.send(request, patience); }
   /// The next answer, a Failure among them.
   wire::Response receive(const Patience& patience);
+  /// Gives the files of a database to `take` as they come, for as long as something comes within each `silence`; zero
+  /// is no limit. Throws Refusal for a Failure, and what `take` throws, after which this is of no use any more.
+  void receive_files(wire::FilesReader::Take take, const Interrupter& interrupter, TimeLimit silence);
   /// The answer to a request that is sent now. Throws Refusal for a Failure.
   template <class Answer>
   Answer ask(std::string_view request, const Patience& patience);
@@ -42,6 +47,7 @@ class Channel {
 
  private:
   void fill(std::size_t bytes, const Patience& patience);
+  wire::Header next_header(const Patience& patience);
 
   const std::string address_;
   Socket socket_;

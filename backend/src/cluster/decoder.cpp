@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "cluster/files_reader.hpp"
 #include "statehouse/error.hpp"
 
 namespace statehouse::detail::wire {
@@ -74,9 +75,10 @@ Header decode_header(std::string_view bytes) {
   header.type = static_cast<std::uint8_t>(decoder.raw(1)[0]);
   header.schema = static_cast<std::uint8_t>(decoder.raw(1)[0]);
   decoder.raw(2);
-  if (header.type > static_cast<std::uint8_t>(response::empty))
+  if (header.type > static_cast<std::uint8_t>(response::metadata))
     fail("a message of type " + std::to_string(header.type));
-  if (header.body_bytes() > max_body) fail("a message of " + std::to_string(header.body_bytes()) + " bytes");
+  if (header.body_bytes() > max_body && !header.is(response::files))
+    fail("a message of " + std::to_string(header.body_bytes()) + " bytes");
   return header;
 }
 
@@ -105,6 +107,11 @@ Response decode(const Header& header, std::string body) {
     }
     case response::rows: return Rows{std::move(body)};
     case response::empty: return Empty{};
+    case response::files: fail("the files of a database that nobody has asked for");
+    case response::metadata: {
+      const std::uint64_t failure_domain = decoder.uint64();
+      return Metadata{failure_domain, decoder.uint64()};
+    }
   }
   fail("a message of type " + std::to_string(header.type));
 }
@@ -152,6 +159,10 @@ void decode_all(std::string_view message) {
   const Header header = decode_header(message);
   const std::string_view body = message.substr(Header::bytes);
   if (body.size() != header.body_bytes()) fail("a message ends too early");
+  if (header.is(response::files)) {
+    FilesReader(body.size(), [](std::string_view, std::string_view) {}).feed(body);
+    return;
+  }
   const Response response = decode(header, std::string(body));
   if (const auto* const rows = std::get_if<Rows>(&response)) {
     RowReader reader(rows->body);

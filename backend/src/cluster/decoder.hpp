@@ -35,10 +35,10 @@ class Decoder {
 
 [[noreturn]] void fail(const std::string& what);
 
-/// Of the eight bytes before a body. Refuses a body that is longer than `max_body` and one of an unknown type, before
-/// anybody makes room for it.
+/// Of the eight bytes before a body. Refuses one of an unknown type, and a body that is longer than `max_body` before
+/// anybody makes room for it; the files of a database need none and may be of any length.
 Header decode_header(std::string_view bytes);
-/// The body is taken over where it is long.
+/// Of anything but files. The body is taken over where it is long.
 Response decode(const Header& header, std::string body);
 
 /// A value of a row, in the memory of its part.

@@ -139,8 +139,24 @@ std::string assign_request(std::uint64_t id, role role) {
   return Encoder(request::assign).uint64(id).uint64(static_cast<std::uint64_t>(role)).finish();
 }
 
+std::string remove_request(std::uint64_t id) {
+  return Encoder(request::remove).uint64(id).finish();
+}
+
+std::string dump_request(std::string_view database) {
+  return Encoder(request::dump).text(database).finish();
+}
+
 std::string cluster_request() {
   return Encoder(request::cluster).uint64(1).finish();
+}
+
+std::string transfer_request(std::uint64_t id) {
+  return Encoder(request::transfer).uint64(id).finish();
+}
+
+std::string describe_request() {
+  return Encoder(request::describe).uint64(0).finish();
 }
 
 }  // namespace statehouse::detail::wire

@@ -37,7 +37,13 @@ std::string exec_sql_request(std::string_view sql);
 std::string query_sql_request(std::string_view sql);
 std::string add_request(std::uint64_t id, std::string_view address);
 std::string assign_request(std::uint64_t id, role role);
+std::string remove_request(std::uint64_t id);
+/// For the files of a database, see FilesReader.
+std::string dump_request(std::string_view database);
 /// Whose answer has the roles.
 std::string cluster_request();
+/// To the node that leads: `id` is to lead.
+std::string transfer_request(std::uint64_t id);
+std::string describe_request();
 
 }  // namespace statehouse::detail::wire

@@ -33,7 +33,11 @@ enum class request : std::uint8_t {
   query_sql = 9,
   add = 12,
   assign = 13,
+  remove = 14,
+  dump = 15,
   cluster = 16,
+  transfer = 17,
+  describe = 18,
 };
 
 enum class response : std::uint8_t {
@@ -46,6 +50,8 @@ enum class response : std::uint8_t {
   result = 6,
   rows = 7,
   empty = 8,
+  files = 9,
+  metadata = 10,
 };
 
 /// How a value is written. The last three come in results only, for what the type in the column's declaration says.
@@ -71,6 +77,7 @@ struct Header {
   std::uint8_t schema = 0;
 
   std::size_t body_bytes() const noexcept { return std::size_t{words} * word; }
+  bool is(response what) const noexcept { return type == static_cast<std::uint8_t>(what); }
 };
 
 // The responses to these requests, by their names in the protocol.
@@ -112,7 +119,12 @@ struct Rows {
   std::string body;
 };
 struct Empty {};
+struct Metadata {
+  std::uint64_t failure_domain = 0;  ///< Nodes of one can be lost together, as those in one room.
+  std::uint64_t weight = 0;          ///< Those of less are preferred as voters.
+};
 
-using Response = std::variant<Failure, Server, Welcome, Servers, Database, Prepared, Result, Rows, Empty>;
+/// All but the files of a database, which are read as they come: see FilesReader.
+using Response = std::variant<Failure, Server, Welcome, Servers, Database, Prepared, Result, Rows, Empty, Metadata>;
 
 }  // namespace statehouse::detail::wire

@@ -1,0 +1,142 @@
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/administration.hpp"
+#include "cluster/cluster_engine.hpp"
+#include "cluster_fixture.hpp"
+#include "engine/connection_access.hpp"
+#include "error_of.hpp"
+#include "log_capture.hpp"
+
+namespace statehouse::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A socket that plays systemd. A name that begins with '@' is abstract.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::string& name) : descriptor_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, name.data(), name.size());
+    if (name.front() == '@') address.sun_path[0] = '\0';
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+    REQUIRE(::bind(descriptor_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    const timeval limit{30, 0};
+    ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  }
+  ~NotifySocket() { ::close(descriptor_); }
+  NotifySocket(const NotifySocket&) = delete;
+  NotifySocket& operator=(const NotifySocket&) = delete;
+
+  /// All messages up to this one.
+  std::vector<std::string> until(const std::string& last) {
+    std::vector<std::string> messages;
+    std::array<char, 512> bytes{};
+    while (messages.empty() || messages.back() != last) {
+      const ssize_t size = ::recv(descriptor_, bytes.data(), bytes.size(), 0);
+      if (size < 0) break;
+      messages.emplace_back(bytes.data(), static_cast<std::size_t>(size));
+    }
+    return messages;
+  }
+
+ private:
+  const int descriptor_;
+};
+
+std::vector<std::string> of_a_founder(const TempDir& dir, const std::string& address) {
+  return {"--id", "1", "--address", address, "--data-dir", (dir / "1").string()};
+}
+
+/// Asks until somebody leads.
+std::size_t leading(const ClusterFixture& cluster) {
+  detail::Administration asking(5s, [] { return true; });
+  for (;;)
+    if (const auto leader = asking.find_leader(cluster.addresses())) return cluster.index_of(leader->address());
+}
+
+TEST_CASE("statehouse-node: tells systemd that it serves and that it ends, by a path or an abstract name") {
+  const TempDir dir;
+  for (const std::string& name : {(dir / "notify").string(), "@" + (dir / "abstract").string()}) {
+    CAPTURE(name);
+    NotifySocket systemd(name);
+    const std::string address = free_address();
+    NodeProcess node(of_a_founder(dir, address), name);
+    CHECK(systemd.until("READY=1") ==
+          std::vector<std::string>{"STATUS=listening on " + address, "STATUS=ready", "READY=1"});
+    node.signal(SIGTERM);
+    CHECK(systemd.until("STOPPING=1").back() == "STOPPING=1");
+    CHECK(systemd.until("STATUS=stopped").back() == "STATUS=stopped");
+    CHECK(node.wait() == 0);
+    std::filesystem::remove_all(dir / "1");
+  }
+}
+
+TEST_CASE("statehouse-node: a leader that is to end hands over first, and comes back with the same arguments") {
+  ClusterFixture cluster;
+  for (int round = 0; round < 3; ++round) {
+    const std::size_t before = leading(cluster);
+    NodeProcess& node = cluster.node(before);
+    node.signal(SIGTERM);
+    REQUIRE(node.says(": has handed over to "));
+    CHECK(node.wait() == 0);
+    const std::size_t after = leading(cluster);
+    CHECK(after != before);
+    CHECK(node.said().find("has handed over to " + cluster.addresses()[after] + '\n') != std::string::npos);
+    CHECK(cluster.node(after).says(": leads\n"));
+    cluster.start(before);
+  }
+  detail::Administration asking(5s, [] { return true; });
+  const auto members = asking.members(*asking.find_leader(cluster.addresses()));
+  CHECK(members.size() == ClusterFixture::size);
+  for (const auto& member : members) CHECK(member.role == detail::wire::role::voter);
+}
+
+TEST_CASE("statehouse-node: one that does not lead, or is alone, ends without handing over") {
+  ClusterFixture cluster;
+  const std::size_t follower = (leading(cluster) + 1) % ClusterFixture::size;
+  NodeProcess& node = cluster.node(follower);
+  node.signal(SIGTERM);
+  REQUIRE(node.says(": stopped\n"));
+  CHECK(node.wait() == 0);
+  CHECK(node.said().find("handed over") == std::string::npos);
+  const TempDir dir;
+  NodeProcess alone(of_a_founder(dir, free_address()));
+  REQUIRE(alone.says(": leads\n"));
+  alone.signal(SIGINT);
+  REQUIRE(alone.says(": stops on SIGINT\n"));
+  REQUIRE(alone.says(": stopped\n"));
+  CHECK(alone.wait() == 0);
+  CHECK(alone.said().find("handed over") == std::string::npos);
+}
+
+TEST_CASE("statehouse-node: REGEXP is there, in queries and in constraints, as on a file") {
+  const ClusterFixture cluster;
+  const LogCapture log;
+  detail::ClusterEngine engine(
+      {.database = "test",
+       .cluster = {.nodes = cluster.addresses(), .database = "test.db", .dial_timeout = 5s, .find_leader = 60s},
+       .connection = {},
+       .logger = log.logger()});
+  const auto db = detail::connect(
+      engine.open(connection_role::writer, std::make_shared<detail::Interrupter>(make_steady_clock())), {});
+  CHECK(db->query_one<int>("SELECT 'web7' REGEXP '^web\\d+$'") == 1);
+  CHECK(db->query_one<int>("SELECT 'web' REGEXP '^web\\d+$'") == 0);
+  CHECK_THROWS_AS(db->query_one<int>("SELECT 'web' REGEXP '('"), Error);
+  db->execute("CREATE TABLE t(host TEXT NOT NULL CHECK (host REGEXP '^web\\d+$')) STRICT");
+  db->execute("INSERT INTO t VALUES ('web7')");
+  CHECK(code_of([&] { db->execute("INSERT INTO t VALUES ('mail')"); }) == condition::constraint);
+}
+
+}  // namespace
+}  // namespace statehouse::test
