@@ -15,29 +15,33 @@ namespace {
 using Options = std::vector<std::string>;
 const Options everywhere = {"--help", "--format"};
 const Options where = {"--database", "--data-dir", "--name", "--dev-prefix"};
+const Options nodes = {"--cluster", "--dial-timeout", "--find-leader"};
 
 /// What each command takes, besides `everywhere`.
 const std::map<std::string, std::vector<Options>> commands = {
     {"migrate add", {{"--source", "--reversible", "--simple", "--sequential", "--timestamp", "NAME"}}},
     {"migrate run",
      {where,
+      nodes,
       {"--source", "--target-version", "--dry-run", "--ignore-missing", "--strict", "--table", "--ignored-chars",
        "--busy-timeout"}}},
     {"migrate revert",
      {where,
+      nodes,
       {"--source", "--target-version", "--dry-run", "--ignore-missing", "--table", "--ignored-chars",
        "--busy-timeout"}}},
     {"migrate info",
-     {where, {"--source", "--check", "--ignore-missing", "--table", "--ignored-chars", "--busy-timeout"}}},
+     {where, nodes, {"--source", "--check", "--ignore-missing", "--table", "--ignored-chars", "--busy-timeout"}}},
     {"migrate plan",
      {where,
+      nodes,
       {"--source", "--target-version", "--ignore-missing", "--strict", "--table", "--ignored-chars",
        "--busy-timeout"}}},
     {"migrate verify", {{"--source", "--strict"}}},
     {"migrate repair",
-     {where, {"--source", "--dry-run", "--yes", "--table", "--ignored-chars", "--busy-timeout", "VERSION"}}},
+     {where, nodes, {"--source", "--dry-run", "--yes", "--table", "--ignored-chars", "--busy-timeout", "VERSION"}}},
     {"migrate baseline",
-     {where, {"--source", "--dry-run", "--yes", "--table", "--ignored-chars", "--busy-timeout", "VERSION"}}},
+     {where, nodes, {"--source", "--dry-run", "--yes", "--table", "--ignored-chars", "--busy-timeout", "VERSION"}}},
     {"db create", {where, {"--busy-timeout"}}},
     {"db drop", {where, {"--yes", "--force", "--busy-timeout"}}},
     {"db reset", {where, {"--source", "--yes", "--force", "--table", "--ignored-chars", "--busy-timeout"}}},
@@ -45,6 +49,12 @@ const std::map<std::string, std::vector<Options>> commands = {
     {"db check", {where, {"--busy-timeout"}}},
     {"db backup", {where, {"--to", "--overwrite", "--busy-timeout"}}},
     {"db shell-info", {where, {"--busy-timeout"}}},
+    {"cluster status", {nodes}},
+    {"cluster add", {nodes, {"ID", "ADDRESS", "--role"}}},
+    {"cluster remove", {nodes, {"ID", "--yes"}}},
+    {"cluster transfer", {nodes, {"ID"}}},
+    {"cluster dump", {nodes, {"--name", "--dev-prefix", "--to", "--overwrite"}}},
+    {"cluster import", {nodes, {"--name", "--dev-prefix", "FILE"}}},
 };
 
 ToolProcess::Words words_of(const std::string& command) {
@@ -113,7 +123,7 @@ TEST_CASE("no command takes an option that its help does not name") {
 TEST_CASE("wrong usage exits with 2, says what is wrong and where to look, also as one document") {
   const Workshop shop;
   const std::vector<std::pair<ToolProcess::Words, std::string>> usages = {
-      {{}, "has migrate, db, completion"},
+      {{}, "has migrate, db, cluster, completion"},
       {{"migrate"}, "has add, run, revert"},
       {{"migrate", "rnu"}, "migrate --help"},
       {{"migrate", "run", "--tabel", "x"}, "--tabel"},
@@ -127,6 +137,8 @@ TEST_CASE("wrong usage exits with 2, says what is wrong and where to look, also 
       {{"migrate", "info"}, "--database"},
       {{"migrate", "add"}, "NAME"},
       {{"db", "backup", "--database", "x.db"}, "--to"},
+      {{"cluster"}, "has status, add, remove, transfer, dump, import"},
+      {{"cluster", "remove", "--cluster", "127.0.0.1:9001", "x"}, "'x' is no whole number"},
       {{"db", "check", "--database", "x.db", "--format", "yaml"}, "--format"},
   };
   for (const auto& [words, part] : usages) {

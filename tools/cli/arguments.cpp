@@ -54,17 +54,35 @@ class Definition {
         app_->add_option("--dev-prefix", arguments_.dev_prefix, "FILE is DIR/PREFIX_NAME.db")->type_name("PREFIX");
     file->excludes(directory, name, prefix);
     directory->needs(name);
-    name->needs(directory);
     prefix->needs(name);
-    app_->add_option_function<double>(
-            "--busy-timeout",
-            [&arguments = arguments_](double seconds) {
-              arguments.busy_timeout = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
-            },
-            "Longest wait for another process's lock, in seconds")
-        ->transform(command_line::seconds(0, 86400).description(""))
-        ->type_name("SECONDS")
-        ->default_str("5");
+    limit("--busy-timeout", arguments_.busy_timeout, "Longest wait for another process's lock, in seconds", "5");
+    return *this;
+  }
+  /// In place of a file.
+  Definition& or_cluster() {
+    auto* const nodes =
+        nodes_option("A cluster that keeps the database, with --name: HOST:PORT of its nodes, with commas");
+    nodes->needs(app_->get_option("--name"));
+    nodes->excludes(app_->get_option("--database"), app_->get_option("--data-dir"));
+    return *this;
+  }
+  Definition& cluster() {
+    nodes_option("Addresses HOST:PORT of one or more nodes, with commas between them")->required();
+    return *this;
+  }
+  /// One of those that the cluster keeps.
+  Definition& clustered_database() {
+    cluster();
+    app_->add_option("--name", arguments_.name, "Name of the database: it is NAME.db in the cluster")
+        ->type_name("NAME")
+        ->required();
+    app_->add_option("--dev-prefix", arguments_.dev_prefix, "It is PREFIX_NAME.db in the cluster")->type_name("PREFIX");
+    return *this;
+  }
+  Definition& node() {
+    app_->add_option("ID", arguments_.node_id, "Number of the node, as 'statehouse cluster status' shows it")
+        ->transform(command_line::whole_number(1))
+        ->required();
     return *this;
   }
   /// What compares a folder with a database.
@@ -98,6 +116,22 @@ class Definition {
   CLI::App& app() { return *app_; }
 
  private:
+  CLI::Option* nodes_option(const std::string& description) {
+    limit("--dial-timeout", arguments_.dial_timeout, "Longest wait for one node's answer, in seconds", "1");
+    limit("--find-leader", arguments_.find_leader, "Longest search for the node that leads, in seconds", "15");
+    return app_->add_option("--cluster", arguments_.cluster, description)->type_name("NODES");
+  }
+  void limit(const std::string& name, std::chrono::milliseconds& value, const std::string& description,
+             const std::string& usual) {
+    app_->add_option_function<double>(
+            name,
+            [&value](double seconds) { value = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)); },
+            description)
+        ->transform(command_line::seconds(0, 86400).description(""))
+        ->type_name("SECONDS")
+        ->default_str(usual);
+  }
+
   CLI::App* parent_;
   CLI::App* app_ = nullptr;
   Arguments& arguments_;
@@ -133,6 +167,7 @@ void define_applying(Definition define, Arguments& arguments) {
                {"run --source migrations/context --database data/context.db",
                 "run --source migrations/context --data-dir data --name context --target-version 3 --dry-run"})
       .folder_and_database()
+      .or_cluster()
       .target("Apply up to and including this version")
       .dry_run()
       .tolerating()
@@ -142,6 +177,7 @@ void define_applying(Definition define, Arguments& arguments) {
                {"revert --source migrations/context --database data/context.db",
                 "revert --source migrations/context --database data/context.db --target-version 0 --dry-run"})
       .folder_and_database()
+      .or_cluster()
       .target("Revert all versions above this one; 0 reverts all")
       .dry_run()
       .tolerating();
@@ -149,6 +185,7 @@ void define_applying(Definition define, Arguments& arguments) {
       .command("plan", "Shows what run would do, after all its checks; changes nothing", migrate_plan,
                {"plan --source migrations/context --database data/context.db"})
       .folder_and_database()
+      .or_cluster()
       .target("Plan up to and including this version")
       .tolerating()
       .flag("--strict", arguments.strict, strict);
@@ -160,6 +197,7 @@ void define_looking(Definition define, Arguments& arguments) {
           "info", "Lists the migrations of the folder and of the database; changes nothing", migrate_info,
           {"info --source migrations/context --database data/context.db", "info --check --database data/context.db"})
       .folder_and_database()
+      .or_cluster()
       .flag("--check", arguments.check, "Exit with 3 unless all are applied, unchanged and known: for CI")
       .tolerating();
   define
@@ -174,6 +212,7 @@ void define_recording(Definition define, Arguments& arguments) {
       .command("repair", "Records what the files of these versions are now; runs nothing", migrate_repair,
                {"repair --source migrations/context --database data/context.db 20250101120000"})
       .folder_and_database()
+      .or_cluster()
       .dry_run()
       .yes()
       .app()
@@ -184,6 +223,7 @@ void define_recording(Definition define, Arguments& arguments) {
       .command("baseline", "Records the versions up to this one as applied; runs nothing", migrate_baseline,
                {"baseline --source migrations/context --database data/context.db 20250101120000"})
       .folder_and_database()
+      .or_cluster()
       .dry_run()
       .yes()
       .app()
@@ -251,6 +291,62 @@ void define_db(CLI::App& parent, Arguments& arguments) {
       .database();
 }
 
+void define_membership(Definition define, Arguments& arguments) {
+  const char* const nodes = "--cluster 10.0.0.1:9001,10.0.0.2:9001,10.0.0.3:9001";
+  define
+      .command("status", "Asks every node: who belongs to the cluster, who leads, who does not answer", cluster_status,
+               {std::string("status ") + nodes})
+      .cluster();
+  auto& add =
+      define
+          .command("add", "Makes a node that runs a member, or gives a member another role; --join does it by itself",
+                   cluster_add,
+                   {"add --cluster 10.0.0.1:9001 4 10.0.0.4:9001",
+                    "add --cluster 10.0.0.1:9001 4 10.0.0.4:9001 --role spare"})
+          .cluster()
+          .node()
+          .app();
+  add.add_option("ADDRESS", arguments.node_address, "HOST:PORT it listens on, as the others reach it")->required();
+  add.add_option("--role", arguments.node_role,
+                 "What it does: voter; standby, has the data and no vote; spare, has neither")
+      ->check(CLI::IsMember({"voter", "standby", "spare"}))
+      ->capture_default_str();
+  define
+      .command("remove", "Takes a node out of the cluster; stop it before, or it joins again when it is restarted",
+               cluster_remove, {"remove --cluster 10.0.0.1:9001,10.0.0.2:9001 3"})
+      .cluster()
+      .node()
+      .yes();
+  define
+      .command("transfer", "Has this node lead, before the one that leads is stopped for long", cluster_transfer,
+               {std::string("transfer ") + nodes + " 2"})
+      .cluster()
+      .node();
+}
+
+void define_cluster(CLI::App& parent, Arguments& arguments) {
+  CLI::App& app = group(parent, "cluster", "Looks after the nodes of a cluster, and copies databases out of it");
+  Definition define(app, arguments);
+  define_membership(define, arguments);
+  define
+      .command("dump", "Copies a database of the cluster, also while others write to it, into a file with mode 0600",
+               cluster_dump, {"dump --cluster 10.0.0.1:9001,10.0.0.2:9001 --name context --to backup/context.db"})
+      .clustered_database()
+      .flag("--overwrite", arguments.overwrite, "Replace FILE if it exists")
+      .app()
+      .add_option("--to", arguments.target_file, "The copy; it appears when it is complete")
+      ->required()
+      ->type_name("FILE");
+  define
+      .command("import", "Copies a database file into a database of the cluster that has no tables yet, and compares",
+               cluster_import, {"import --cluster 10.0.0.1:9001,10.0.0.2:9001 --name context data/context.db"})
+      .clustered_database()
+      .app()
+      .add_option("FILE", arguments.source_file, "The database; nobody may write to it meanwhile")
+      ->required()
+      ->type_name("FILE");
+}
+
 }  // namespace
 
 void define(CLI::App& app, Arguments& arguments) {
@@ -265,6 +361,7 @@ void define(CLI::App& app, Arguments& arguments) {
              exit_codes);
   define_migrate(app, arguments);
   define_db(app, arguments);
+  define_cluster(app, arguments);
   auto* const shell = app.add_subcommand("completion", "Prints a completion script for your shell");
   shell->callback([&arguments] { arguments.command = completion; });
   shell->add_option("SHELL", arguments.shell, "bash, zsh or fish")

@@ -28,6 +28,14 @@ struct Arguments {
   std::string dev_prefix;
   std::chrono::milliseconds busy_timeout{5000};
 
+  // The cluster: addresses with commas between them.
+  std::string cluster;
+  std::chrono::milliseconds dial_timeout{1000};
+  std::chrono::milliseconds find_leader{15'000};
+  std::int64_t node_id = 0;
+  std::string node_address;
+  std::string node_role = "voter";
+
   // The migrations.
   std::string source = "migrations";
   std::string table = "_sqlx_migrations";
@@ -47,6 +55,7 @@ struct Arguments {
   bool timestamp = false;
 
   // db
+  std::string source_file;
   std::string target_file;
   bool overwrite = false;
   bool force = false;

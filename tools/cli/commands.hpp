@@ -23,6 +23,13 @@ void db_check(const Arguments& arguments, Output& output);
 void db_backup(const Arguments& arguments, Output& output);
 void db_shell_info(const Arguments& arguments, Output& output);
 
+void cluster_status(const Arguments& arguments, Output& output);
+void cluster_add(const Arguments& arguments, Output& output);
+void cluster_remove(const Arguments& arguments, Output& output);
+void cluster_transfer(const Arguments& arguments, Output& output);
+void cluster_dump(const Arguments& arguments, Output& output);
+void cluster_import(const Arguments& arguments, Output& output);
+
 /// Prints the completion script for `arguments.shell`.
 void completion(const Arguments& arguments, Output& output);
 

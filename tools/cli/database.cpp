@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "arguments.hpp"
+#include "cluster.hpp"
 #include "live_log.hpp"
 #include "output.hpp"
 #include "statehouse/database_name.hpp"
@@ -34,7 +35,46 @@ void make_directories(const std::filesystem::path& directory) {
                         ": check owner and mode of the directories above it");
 }
 
+ConnectionOptions cluster_options(const Arguments& arguments) {
+  ConnectionOptions options;
+  options.busy_timeout = arguments.busy_timeout;
+  return options;
+}
+
 }  // namespace
+
+Place::Place(const Arguments& arguments) : arguments_(arguments) {
+  if (arguments.cluster.empty()) {
+    file_ = database_file(arguments);
+    text_ = file_.string();
+    return;
+  }
+  if (arguments.name.empty()) throw UsageError("which database of the cluster? Give --name NAME");
+  cluster_ = cluster_of(arguments);
+  text_ = cluster_.database;
+}
+
+bool Place::is_there() const {
+  return file_.empty() || cli::is_there(file_);
+}
+
+void Place::require() const {
+  if (!file_.empty()) require_file(file_);
+}
+
+Connection Place::open_to_write() const {
+  return file_.empty() ? Connection::in_cluster(cluster_, connection_role::writer, cluster_options(arguments_))
+                       : cli::open_to_write(arguments_, file_);
+}
+
+Connection Place::open_to_read() const {
+  return file_.empty() ? Connection::in_cluster(cluster_, connection_role::reader, cluster_options(arguments_))
+                       : cli::open_to_read(arguments_, file_);
+}
+
+Connection Place::open_nothing() const {
+  return cli::open_nothing(file_);
+}
 
 std::filesystem::path database_file(const Arguments& arguments) {
   std::filesystem::path file;
@@ -43,7 +83,7 @@ std::filesystem::path database_file(const Arguments& arguments) {
         arguments.database.starts_with("file:"))
       throw UsageError("--database takes the path of a file, without a scheme, not '" + arguments.database + "'");
     file = arguments.database;
-  } else if (!arguments.name.empty()) {
+  } else if (!arguments.name.empty() && !arguments.data_dir.empty()) {
     check_prefix(arguments.dev_prefix);
     file = std::filesystem::path(arguments.data_dir) /
            DatabaseName::parse_or_throw(arguments.name).file_name(arguments.dev_prefix);

@@ -2,13 +2,39 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include "statehouse/connection.hpp"
+#include "statehouse/options.hpp"
 
 /// Which database is meant, and how this tool opens one that a server may be using at the same time.
 namespace statehouse::cli {
 
 struct Arguments;
+
+/// What a command works on: a file, or a database of a cluster, which is there as soon as it is opened.
+class Place {
+ public:
+  /// Of --cluster with --name, or as `database_file`. Throws UsageError.
+  explicit Place(const Arguments& arguments);
+
+  /// The file's path, or what the database is called in the cluster.
+  const std::string& text() const noexcept { return text_; }
+  bool is_there() const;
+  /// Throws Finding when it is not there.
+  void require() const;
+
+  // As the functions of these names below.
+  Connection open_to_write() const;
+  Connection open_to_read() const;
+  Connection open_nothing() const;
+
+ private:
+  const Arguments& arguments_;
+  std::filesystem::path file_;  // empty in a cluster
+  ClusterOptions cluster_;
+  std::string text_;
+};
 
 /// The file that --database, or --data-dir with --name, stands for. Throws UsageError when neither is given.
 std::filesystem::path database_file(const Arguments& arguments);

@@ -18,6 +18,10 @@ const char* kind_of(errc code) {
     case errc::hard_linked: return "hard_linked";
     case errc::file_in_use: return "file_in_use";
     case errc::wal_unavailable: return "wal_unavailable";
+    case errc::not_supported: return "not_supported";
+    case errc::invalid_option: return "refused";
+    case errc::unavailable: return "unavailable";
+    case errc::outcome_unknown: return "outcome_unknown";
     case errc::migration_source: return "migration_source";
     case errc::migration_none: return "migration_none";
     case errc::migration_refused: return "migration_refused";

@@ -41,13 +41,13 @@ style look_of(migration_state state) {
 
 /// A database to ask; where there is none yet an empty one in memory, so that nothing is created.
 Connection open_or_imagine(const Arguments& arguments, Output& output) {
-  const auto file = database_file(arguments);
-  const bool exists = is_there(file);
-  output.document()["database"] = file.string();
+  const Place place(arguments);
+  const bool exists = place.is_there();
+  output.document()["database"] = place.text();
   output.document()["exists"] = exists;
-  if (exists) return open_to_read(arguments, file);
-  output.line("there is no database " + file.string() + " yet");
-  return open_nothing(file);
+  if (exists) return place.open_to_read();
+  output.line("there is no database " + place.text() + " yet");
+  return place.open_nothing();
 }
 
 // --- plan ---
@@ -211,19 +211,19 @@ void tell_changes(const std::vector<BookkeepingChange>& changes, Output& output)
 /// Shows what would be recorded, asks, and records it.
 template <class Plan, class Action>
 void change_records(const Arguments& arguments, Output& output, Plan&& plan, Action&& action) {
-  const auto file = database_file(arguments);
-  output.document()["database"] = file.string();
+  const Place place(arguments);
+  output.document()["database"] = place.text();
   output.document()["changes"].emplace_array();
   std::vector<BookkeepingChange> changes;
   {
-    auto connection = open_to_read(arguments, file);
+    auto connection = place.open_to_read();
     changes = plan(connection);
   }
   tell_changes(changes, output);
   if (changes.empty()) return output.line("nothing to record: it is so already");
   if (arguments.dry_run) return output.line(count_text(changes.size(), "record") + " to change");
-  output.confirm("Record this in " + file.string() + "? Nothing is run.", arguments.yes);
-  auto connection = open_to_write(arguments, file);
+  output.confirm("Record this in " + place.text() + "? Nothing is run.", arguments.yes);
+  auto connection = place.open_to_write();
   changes = action(connection);
   output.line(count_text(changes.size(), "record") + " changed", style::good);
 }
@@ -248,7 +248,7 @@ void migrate_revert(const Arguments& arguments, Output& output) {
     return tell_plan(migrations.plan_undo(connection, undo_target(migrations, arguments, connection)), "revert",
                      output);
   }
-  require_file(database_file(arguments));
+  Place(arguments).require();
   const auto action = [&](const Migrator& migrator, Connection& connection) {
     return migrator.undo(connection, undo_target(migrator, arguments, connection));
   };

@@ -64,7 +64,7 @@ void tell(const MigrationProgress& progress, const Changing& changing, Output& o
 }  // namespace
 
 Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore_missing) {
-  database_file(arguments);  // wrong usage is told first
+  const Place place(arguments);  // wrong usage is told first
   MigratorOptions options;
   options.table = arguments.table;
   options.ignore_missing = ignore_missing;
@@ -81,14 +81,14 @@ Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore
 
 MigrationReport change_database(const Migrator& migrations, const Arguments& arguments, Output& output,
                                 const Changing& changing) {
-  const auto file = database_file(arguments);
-  const bool created = !is_there(file);
-  output.document()["database"] = file.string();
+  const Place place(arguments);
+  const bool created = !place.is_there();
+  output.document()["database"] = place.text();
   output.document()["created"] = false;
   output.document()[changing.list].emplace_array();
-  auto connection = open_to_write(arguments, file);
+  auto connection = place.open_to_write();
   output.document()["created"] = created;
-  if (created) output.line("created " + file.string(), style::good);
+  if (created) output.line("created " + place.text(), style::good);
   Progress watch(std::string(changing.doing), "migrations");
   MigratorOptions options = migrations.options();
   options.on_progress = [&](const MigrationProgress& progress) {
@@ -101,8 +101,8 @@ MigrationReport change_database(const Migrator& migrations, const Arguments& arg
 }
 
 void apply(const Migrator& migrations, const Arguments& arguments, Output& output) {
-  if (const auto file = database_file(arguments); !is_there(file)) {
-    Connection nothing = open_nothing(file);
+  if (const Place place(arguments); !place.is_there()) {
+    Connection nothing = place.open_nothing();
     migrations.plan(nothing, arguments.target_version);  // what is refused creates no database
   }
   const auto action = [&](const Migrator& migrator, Connection& connection) {

@@ -57,6 +57,18 @@ CLI::Validator seconds(double least, double most) {
   return validator(least, most, "number of seconds");
 }
 
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == ',') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
 std::string variable_of(const CLI::Option& option) {
   std::string name = "STATEHOUSE_" + option.get_lnames().at(0);
   std::ranges::transform(name, name.begin(),

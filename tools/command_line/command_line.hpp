@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace CLI {
 class Option;
@@ -19,6 +21,9 @@ CLI::Validator whole_number(std::int64_t least = std::numeric_limits<std::int64_
 
 /// The same for seconds, with a fraction or without.
 CLI::Validator seconds(double least, double most);
+
+/// The parts of a text between its commas, empty ones among them.
+std::vector<std::string> split_list(std::string_view text);
 
 /// The environment variable for an option: "STATEHOUSE_DATA_DIR" for "--data-dir".
 std::string variable_of(const CLI::Option& option);

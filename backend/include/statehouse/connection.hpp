@@ -91,6 +91,13 @@ class Connection : public Reader, public ExecuteVerbs<Connection, detail::Immedi
   /// An empty database in memory, which errors call `name`. Throws Error.
   static Connection in_memory(std::string name, const ConnectionOptions& options = {});
 
+  /// A database of a cluster, which exists from the first time that it is opened; `cluster.database` names it. A lost
+  /// leader is looked for again as for a pool. `ConnectionOptions::on_connect` is not for this. Throws Error:
+  /// `errc::unavailable` when there is no leader, `errc::invalid_option` for addresses that are none,
+  /// `errc::invalid_name`.
+  static Connection in_cluster(const ClusterOptions& cluster, connection_role role,
+                               const ConnectionOptions& options = {});
+
   /// Several statements without parameters, in order; stops at the first that fails.
   void execute_script(std::string_view sql);
 
