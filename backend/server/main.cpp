@@ -32,6 +32,7 @@ void announce(const HttpServer& server, const Settings& settings) {
   spdlog::info("statehouse-server {} is ready: address={} port={} data_dir={} sqlite={} vulnerable_sqlite={}",
                STATEHOUSE_VERSION, settings.address.to_string(), server.endpoint().port(), settings.data_dir.string(),
                sqlite.text, sqlite.wal_reset_bug);
+  for (const std::string& node : settings.cluster) spdlog::info("the databases are in a cluster: node={}", node);
   std::cout << "statehouse-server: http://" << server.endpoint() << '\n' << std::flush;
 }
 
@@ -81,8 +82,9 @@ constexpr unsigned readers = 4;
 /// Runs until a signal or a failure; gives the exit code.
 int serve(const Settings& settings) {
   asio::io_context io(static_cast<int>(settings.threads));
-  AppState state(io.get_executor(),
-                 {.data_dir = settings.data_dir, .dev_prefix = settings.dev_prefix, .pool = {.readers = readers}});
+  AppState state(io.get_executor(), {.data_dir = settings.data_dir,
+                                     .dev_prefix = settings.dev_prefix,
+                                     .pool = {.readers = readers, .cluster = {.nodes = settings.cluster}}});
   state.db_instances.add_migrator("context", migrations::context());
   const Routes routes(state);
   HttpServer server(io.get_executor(), {settings.address, settings.port}, settings.limits,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "command_line.hpp"
+#include "statehouse/cluster_admin.hpp"
 #include "statehouse/database_name.hpp"
 #include "statehouse/error.hpp"
 
@@ -54,6 +55,15 @@ std::string check_dev_prefix(const std::string& text) {
   }
 }
 
+std::string check_cluster(const std::string& text) {
+  try {
+    const ClusterAdmin cluster({.nodes = command_line::split_list(text)});
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 std::chrono::milliseconds to_ms(double seconds) {
   return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(seconds * 1000));
 }
@@ -70,6 +80,7 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   unsigned port = settings.port;
   std::string address = settings.address.to_string();
   std::string data_dir = settings.data_dir.string();
+  std::string cluster;
   double shutdown_timeout = to_seconds(settings.shutdown_timeout);
   double request_timeout = to_seconds(settings.limits.request_timeout);
   double idle_timeout = to_seconds(settings.limits.idle_timeout);
@@ -85,6 +96,9 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   options.add("data-dir", data_dir, "Directory of the databases, created if missing")->check(check_directory);
   options.add("dev-prefix", settings.dev_prefix, "Prefix of the database files, to keep development data apart")
       ->check(check_dev_prefix);
+  options
+      .add("cluster", cluster, "Nodes that keep the databases in place of files: HOST:PORT, with commas between them")
+      ->check(check_cluster);
   options.add("threads", settings.threads, "Threads that serve connections")
       ->transform(command_line::whole_number(1, 1024));
   options.add("log-level", settings.log_level, "Least level to log")
@@ -104,6 +118,7 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   settings.address = boost::asio::ip::make_address(address);
   settings.port = static_cast<std::uint16_t>(port);
   settings.data_dir = data_dir;
+  if (!cluster.empty()) settings.cluster = command_line::split_list(cluster);
   settings.shutdown_timeout = to_ms(shutdown_timeout);
   settings.limits.request_timeout = to_ms(request_timeout);
   settings.limits.idle_timeout = to_ms(idle_timeout);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "http_limits.hpp"
 
@@ -17,6 +18,7 @@ struct Settings {
   std::uint16_t port = 8080;
   std::filesystem::path data_dir = "data";
   std::string dev_prefix;
+  std::vector<std::string> cluster;  ///< Nodes that keep the databases; none: they are files.
   unsigned threads = 1;
   std::string log_level = "info";
   std::chrono::milliseconds shutdown_timeout{10'000};

@@ -90,6 +90,7 @@ TEST_CASE("a wrong value is refused with 2 and its name, on the command line and
   // What each option may not be; for a directory that shows only when it is used.
   const std::map<std::string, std::vector<std::string>> wrong = {
       {"address", {"localhost", "127.0.0.1:80", "1_0.0.0.1"}},
+      {"cluster", {"nowhere", "127.0.0.1:0", "127.0.0.1:9001,"}},
       {"data-dir", {}},
       {"dev-prefix", {"../x", "a/b", "."}},
       {"idle-timeout", {"0", "soon", "1_0", "0x10", "nan", "inf", "5s"}},
