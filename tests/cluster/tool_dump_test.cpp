@@ -33,10 +33,9 @@ TEST_CASE(
       "CREATE TABLE counters(id INTEGER PRIMARY KEY, n INTEGER) STRICT;"
       "INSERT INTO counters VALUES (1, 0), (2, 0);"
       "CREATE TABLE log(id INTEGER PRIMARY KEY, x BLOB) STRICT");
-  std::atomic<bool> over{false};
   std::atomic<int> written{0};
-  std::thread writer([&] {
-    while (!over) {
+  std::jthread writer([&](const std::stop_token& over) {
+    while (!over.stop_requested()) {
       db.savepoint([&] {
         db.execute("UPDATE counters SET n = n + 1 WHERE id = 1");
         db.execute("INSERT INTO log(x) VALUES (randomblob(2000))");
@@ -56,7 +55,7 @@ TEST_CASE(
     CHECK(copy.scalar("SELECT count(*) FROM log") == count);
     CHECK(count >= 20 * (round + 1));
   }
-  over = true;
+  writer.request_stop();
   writer.join();
   CHECK((std::filesystem::status(shop / "copy.db").permissions() & std::filesystem::perms::all) ==
         (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
