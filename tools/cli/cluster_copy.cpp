@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void fail(int error, const std::string& what, const fs::path& path) {
+[[noreturn]] void fail_at(int error, const std::string& what, const fs::path& path) {
   const boost::system::error_code code(error, boost::system::system_category());
   throw Error(code, what + " '" + path.string() + "': " + code.message() + ": check owner, mode and room there");
 }
@@ -28,7 +28,7 @@ class NewFile {
  public:
   explicit NewFile(fs::path path)
       : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) {
-    if (descriptor_ < 0) fail(errno, "cannot create", path_);
+    if (descriptor_ < 0) fail_at(errno, "cannot create", path_);
   }
   NewFile(NewFile&& other) noexcept
       : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
@@ -43,7 +43,7 @@ class NewFile {
     while (!bytes.empty()) {
       const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail(errno, "cannot write", path_);
+      if (written < 0) fail_at(errno, "cannot write", path_);
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
   }
@@ -59,7 +59,7 @@ ClusterCopy::ClusterCopy(const ClusterOptions& cluster, const fs::path& target, 
                          const char* interrupted)
     : name_(cluster.database) {
   std::string made = target.string() + ".partial.XXXXXX";
-  if (::mkdtemp(made.data()) == nullptr) fail(errno, "cannot create a directory beside", target);
+  if (::mkdtemp(made.data()) == nullptr) fail_at(errno, "cannot create a directory beside", target);
   directory_ = made;
   try {
     fetch(cluster, signals, interrupted);

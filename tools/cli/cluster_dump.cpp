@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* interrupted = "the dump was interrupted, there is none";
+constexpr const char* no_dump = "the dump was interrupted, there is none";
 
 }  // namespace
 
@@ -28,12 +28,12 @@ void cluster_dump(const Arguments& arguments, Output& output) {
     throw Finding("file_exists", "'" + target.string() + "' exists already: give another name, or --overwrite");
   const auto start = std::chrono::steady_clock::now();
   const StopSignals signals;
-  const ClusterCopy copy(options, target, signals, interrupted);
+  const ClusterCopy copy(options, target, signals, no_dump);
   // From that, a backup makes one file: checked, synced, and there under its name when it is complete.
   Connection connection(copy.file());
   BackupOptions backup_options;
   backup_options.overwrite = arguments.overwrite;
-  backup_options.on_progress = [&](std::int64_t, std::int64_t) { signals.throw_if_requested(interrupted); };
+  backup_options.on_progress = [&](std::int64_t, std::int64_t) { signals.throw_if_requested(no_dump); };
   const BackupReport report = backup(connection, target, backup_options);
   const auto elapsed = std::chrono::steady_clock::now() - start;
   output.document()["bytes"] = report.bytes;
