@@ -47,10 +47,12 @@ class Caller final : public detail::Operation {
     return "";
   }
   std::string_view sql() const noexcept override { return text_; }
+  void settle(const ExecuteResult& result) noexcept override { settled = result; }
 
   int completions = 0;
   std::vector<std::int64_t> rows;  ///< Of a statement.
   detail::LeaseHandle lease;       ///< If it was to keep the connection.
+  ExecuteResult settled;           ///< Of a statement that was sent ahead.
 
  private:
   void run(Connection& connection) override {
@@ -66,8 +68,10 @@ class Caller final : public detail::Operation {
 struct LaneTest {
   using Kind = detail::Kind;
 
-  explicit LaneTest(connection_role of = connection_role::writer, unsigned connections = 1, PoolOptions options = {})
+  explicit LaneTest(connection_role of = connection_role::writer, unsigned connections = 1, PoolOptions options = {},
+                    bool remote = false)
       : role(of) {
+    engine.remote = remote;
     engine.logger = log.logger();
     context.name = "test";
     context.options = std::move(options);

@@ -51,6 +51,8 @@ class FakeEngine final : public detail::Engine {
   bool opens = true;
   bool can_put_back = true;  ///< Else only a new connection is as on opening.
   bool locked = false;       ///< By another process: nothing may begin to write.
+  bool remote = false;
+  bool sends_ahead = false;  ///< What may be is run no earlier than its transaction is committed.
   std::function<bool()> refuses_commit{};
   std::function<void()> on_rollback{};
   bool is_due = false;
@@ -109,7 +111,9 @@ class FakeSession final : public detail::Session {
   }
   void commit() override {
     detail::require_transaction(*this);
+    run_ahead();
     engine_.ran.emplace_back("COMMIT");
+    if (!open_) throw_error(sql_error, "COMMIT");
     if (open_->violated || (engine_.refuses_commit && engine_.refuses_commit())) {
       rollback();
       throw_error(sql_constraint, "COMMIT");
@@ -121,9 +125,12 @@ class FakeSession final : public detail::Session {
     if (open_ && !broken_) engine_.ran.emplace_back("ROLLBACK");
     if (open_ && engine_.on_rollback) engine_.on_rollback();
     rules().expects_transaction = false;
+    for (; open_ && !ahead_.empty(); ahead_.pop_back()) answers_.emplace_back();
+    if (open_) lose_answers();
     if (!broken_) open_.reset();
     return !open_;
   }
+  std::vector<detail::Answer> take_answers() override { return std::exchange(answers_, {}); }
   void savepoint(detail::savepoint_step step) override {
     if (step == detail::savepoint_step::begin) open_->savepoint = open_->writes.size();
     if (step == detail::savepoint_step::rollback) open_->writes.resize(open_->savepoint);
@@ -153,8 +160,19 @@ class FakeSession final : public detail::Session {
   const detail::LastError& last_error() const noexcept override { return last_error_; }
   SQLite::Database& native() override { fail(errc::not_supported, "the fake engine is not SQLite", {}); }
 
-  /// One statement, whose rows it gives.
-  std::vector<std::int64_t> run(const std::string& text);
+  /// One statement, whose rows it gives, after those that were put off.
+  std::vector<std::int64_t> run(const std::string& text) {
+    run_ahead();
+    return run_one(text);
+  }
+  /// Whether it is to be run later.
+  bool send_ahead(const std::string& text) {
+    if (!engine_.sends_ahead || rules().ahead == nullptr) return false;
+    throw_if_stopped(text);
+    ahead_.push_back(text);
+    ++rules().ahead->sent;
+    return true;
+  }
 
  private:
   struct Transaction {
@@ -164,8 +182,25 @@ class FakeSession final : public detail::Session {
     bool violated = false;
   };
 
+  std::vector<std::int64_t> run_one(const std::string& text);
   void obey(const FakeScript& script, const std::string& text);
   void write(const FakeScript& script, const std::string& text);
+  /// What SQLite does with statements behind one that ends the transaction: they are kept, each by itself.
+  void run_ahead() {
+    for (const std::string& text : std::exchange(ahead_, {})) {
+      detail::Answer answer{.result = {.changes = 1}};
+      try {
+        run_one(text);
+      } catch (const Error&) {
+        answer = {.error = std::current_exception()};
+      }
+      answers_.push_back(std::move(answer));
+    }
+  }
+  void lose_answers() {
+    for (detail::Answer& each : answers_)
+      each = {.error = std::make_exception_ptr(Error(errc::transaction_rolled_back, "lost"))};
+  }
   void end_transaction() noexcept {
     open_.reset();
     rules().expects_transaction = false;
@@ -181,6 +216,8 @@ class FakeSession final : public detail::Session {
 
   FakeEngine& engine_;
   std::optional<Transaction> open_;
+  std::vector<std::string> ahead_;
+  std::vector<detail::Answer> answers_;
   std::set<std::string, std::less<>> prepared_;
   std::uint64_t compiled_ = 0;
   detail::LastError last_error_;
@@ -197,7 +234,7 @@ class FakeStatement final : public detail::Statement {
     return next_++ < rows_->size();
   }
   ExecuteResult run() override {
-    rows_ = session_.run(sql_);
+    if (!session_.send_ahead(sql_)) rows_ = session_.run(sql_);
     return {};
   }
   bool reads_only() const noexcept override { return true; }  // what it gives can always be read
@@ -229,7 +266,8 @@ class FakeStatement final : public detail::Statement {
 inline std::unique_ptr<detail::Session> FakeEngine::open(connection_role role,
                                                          std::shared_ptr<detail::Interrupter> interrupter) {
   if (!opens) throw Error(make_sqlite_error(sql_cantopen), "cannot open now");
-  return std::make_unique<FakeSession>(*this, detail::SessionContext{"test", role, std::move(interrupter), logger});
+  return std::make_unique<FakeSession>(*this,
+                                       detail::SessionContext{"test", role, std::move(interrupter), logger, remote});
 }
 
 inline detail::StatementPtr FakeSession::prepare(std::string_view sql) {
@@ -241,7 +279,7 @@ inline detail::StatementPtr FakeSession::prepare(std::string_view sql) {
   return detail::StatementPtr(new FakeStatement(*this, std::string(sql)));
 }
 
-inline std::vector<std::int64_t> FakeSession::run(const std::string& text) {
+inline std::vector<std::int64_t> FakeSession::run_one(const std::string& text) {
   throw_if_stopped(text);
   engine_.ran.push_back(text);
   if (open_ && !open_->snapshot) open_->snapshot = engine_.kept.size();
@@ -267,6 +305,7 @@ inline void FakeSession::obey(const FakeScript& script, const std::string& text)
   } while (script.endless);
   broken_ = broken_ || script.breaks;
   changed_ = changed_ || script.changes;
+  if (script.ends_transaction && open_) lose_answers();
   if (script.ends_transaction) end_transaction();
   if (script.fails != 0) throw_error(script.fails, text);
   if (script.fails_in_transaction && open_) throw_error(sql_error, text);

@@ -69,8 +69,11 @@ class FakeNode {
     return found == counts_.end() ? 0 : found->second;
   }
 
-  /// Closes all its connections, and goes on.
-  void hang_up_on_all() noexcept { hanging_up_ = true; }
+  /// Closes all its connections, and goes on; comes back when that is done.
+  void hang_up_on_all() noexcept {
+    hanging_up_ = true;
+    while (hanging_up_) std::this_thread::yield();
+  }
 
   static Reply answer(detail::wire::response type, const std::string& body) {
     std::string header(8, '\0');
@@ -107,9 +110,10 @@ class FakeNode {
 
   void run() {
     while (!over_) {
-      if (hanging_up_.exchange(false)) {
+      if (hanging_up_) {
         for (const auto& [descriptor, input] : clients_) ::close(descriptor);
         clients_.clear();
+        hanging_up_ = false;
       }
       std::vector<pollfd> watched{{listener_, POLLIN, 0}};
       for (const auto& [descriptor, client] : clients_)

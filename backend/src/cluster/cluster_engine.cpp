@@ -5,10 +5,12 @@
 namespace statehouse::detail {
 
 std::unique_ptr<Session> ClusterEngine::open(connection_role role, std::shared_ptr<Interrupter> interrupter) {
-  return std::make_unique<ClusterSession>(
-      SessionContext{
-          .database = config_.database, .role = role, .interrupter = std::move(interrupter), .logger = config_.logger},
-      config_.connection, leader_);
+  return std::make_unique<ClusterSession>(SessionContext{.database = config_.database,
+                                                         .role = role,
+                                                         .interrupter = std::move(interrupter),
+                                                         .logger = config_.logger,
+                                                         .remote = true},
+                                          config_.connection, leader_);
 }
 
 }  // namespace statehouse::detail

@@ -19,13 +19,6 @@ std::vector<wire::Rows> ask(Link& link, std::string_view sql) {
   return link.query(wire::query_sql_request(sql));
 }
 
-/// Of an answer with one row of one number.
-std::int64_t number_in(const std::vector<wire::Rows>& parts) {
-  wire::RowReader reader(parts.front().body);
-  std::vector<wire::Value> row;
-  return reader.next(row) ? row.front().integer : 0;
-}
-
 /// The one statement of `sql`, and what it is; refused where there is none, or more than one.
 std::vector<SqlToken> one_statement(const Session& session, std::string_view sql) {
   if (sql.find('\0') != std::string_view::npos)
@@ -69,11 +62,14 @@ PreparedStatement* ClusterSession::compile(std::string_view sql) {
   StatementFacts facts = facts_of(tokens);
   check_allowed(*this, sql, tokens, facts);
   auto statement = std::make_unique<PreparedStatement>(sql, std::move(facts));
-  if (!statement->facts.controls_transaction())
-    conversation_.run(effect::nothing, sql, [&](Link& link) { statements_.compile(*statement, link); });
+  if (!statement->facts.controls_transaction()) compile(*statement);
   // What only some may run is looked at each time.
   if (rules().granted != permission::statements) return statements_.lend(std::move(statement));
   return statements_.adopt(std::move(statement));
+}
+
+void ClusterSession::compile(PreparedStatement& statement) {
+  conversation_.run(effect::nothing, statement.sql, [&](Link& link) { statements_.compile(statement, link); });
 }
 
 std::vector<wire::Rows> ClusterSession::query(PreparedStatement& statement,
@@ -88,6 +84,7 @@ template <class Request>
 wire::Result ClusterSession::write(const StatementFacts& facts, std::string_view sql, Request request) {
   const bool commits = !in_transaction();
   if (!commits) conversation_.note_write(facts);
+  if (!facts.changes_rows) schema_.forget();
   const wire::Result result = conversation_.run(commits ? effect::commits : effect::nothing, sql,
                                                 [&](Link& link) -> wire::Result { return request(link, commits); });
   if (commits) conversation_.note_write(facts);
@@ -101,6 +98,12 @@ ExecuteResult ClusterSession::execute(PreparedStatement& statement, std::span<co
     conversation_.control(facts.what, statement.sql);
     return {};
   }
+  if (goes_ahead(facts)) {
+    if (!conversation_.knows(statement)) compile(statement);
+    conversation_.send_ahead(facts, statement.sql, wire::exec_request(statement.id, parameters));
+    ++rules().ahead->sent;
+    return {};
+  }
   const std::uint64_t earlier = last_insert_rowid_;
   const wire::Result result = write(facts, statement.sql, [&](Link& link, bool commits) {
     statements_.compile(statement, link);
@@ -110,11 +113,7 @@ ExecuteResult ClusterSession::execute(PreparedStatement& statement, std::span<co
     if (commits) shield.emplace(interrupter());
     return link.ask<wire::Result>(request);
   });
-  const auto changes = facts.changes_rows ? static_cast<std::int64_t>(result.changes) : 0;
-  // After an upsert that has updated it is still that of an earlier insert; one that has inserted the same number as
-  // that is not told apart.
-  const bool inserted = facts.inserts && changes > 0 && !(facts.upserts && result.last_insert_rowid == earlier);
-  return {changes, inserted ? static_cast<std::int64_t>(result.last_insert_rowid) : 0};
+  return result_of(facts, result, earlier);
 }
 
 std::size_t ClusterSession::run_next(const std::string& script, std::size_t at) {
@@ -149,28 +148,20 @@ void ClusterSession::begin(transaction_kind kind) {
   rules().expects_transaction = true;
 }
 
-/// Several writes share a transaction only where none can leave a foreign key to the others: no node tells whether one
-/// is violated at the moment, and alone each would have failed.
+/// Writes share a transaction only where none can leave a foreign key to the others: no node tells whether one is
+/// violated at the moment, and alone each would have failed. Reads would only have two round trips more in one.
 bool ClusterSession::try_begin(transaction_kind kind) noexcept {
-  if (!conversation_.try_begin(begin_text(kind))) return false;
+  if (kind == transaction_kind::deferred || !conversation_.try_begin(schema_)) return false;
   rules().expects_transaction = true;
-  if (kind == transaction_kind::deferred || !may_defer_keys()) return in_transaction();
+  if (!schema_.defers_keys()) return true;
   rollback();
   return false;
 }
 
-bool ClusterSession::may_defer_keys() {
-  try {
-    return conversation_.run(effect::nothing, {}, [&](Link& link) {
-      const std::int64_t version = number_in(ask(link, "PRAGMA schema_version"));
-      if (version == schema_version_) return deferrable_;
-      deferrable_ = number_in(ask(link, "SELECT count(*) FROM sqlite_master WHERE sql LIKE '%DEFERRED%'")) != 0;
-      schema_version_ = version;
-      return deferrable_;
-    });
-  } catch (const std::exception&) {  // the caller does without
-    return true;
-  }
+/// See SentAhead: nothing that could end the transaction, and nothing after which the schema might.
+bool ClusterSession::goes_ahead(const StatementFacts& facts) noexcept {
+  return rules().ahead != nullptr && facts.changes_rows && !facts.rolls_back && !schema_.rolls_back() &&
+         !conversation_.defers_keys() && conversation_.has_room_ahead();
 }
 
 void ClusterSession::commit() {

@@ -30,6 +30,7 @@ class ClusterSession final : public Session {
   bool try_begin(transaction_kind kind) noexcept override;
   void commit() override;
   bool rollback() noexcept override;
+  std::vector<Answer> take_answers() override { return conversation_.take_answers(last_insert_rowid_); }
   void savepoint(savepoint_step step) override;
   bool in_transaction() const noexcept override { return conversation_.in_transaction(); }
   /// No node tells. Where a transaction is shared, there can be none: see `try_begin`.
@@ -59,18 +60,18 @@ class ClusterSession final : public Session {
 
  private:
   PreparedStatement* compile(std::string_view sql);
+  void compile(PreparedStatement& statement);
   /// Runs what is no control statement by `request(link)`, as the facts and the transaction want it.
   template <class Request>
   wire::Result write(const StatementFacts& facts, std::string_view sql, Request request);
-  bool may_defer_keys();
+  bool goes_ahead(const StatementFacts& facts) noexcept;
 
   Conversation conversation_;
   PreparedStatements statements_;
   const bool foreign_keys_;
   int longest_ = std::numeric_limits<int>::max();
   std::uint64_t last_insert_rowid_ = 0;  // of the connection inside the leader
-  std::int64_t schema_version_ = -1;     // for which `deferrable_` is known
-  bool deferrable_ = true;
+  SchemaFacts schema_;                   // as of the last `try_begin`
 };
 
 }  // namespace statehouse::detail

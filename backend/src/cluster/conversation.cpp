@@ -96,8 +96,9 @@ void Conversation::control(StatementFacts::kind what, std::string_view sql) {
   run(ends && wrote_ ? effect::commits : effect::nothing, sql, [&](Link& link) {
     std::optional<Interrupter::Shield> shield;
     if (ends) shield.emplace(session_.interrupter());
-    exec(link, sql);
+    ends ? commit(link, sql) : void(exec(link, sql));
   });
+  if (ends) ahead_.note_committed();
   switch (what) {
     case kind::begin: in_transaction_ = true; break;
     case kind::savepoint: begun_by_savepoint_ = !std::exchange(in_transaction_, true) || begun_by_savepoint_; break;
@@ -110,19 +111,56 @@ void Conversation::control(StatementFacts::kind what, std::string_view sql) {
   }
 }
 
-bool Conversation::try_begin(std::string_view sql) noexcept {
+/// Both requests in one flight. What is asked of the schema holds until the transaction ends, as nobody else writes.
+bool Conversation::try_begin(SchemaFacts& schema) noexcept {
   if (session_.interrupter().must_stop()) return false;
   try {
     leave_outdated();
     if (!link_.connected()) return false;
-    exec(link_, sql);
-    in_transaction_ = true;
-  } catch (const Refusal& refusal) {
-    if (judge(refusal.code()) != server_verdict::busy) link_.drop();
+    link_.send_several(wire::exec_sql_request("BEGIN IMMEDIATE") + SchemaFacts::question());
+    std::optional<Refusal> refused;
+    try {
+      link_.receive<wire::Result>();
+    } catch (const Refusal& refusal) {
+      refused = refusal;
+    }
+    const std::vector<wire::Rows> version = link_.receive_rows();
+    if (!refused) {
+      schema.update(version, link_);
+      in_transaction_ = true;
+    } else if (judge(refused->code()) != server_verdict::busy) {
+      link_.drop();
+    }
   } catch (const std::exception&) {  // the caller does without
     link_.drop();
   }
   return in_transaction_;
+}
+
+void Conversation::send_ahead(const StatementFacts& facts, std::string_view sql, std::string_view request) {
+  throw_if_stopped(sql);
+  note_write(facts);
+  ahead_.add(facts, shorten(sql), request);
+}
+
+/// Before anything is asked whose answer is waited for.
+void Conversation::settle_ahead() {
+  if (!ahead_.pending()) return;
+  const Interrupter::Shield shield(session_.interrupter());  // a stop is not to make others' outcomes unknown
+  ahead_.exchange(link_, session_.interrupter().clock(), {});
+  if (ahead_.may_have_ended()) look_for_transaction();
+  require_transaction(session_);
+  ahead_.note_open();
+}
+
+void Conversation::commit(Link& link, std::string_view sql) {
+  const std::string request = wire::exec_sql_request(sql);
+  if (!ahead_.pending()) {
+    link.ask<wire::Result>(request);
+    return;
+  }
+  ahead_.exchange(link, session_.interrupter().clock(), request);
+  link.receive<wire::Result>();
 }
 
 /// What cannot be rolled back by a word is by going: a node rolls back what its client has left open.
@@ -140,6 +178,7 @@ void Conversation::look_for_transaction() noexcept {
   const Interrupter::Shield shield(session_.interrupter());
   try {
     exec(link_, "BEGIN");
+    ahead_.note_gone();
     exec(link_, "ROLLBACK");
     end_transaction();
   } catch (const Refusal& refusal) {
@@ -156,11 +195,13 @@ void Conversation::bear(Attempts& attempts, const Lost& lost, effect what, std::
   const bool was_open = in_transaction_;
   const bool lost_writes = was_open && wrote_;
   end_transaction();
-  if (what == effect::commits && lost.may_be_executed())
+  if (what == effect::commits && lost.may_be_executed()) {
+    ahead_.note_doubtful();
     session_.fail(errc::outcome_unknown,
                   "the leader was lost before it could say whether this is committed (" + std::string(lost.what()) +
                       "): look whether it is there before you do it again, or make it so that twice is as good as once",
                   sql);
+  }
   if (const auto reason = session_.interrupter().reason(); reason != stop_reason::none) fail_by_stop(reason, sql);
   if (was_open)
     session_.fail(errc::unavailable,

@@ -4,6 +4,9 @@
 #include <string_view>
 
 #include "cluster/link.hpp"
+#include "cluster/prepared_statements.hpp"
+#include "cluster/schema_facts.hpp"
+#include "cluster/sent_ahead.hpp"
 #include "cluster/statement_facts.hpp"
 #include "engine/session.hpp"
 
@@ -21,7 +24,7 @@ enum class effect : unsigned char {
 /// Invariants: what may have been executed is never sent twice, but for a read, which is sent once more. Outside of a
 /// transaction a new leader is found and used without anybody noticing. With the link a transaction is lost as a whole.
 /// Whether a transaction is open is ours to know, as no answer tells; after an error in one the node is asked, because
-/// SQLite may have ended it.
+/// SQLite may have ended it. What is sent ahead has been answered before anything else is asked.
 class Conversation {
  public:
   Conversation(Session& session, std::shared_ptr<Leader> leader, const ConnectionOptions& options);
@@ -32,10 +35,19 @@ class Conversation {
   auto run(effect what, std::string_view sql, Action&& action);
   /// BEGIN, COMMIT and the like.
   void control(StatementFacts::kind what, std::string_view sql);
-  /// False when it cannot be had at once.
-  bool try_begin(std::string_view sql) noexcept;
+  /// BEGIN IMMEDIATE, and `schema` as it is then; false when the lock cannot be had at once.
+  bool try_begin(SchemaFacts& schema) noexcept;
   void roll_back() noexcept;
+  /// A statement of the open transaction, to be answered with its end.
+  void send_ahead(const StatementFacts& facts, std::string_view sql, std::string_view request);
+  bool has_room_ahead() const noexcept { return ahead_.bytes() < SentAhead::most_bytes; }
+  /// Of those that were sent ahead, once the transaction is over.
+  std::vector<Answer> take_answers(std::uint64_t& last_insert_rowid) {
+    return ahead_.take(session_.database(), last_insert_rowid);
+  }
 
+  /// Whether the statement can be run by its id.
+  bool knows(const PreparedStatement& statement) const noexcept { return statement.generation == link_.generation(); }
   bool in_transaction() const noexcept { return in_transaction_; }
   /// A statement that writes is about to run in a transaction, or has run without one.
   void note_write(const StatementFacts& facts) noexcept;
@@ -60,6 +72,8 @@ class Conversation {
   };
 
   void make_ready(std::string_view sql);
+  void settle_ahead();
+  void commit(Link& link, std::string_view sql);
   void leave_outdated();
   void settle();
   void bear(Attempts& attempts, const Lost& lost, effect what, std::string_view sql);
@@ -74,6 +88,7 @@ class Conversation {
   const std::shared_ptr<Leader> leader_;
   const TimeLimit busy_timeout_;
   Link link_;
+  SentAhead ahead_;
   LastError last_error_;
   bool foreign_keys_;
   bool in_transaction_ = false;
@@ -89,6 +104,7 @@ auto Conversation::run(effect what, std::string_view sql, Action&& action) {
   for (;;) {
     try {
       make_ready(sql);
+      if (what == effect::nothing) settle_ahead();
       return action(link_);
     } catch (const Lost& lost) {
       bear(attempts, lost, what, sql);

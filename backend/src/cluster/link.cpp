@@ -34,15 +34,19 @@ void Link::lose_harmlessly(const Refusal& refusal) {
   throw refusal;
 }
 
-void Link::send(std::string_view request) {
+void Link::send(std::string_view request, bool executed_in_parts) {
   // A node that went while nothing was asked has executed nothing; the kernel would still take the request.
   if (channel_->disturbed()) lose("the node has closed the connection", false);
   try {
     for (; !request.empty(); request.remove_prefix(std::min(request.size(), piece)))
       channel_->send(request.substr(0, piece), patience_of(*leader_, interrupter_));
   } catch (const NetworkError& error) {
-    lose(error.what(), false);
+    lose(error.what(), executed_in_parts);
   }
+}
+
+void Link::send_several(std::string_view requests) {
+  send(requests, true);
 }
 
 wire::Response Link::receive_any() {
@@ -58,6 +62,10 @@ wire::Response Link::receive_any() {
 
 std::vector<wire::Rows> Link::query(std::string_view request) {
   send(request);
+  return receive_rows();
+}
+
+std::vector<wire::Rows> Link::receive_rows() {
   return guard([&] {
     std::vector<wire::Rows> parts;
     do parts.push_back(receive<wire::Rows>());

@@ -54,10 +54,15 @@ class Link {
   /// All parts of the answer to a query.
   std::vector<wire::Rows> query(std::string_view request);
 
- private:
-  void send(std::string_view request);
+  /// Requests in one piece, whose answers are to be received one by one before anything else is asked. Each may be
+  /// executed as soon as the first byte is on its way.
+  void send_several(std::string_view requests);
   template <class Answer>
   Answer receive();
+  std::vector<wire::Rows> receive_rows();
+
+ private:
+  void send(std::string_view request, bool executed_in_parts = false);
   wire::Response receive_any();
   /// `action()`, of which all that fails but a Refusal, which is an answer, ends the link: there may be more to come.
   template <class Action>

@@ -93,6 +93,7 @@ void judge_change(Tokens tokens, StatementFacts& facts) {
   facts.changes_rows = facts.inserts || verb.is("UPDATE") || verb.is("DELETE");
   facts.upserts = facts.inserts && says(tokens, "ON", "CONFLICT");
   facts.returning = facts.changes_rows && says(tokens, "RETURNING");
+  facts.rolls_back = says(tokens, "ROLLBACK");
 }
 
 bool judge_control(Tokens tokens, StatementFacts& facts) {

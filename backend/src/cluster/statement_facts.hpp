@@ -20,6 +20,7 @@ struct StatementFacts {
   bool inserts = false;
   bool upserts = false;      ///< It says ON CONFLICT, and so may update where it seems to insert.
   bool returning = false;    ///< A write that gives rows.
+  bool rolls_back = false;   ///< It says ROLLBACK, as OR ROLLBACK, and may end the transaction.
   bool temporary = false;    ///< Leaves something with the connection, which nobody has after that.
   bool defers_keys = false;  ///< Foreign keys may be violated from now on until the transaction ends.
   std::string pragma{};      ///< Its name in small letters, where it is one.

@@ -2,15 +2,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "engine/interrupter.hpp"
 #include "statehouse/detail/statement.hpp"
 #include "statehouse/error.hpp"
+#include "statehouse/execute_result.hpp"
 #include "statehouse/options.hpp"
 
 namespace spdlog {
@@ -28,6 +31,8 @@ struct SessionContext {
   connection_role role = connection_role::writer;
   std::shared_ptr<Interrupter> interrupter;
   std::shared_ptr<spdlog::logger> logger;
+  /// Each answer comes over a network, and a commit takes much longer than what it commits.
+  bool remote = false;
 };
 
 /// What statements may do.
@@ -51,6 +56,18 @@ struct Brief {
   bool gave_up = false;
 };
 
+/// Statements that were sent ahead: that run in the open transaction, and whose answers are not waited for one by one.
+struct Ahead {
+  std::size_t sent = 0;
+};
+
+/// What a statement that was sent ahead has come to: its result, if it is kept, or why nothing of it is.
+struct Answer {
+  ExecuteResult result{};
+  std::exception_ptr error{};
+  Clock::duration took{};
+};
+
 /// What the present user of a connection may do. Read by the engine at every statement.
 struct SessionRules {
   permission granted = permission::unrestricted;
@@ -60,6 +77,9 @@ struct SessionRules {
   /// belongs to is not. `begin` sets it, `commit` and `rollback` unset it.
   bool expects_transaction = false;
   Brief* brief = nullptr;
+  /// Where it is given, a statement that writes may be sent ahead, if the engine can and it is certain that nothing
+  /// behind it runs outside the transaction for its sake: it is counted there, and its `run` gives nothing yet.
+  Ahead* ahead = nullptr;
 };
 
 /// What the engine said of the statement that failed last, word for word.
@@ -95,6 +115,10 @@ class Session {
   virtual void commit() = 0;
   /// Not interruptible; false when a transaction is still open afterwards.
   virtual bool rollback() noexcept = 0;
+  /// When a transaction is over, by whatever end: what has become of each statement that was sent ahead in it, in their
+  /// order. `errc::transaction_rolled_back` means that it may be run again; after a commit that is
+  /// `errc::outcome_unknown` only those that have failed for certain have an error.
+  virtual std::vector<Answer> take_answers() { return {}; }
   virtual void savepoint(savepoint_step step) = 0;
   virtual bool in_transaction() const noexcept = 0;
   /// True while a statement of the open transaction has left a deferred foreign key violated: it could not be

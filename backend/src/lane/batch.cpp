@@ -22,6 +22,13 @@ bool was_stopped(const boost::system::error_code& error) {
   return error == errc::deadline_exceeded || error == errc::closed || error == boost::system::errc::operation_canceled;
 }
 
+/// Whether what it has come to in a transaction that is over, or lost, is what it would have come to alone.
+bool is_final(const Operation& operation) {
+  const auto error = code_of(operation.error());
+  if (!operation.sent_ahead) return was_stopped(error);
+  return error != errc::transaction_rolled_back && !may_depend_on_transaction(error);
+}
+
 }  // namespace
 
 Batch::Batch(Slot& slot, const LaneContext& context, const Slot::Open& open)
@@ -49,9 +56,19 @@ void Batch::run_one(Operation& operation, bool others_follow) {
   if (!sharing_ && !lost_ && others_follow)
     sharing_ = session().try_begin(operation.request().role == connection_role::reader ? transaction_kind::deferred
                                                                                        : transaction_kind::immediate);
+  const std::size_t ahead = ahead_.sent;
+  // Who asks for nothing but a statement's result can have it after the commit as well.
+  const bool bare = operation.request().kind.around == bracket::none;
+  session().rules().ahead = sharing_ && bare ? &ahead_ : nullptr;
   operation.execute(*slot_.connection, pool_, sharing_ ? open_transaction::shared : open_transaction::none);
+  session().rules().ahead = nullptr;
   end(operation);
-  sharing_ ? decide(operation) : done_.push_back(operation);
+  operation.sent_ahead = ahead_.sent != ahead;
+  if (operation.sent_ahead) {
+    open_.push_back(operation);
+  } else {
+    sharing_ ? decide(operation) : done_.push_back(operation);
+  }
 }
 
 /// One by itself, after others.
@@ -101,14 +118,33 @@ void Batch::commit() {
   } catch (const std::exception&) {
     return repeat_open();
   }
+  if (take_answers())
+    for (Operation& operation : open_)
+      if (operation.sent_ahead && !is_final(operation)) run_next(operation);
   keep_open();
 }
 
 /// Nobody knows whether the commit that fails now has happened: again would be twice.
 void Batch::doubt_open() {
   lost_ = true;
+  take_answers();
   for (Operation& operation : open_)
     if (operation.error() == nullptr) operation.fail(std::current_exception());
+}
+
+/// What was sent ahead comes to what the engine knows of it, now that its transaction is over.
+bool Batch::take_answers() {
+  if (std::exchange(ahead_.sent, 0) == 0) return false;
+  const std::vector<Answer> answers = session().take_answers();
+  auto answer = answers.begin();
+  for (Operation& operation : open_) {
+    if (!operation.sent_ahead) continue;
+    operation.settle(answer->result);
+    operation.fail(answer->error);
+    operation.ran += answer->took;
+    ++answer;
+  }
+  return true;
 }
 
 void Batch::keep_open() {
@@ -119,8 +155,9 @@ void Batch::repeat_open() {
   sharing_ = false;
   lost_ = true;
   session().rollback();  // even if SQLite has done so: the session still expects a transaction
+  take_answers();
   for (Operation& operation : open_)
-    if (!was_stopped(code_of(operation.error()))) run_next(operation);
+    if (!is_final(operation)) run_next(operation);
   keep_open();
 }
 

@@ -32,6 +32,9 @@ struct BatchTerms {
 /// one, also what failed: it may have failed for something that is now undone, or kept half its work (OR FAIL). Where
 /// nobody knows whether the transaction is kept, each that has changed something is told so and none runs again. None
 /// runs on a connection that the one before has left so that it cannot be cleaned: that is replaced first.
+///
+/// A statement that was sent ahead is decided on when its transaction is over. Where it is run again then, it runs
+/// after those behind it.
 class Batch {
  public:
   /// `open` opens the connection anew where it could not be cleaned.
@@ -60,6 +63,7 @@ class Batch {
   void doubt_open();
   void repeat_open();
   void keep_open();
+  bool take_answers();
   void begin(Operation& operation);
   void end(Operation& operation);
   Session& session() const noexcept { return *slot_.session(); }
@@ -72,6 +76,7 @@ class Batch {
   bool used_ = false;     // by an operation of this batch
   bool sharing_ = false;  // a transaction is open for several
   bool lost_ = false;     // one was; the rest of this batch does without
+  Ahead ahead_;           // of those in the open transaction
   OperationList open_;    // ran in the open transaction
   OperationList done_;
 };

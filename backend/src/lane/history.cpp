@@ -10,7 +10,7 @@ void History::add(Operation& operation) {
   ++counts.completed;
   counts.wait_time += operation.started - operation.submitted;
   counts.run_time += operation.ran;
-  if (operation.request().may_share()) slow_.note(operation, operation.ran);
+  if (operation.request().may_share() && !remote_) slow_.note(operation, operation.ran);
   if (operation.error() == nullptr) return;
   ++counts.failed;
   note_error(operation);
@@ -25,7 +25,10 @@ void History::add_lease(Operation& operation, Clock::time_point now) noexcept {
 
 void History::add_batch(const Slot& slot) noexcept {
   ++counts.batches;
-  if (Session* const session = slot.session()) counts.compiled += session->take_compiled();
+  if (Session* const session = slot.session()) {
+    counts.compiled += session->take_compiled();
+    remote_ = session->context().remote;
+  }
 }
 
 void History::note_error(const Operation& operation) {

@@ -32,6 +32,7 @@ class History {
   void note_error(const Operation& operation);
 
   SlowList slow_;
+  bool remote_ = false;  // the connections: how long a statement took tells of the network and the commit
   SlowList heavy_;
   std::string last_error_;
 };

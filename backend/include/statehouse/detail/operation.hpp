@@ -16,6 +16,7 @@
 
 #include "statehouse/clock.hpp"
 #include "statehouse/detail/suspension.hpp"
+#include "statehouse/execute_result.hpp"
 #include "statehouse/options.hpp"
 
 namespace statehouse::detail {
@@ -116,6 +117,7 @@ struct QueueEntry : boost::intrusive::list_base_hook<> {
   // The running thread's, until it is done.
   Clock::time_point started{};
   Clock::duration ran{0};
+  bool sent_ahead = false;  // its result comes with the end of the transaction
 };
 
 /// The transaction that is open when an operation begins.
@@ -142,6 +144,8 @@ class Operation : public Suspension, public QueueEntry {
     resume();
   }
   void give(LeaseHandle lease) noexcept { lease_ = std::move(lease); }
+  /// The result of a statement that was sent ahead.
+  virtual void settle(const ExecuteResult&) noexcept {}
 
   const Request& request() const noexcept { return request_; }
   const std::exception_ptr& error() const noexcept { return error_; }
@@ -177,6 +181,9 @@ class CallOperation final : public Operation {
   result_type take() {
     throw_if_failed();
     if constexpr (!std::is_void_v<result_type>) return std::move(*result_);  // NOLINT(bugprone-unchecked-*)
+  }
+  void settle(const ExecuteResult& result) noexcept override {
+    if constexpr (std::is_same_v<result_type, ExecuteResult>) result_ = result;
   }
   std::string_view sql() const noexcept override {
     if constexpr (requires { f_.sql; }) return f_.sql;
