@@ -49,7 +49,7 @@ class NewFile {
   }
 
  private:
-  const fs::path path_;
+  fs::path path_;
   int descriptor_;
 };
 

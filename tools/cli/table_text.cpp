@@ -88,6 +88,7 @@ std::string TableText::insert() const {
 
 std::string TableText::select() const {
   std::vector<std::string> values;
+  values.reserve(columns_.size());
   for (const std::string& column : columns_)  // an infinite number is written as a word that is none
     values.push_back("CASE WHEN typeof(" + column + ") = 'real' AND abs(" + column + ") = 9e999 THEN iif(" + column +
                      " > 0, '9e999', '-9e999') ELSE quote(" + column + ") END");

@@ -34,6 +34,9 @@ endif()
 
 if(TARGET statehouse-node)
   install(TARGETS statehouse-node RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
-  configure_file("${PROJECT_SOURCE_DIR}/tools/node/statehouse-node.service.in" statehouse-node.service @ONLY)
+  # The program's path is known when it is installed: cmake --install may be given another prefix.
+  install(CODE "set(CMAKE_INSTALL_FULL_BINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+    configure_file(\"${PROJECT_SOURCE_DIR}/tools/node/statehouse-node.service.in\"
+                   \"${CMAKE_CURRENT_BINARY_DIR}/statehouse-node.service\" @ONLY)")
   install(FILES "${CMAKE_CURRENT_BINARY_DIR}/statehouse-node.service" DESTINATION lib/systemd/system)
 endif()

@@ -111,7 +111,7 @@ std::vector<ClusterNode> ClusterAdmin::nodes() const {
 }
 
 void ClusterAdmin::add(std::uint64_t id, const std::string& address, node_role role) const {
-  NodeAddress{address};
+  static_cast<void>(NodeAddress{address});
   if (id == 0) refuse("ids of nodes count from 1");
   AdminCall call(options_);
   auto leader = call.leader();
