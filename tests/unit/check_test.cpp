@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "error_of.hpp"
+#include "statehouse/backup.hpp"
 #include "statehouse/connection.hpp"
 #include "temp_dir.hpp"
 
@@ -49,6 +50,21 @@ TEST_CASE("quick_check: finds nothing in a whole file, and the damage in another
   const QuickCheck damaged = quick_check(db);
   CHECK_FALSE(damaged.findings.empty());
   CHECK(damaged.finished);
+}
+
+TEST_CASE("quick_check: a whole table WITHOUT ROWID is whole, in whatever order its key is") {
+  const test::TempDir directory;
+  const auto path = directory / "a.db";
+  {
+    Connection db(path);
+    db.execute("CREATE TABLE t(a TEXT NOT NULL, b TEXT NOT NULL, PRIMARY KEY(b, a)) WITHOUT ROWID");
+    db.execute("INSERT INTO t VALUES ('x', 'y')");
+  }
+  auto db = Connection::for_reading(path);
+  CHECK(quick_check(db).findings.empty());
+  backup(db, directory / "copy.db");
+  auto copy = Connection::for_reading(directory / "copy.db");
+  CHECK(copy.query_one<std::string>("SELECT b FROM t WHERE a = 'x'") == "y");
 }
 
 TEST_CASE("quick_check: passes over CHECK constraints; afterwards the connection minds them as it did before") {

@@ -40,6 +40,12 @@ struct Health {
   std::uintmax_t wal_bytes = 0;
 };
 
+std::vector<std::string> damage_by(Connection& connection, const std::string& check) {
+  auto damage = connection.query_all<std::string>(check);
+  if (damage == std::vector<std::string>{"ok"}) damage.clear();
+  return damage;
+}
+
 Health examine(Connection& connection, const fs::path& file) {
   const Progress progress("checking", "");
   Health health;
@@ -52,8 +58,9 @@ Health examine(Connection& connection, const fs::path& file) {
   health.pages = connection.query_one<std::int64_t>("PRAGMA page_count");
   health.free_pages = connection.query_one<std::int64_t>("PRAGMA freelist_count");
   try {
-    health.damage = connection.query_all<std::string>("PRAGMA quick_check");
-    if (health.damage == std::vector<std::string>{"ok"}) health.damage.clear();
+    health.damage = damage_by(connection, "PRAGMA quick_check");
+    // As the library does it: what the quick one finds can be there in SQLite's imagination only.
+    if (!health.damage.empty()) health.damage = damage_by(connection, "PRAGMA integrity_check");
     health.orphans = connection.query_all<ForeignKeyViolation>("PRAGMA foreign_key_check");
   } catch (const Error& error) {
     if (!is_damage(error.code())) throw;

@@ -18,9 +18,10 @@ struct QuickCheck {
   bool finished = true;               ///< False when the limit has ended it before it had seen everything.
 };
 
-/// Looks through the whole file with `PRAGMA quick_check`, for at most `limit`; zero is no limit. A file that SQLite
-/// cannot look through is a finding, too. Whether indexes agree with their tables, and rows with their CHECK
-/// constraints, is not looked at.
+/// Looks through the whole file with `PRAGMA quick_check`, for at most `limit`; zero is no limit. What that finds
+/// counts if `PRAGMA integrity_check` finds something too, because the quick one errs about some tables WITHOUT ROWID.
+/// A file that SQLite cannot look through is a finding. Whether indexes agree with their tables, and rows with their
+/// CHECK constraints, is not looked at.
 ///
 /// Costs about a second for 200 MB that the system has cached, more from a disk. Blocks the calling thread: in a pool,
 /// `co_await pool.read(f)` with an `f` that calls this. The connection is as it was before, but that its statements are

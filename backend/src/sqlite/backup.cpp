@@ -18,6 +18,7 @@
 #include "file/file.hpp"
 #include "sqlite/local_session.hpp"
 #include "sqlite/system_reason.hpp"
+#include "statehouse/check.hpp"
 #include "statehouse/connection.hpp"
 
 namespace statehouse {
@@ -139,11 +140,11 @@ void copy(Reader& source, const fs::path& file, const BackupOptions& options) {
 
 void verify(const fs::path& file, const ConnectionOptions& options) {
   auto copy = Connection::for_reading(file, options);
-  const auto finding = copy.query_all<std::string>("PRAGMA quick_check(1)");
-  if (finding.empty() || finding.front() != "ok")
+  const QuickCheck check = quick_check(copy);
+  if (!check.findings.empty())
     throw Error(make_sqlite_error(SQLITE_CORRUPT),
                 "the copy is damaged, so there is no backup; the database itself may be, too, check it: " +
-                    (finding.empty() ? "" : finding.front()));
+                    check.findings.front());
 }
 
 }  // namespace
