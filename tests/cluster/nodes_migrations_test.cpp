@@ -1,10 +1,14 @@
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "child_process.hpp"
-#include "cluster_fixture.hpp"
+#include "cluster_leader.hpp"
+#include "long_form.hpp"
 #include "state_support.hpp"
 
 namespace statehouse::test {
@@ -32,8 +36,7 @@ Migrator three_steps() {
 }
 
 /// Opens and migrates, and says what is there.
-std::string migrated(const AppStateOptions& options) {
-  ThreadedApp app(options);
+std::string migrated(ThreadedApp& app) {
   app.state->db_instances.add_migrator("test", three_steps());
   Pool pool = app.open();
   const auto count = [&](std::string sql) { return std::to_string(app.run(pool.query_one<int>(sql))) + ' '; };
@@ -41,10 +44,59 @@ std::string migrated(const AppStateOptions& options) {
          count("SELECT count(*) FROM b") + count("SELECT count(*) FROM log") + count("PRAGMA foreign_keys");
 }
 
-TEST_CASE("cluster: migrations are applied as to a file, and once") {
+std::string migrated(const AppStateOptions& options) {
+  ThreadedApp app(options);
+  return migrated(app);
+}
+
+/// Real time, and a call for each look at it: there are some around every request to a node.
+class WatchedClock final : public Clock {
+ public:
+  explicit WatchedClock(std::function<void(int)> look) : look_(std::move(look)) {}
+
+  time_point now() const noexcept override {
+    look_(++looks_);
+    return real_->now();
+  }
+  std::unique_ptr<Timer> make_timer(std::function<void()> callback) override {
+    return real_->make_timer(std::move(callback));
+  }
+  int looks() const noexcept { return looks_; }
+
+ private:
+  const std::shared_ptr<Clock> real_ = make_steady_clock();
+  const std::function<void(int)> look_;
+  mutable std::atomic<int> looks_{0};
+};
+
+TEST_CASE("cluster: a leader that dies at any moment of the migrations leaves each applied once, and wholly") {
   ClusterFixture cluster;
-  CHECK(migrated(migrating(cluster)) == "3 1 1 1 1 ");
-  CHECK(migrated(migrating(cluster)) == "3 1 1 1 1 ");
+  AppStateOptions options = migrating(cluster);
+  options.pool.cluster.find_leader = 60s;
+  const auto watched = [&](std::string prefix, std::function<void(int)> look) {
+    const auto clock = std::make_shared<WatchedClock>(std::move(look));
+    options.dev_prefix = std::move(prefix);
+    options.clock = clock;
+    return clock;
+  };
+  const auto undisturbed = watched("undisturbed", [](int) {});
+  CHECK(migrated(options) == "3 1 1 1 1 ");
+  const int moments = long_form() ? 60 : 6;
+  std::size_t in_the_middle = 0;
+  for (int moment = 1; moment <= moments || in_the_middle == 0; ++moment) {
+    CAPTURE(moment);
+    const int at = undisturbed->looks() * moment / (moments + 1) % undisturbed->looks() + 1;
+    std::optional<std::size_t> killed;
+    const auto clock = watched("moment" + std::to_string(moment), [&](int look) {
+      if (look != at) return;
+      killed = leader_of(cluster);
+      cluster.kill(*killed);
+    });
+    ThreadedApp app(options);
+    CHECK(migrated(app) == "3 1 1 1 1 ");
+    in_the_middle += app.log.count("looking what is applied");
+    if (killed) cluster.start(*killed);
+  }
 }
 
 TEST_CASE("cluster: processes that migrate an empty cluster at once apply each migration once") {
@@ -55,18 +107,6 @@ TEST_CASE("cluster: processes that migrate an empty cluster at once apply each m
     processes.emplace_back([&] { each = in_child([&] { return migrated(migrating(cluster)); }); });
   for (std::thread& each : processes) each.join();
   for (const std::string& each : seen) CHECK(each == "3 1 1 1 1 ");
-}
-
-TEST_CASE("cluster: a migration that fails leaves nothing, and says where") {
-  ClusterFixture cluster;
-  ThreadedApp app(migrating(cluster));
-  app.state->db_instances.add_migrator(
-      "test", migrations({"CREATE TABLE a(id INTEGER PRIMARY KEY);\nINSERT INTO a VALUES (1), (1);"}));
-  const auto error = error_of<MigrationError>([&] { app.open(); });
-  CHECK(error.code() == errc::migration_failed);
-  CHECK(contains(error.what(), "UNIQUE"));
-  app.state->db_instances.add_migrator("test", migrations({"CREATE TABLE a(id INTEGER PRIMARY KEY)"}));
-  CHECK_NOTHROW(app.open());
 }
 
 TEST_CASE("cluster: a migration that declares a column which kills nodes is refused, and nothing of it is kept") {

@@ -26,12 +26,15 @@ PoolConfig normalised(PoolConfig config) {
 /// Times that the migrations of one opening are begun again.
 constexpr int most_leaders_lost = 5;
 
-/// The leader of a cluster went during a migration, which is either wholly applied or not at all.
-bool lost_leader(const MigrationError& error, const Migrator& migrator) {
-  const auto of_version = [&](const Migration& each) { return each.version == error.version(); };
+/// The leader of a cluster went between migrations, or during one, which is either wholly applied or not at all.
+bool lost_leader(const Error& error, const Migrator& migrator) {
+  const auto* const failed = dynamic_cast<const MigrationError*>(&error);
+  const auto why = failed != nullptr ? failed->cause() : error.code();
+  if (why != errc::unavailable && why != errc::outcome_unknown) return false;
+  if (failed == nullptr) return true;
+  const auto of_version = [&](const Migration& each) { return each.version == failed->version(); };
   const auto found = std::ranges::find_if(migrator.migrations(), of_version);
-  const bool in_transaction = found == migrator.migrations().end() || !found->no_transaction;
-  return in_transaction && (error.cause() == errc::unavailable || error.cause() == errc::outcome_unknown);
+  return found == migrator.migrations().end() || !found->no_transaction;
 }
 
 }  // namespace
@@ -127,7 +130,7 @@ MigrationReport PoolCore::run_migrations(Connection& writer, const Migrator& mig
   for (int lost = 0;; ++lost) {
     try {
       return migrator.run(writer);
-    } catch (const MigrationError& error) {
+    } catch (const Error& error) {
       if (lost == most_leaders_lost || !lost_leader(error, migrator)) throw;
       config_.logger->warn("database '{}': {}: looking what is applied, and going on", config_.name, error.what());
     }
