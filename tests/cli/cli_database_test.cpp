@@ -118,7 +118,10 @@ TEST_CASE("db setup creates and migrates, reset starts over, and a broken folder
 
 TEST_CASE("db check tells sizes, journal mode and SQLite's version of a healthy database") {
   const Workshop shop;
-  shop.migration("1_a.sql", "CREATE TABLE a(x CHECK (x REGEXP '^[a-z]+$')); INSERT INTO a VALUES ('abc');");
+  shop.migration("1_a.sql",
+                 "CREATE TABLE a(x CHECK (x REGEXP '^[a-z]+$')); INSERT INTO a VALUES ('abc');"
+                 "CREATE TABLE k(a TEXT NOT NULL, b TEXT NOT NULL, PRIMARY KEY(b, a)) WITHOUT ROWID;"
+                 "INSERT INTO k VALUES ('x', 'y');");
   REQUIRE(shop.migrate("run").exit_code == 0);
   const ToolRun run = shop.db("check");
   REQUIRE(run.exit_code == 0);
