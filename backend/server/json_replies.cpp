@@ -170,7 +170,9 @@ HttpResponse failure_reply(const Error& error) {
   if (code == condition::timeout || code == condition::busy || code == errc::queue_full || code == errc::unavailable)
     return overloaded_reply("the database did not answer in time, try again later");
   if (code == errc::outcome_unknown)
-    return unavailable("outcome_unknown", "it is not known whether the change was made: look, or make it again");
+    // Not for clients that repeat by themselves: whether to do so is what the caller has to decide.
+    return error_response(503, "outcome_unknown",
+                          "it is not known whether the change was made: look, or make it again");
   if (code == condition::constraint) return error_response(409, "conflict", "the change contradicts what is stored");
   return error_response(500, "internal", "the request failed, the server's log says why");
 }

@@ -1,9 +1,11 @@
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "child_process.hpp"
@@ -36,8 +38,8 @@ Migrator three_steps() {
 }
 
 /// Opens and migrates, and says what is there.
-std::string migrated(ThreadedApp& app) {
-  app.state->db_instances.add_migrator("test", three_steps());
+std::string migrated(ThreadedApp& app, Migrator migrator = three_steps()) {
+  app.state->db_instances.add_migrator("test", std::move(migrator));
   Pool pool = app.open();
   const auto count = [&](std::string sql) { return std::to_string(app.run(pool.query_one<int>(sql))) + ' '; };
   return count("SELECT count(*) FROM _sqlx_migrations") + count("SELECT count(*) FROM a") +
@@ -97,6 +99,61 @@ TEST_CASE("cluster: a leader that dies at any moment of the migrations leaves ea
     in_the_middle += app.log.count("looking what is applied");
     if (killed) cluster.start(*killed);
   }
+}
+
+TEST_CASE("cluster: what another process has migrated is seen after the leader went, too") {
+  ClusterFixture cluster;
+  AppStateOptions options = migrating(cluster);
+  options.pool.cluster.find_leader = 60s;
+  bool done = false;
+  MigratorOptions between;
+  between.on_progress = [&](const MigrationProgress&) {
+    if (std::exchange(done, true)) return;
+    CHECK(migrated(options) == "3 1 1 1 1 ");
+    cluster.kill(leader_of(cluster));
+  };
+  ThreadedApp app(options);
+  CHECK(migrated(app, three_steps().with_options(between)) == "3 1 1 1 1 ");
+}
+
+// the migration                   the leader
+// INSERT INTO n; COMMIT
+// BEGIN; CREATE TABLE c ...       dies
+// not again: n is there
+TEST_CASE("cluster: a migration that commits in the middle is not begun again by itself") {
+  constexpr int later = 3;  // looks of the migrating thread at its clock
+  ClusterFixture cluster;
+  AppStateOptions options = migrating(cluster);
+  options.pool.cluster.find_leader = 60s;
+  ClusterOptions same = options.pool.cluster;
+  same.database = "test.db";
+  auto other = Connection::in_cluster(same, connection_role::reader);
+  const auto rows = [&] {
+    try {
+      return other.query_one<int>("SELECT count(*) FROM n");
+    } catch (const Error&) {  // no such table yet
+      return 0;
+    }
+  };
+  std::mutex mutex;
+  int since = 0;
+  options.clock = std::make_shared<WatchedClock>([&](int) {
+    const std::lock_guard lock(mutex);
+    if (since > later || rows() == 0 || ++since <= later) return;
+    cluster.kill(leader_of(cluster));
+  });
+  ThreadedApp app(options);
+  app.state->db_instances.add_migrator(
+      "test", migrations({"CREATE TABLE n(x)", "INSERT INTO n VALUES (1);\nCOMMIT;\nBEGIN;\nCREATE TABLE c(x)"}));
+  std::string said;
+  try {
+    app.open();
+  } catch (const Error& error) {
+    said = error.what();
+  }
+  CAPTURE(said);
+  CHECK(since > later);
+  CHECK(rows() == 1);
 }
 
 TEST_CASE("cluster: processes that migrate an empty cluster at once apply each migration once") {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cluster/cluster_session.hpp"
+#include "engine/scopes.hpp"
 #include "error_of.hpp"
 #include "fake_node.hpp"
 #include "log_capture.hpp"
@@ -234,6 +235,27 @@ TEST_CASE("session: what was written before a transaction is not taken for a wri
   lone.execute("INSERT INTO t VALUES (1)");  // which was that
   session.begin(detail::transaction_kind::deferred);
   CHECK_FALSE(session.has_deferred_violation());
+}
+
+TEST_CASE("session: foreign keys that a script has set are put back at its end; in a transaction it has set none") {
+  std::atomic<int> put_back{0};
+  FakeNode node([&](request type, const std::string& body) {
+    if (type == request::prepare) return prepared();
+    if (type == request::exec_sql && contains(body, "foreign_keys = ON")) ++put_back;
+    return FakeNode::result();
+  });
+  Lone lone({node.address()});
+  ClusterSession& session = lone.open();
+  const detail::PermissionScope permission(session, detail::permission::unrestricted);
+  session.begin(detail::transaction_kind::immediate);
+  lone.execute("PRAGMA foreign_keys = OFF");
+  session.rollback();
+  CHECK_FALSE(session.changed());
+  lone.execute("PRAGMA foreign_keys = OFF");
+  CHECK(session.changed());
+  session.end_script();
+  CHECK_FALSE(session.changed());
+  CHECK(put_back == 1);
 }
 
 TEST_CASE("session: a connection whose foreign keys could not be set is not used") {

@@ -70,7 +70,7 @@ TEST_CASE("facts: what stays with a connection, or puts off foreign keys, is kno
   CHECK(facts("CREATE TABLE \"temp\".a(b)").temporary);
   CHECK(facts("CREATE VIEW [TEMP] . a AS SELECT 1").temporary);
   CHECK(facts("DROP TABLE `temp`.a").temporary);
-  CHECK(facts("PRAGMA foreign_keys = 0").temporary);
+  CHECK(facts("PRAGMA foreign_keys = 0").sets_keys);
   CHECK_FALSE(facts("CREATE TABLE a(temp)").temporary);
   CHECK(facts("PRAGMA defer_foreign_keys = ON").defers_keys);
   CHECK(facts("CREATE TABLE a(b REFERENCES c DEFERRABLE INITIALLY DEFERRED)").defers_keys);

@@ -43,7 +43,7 @@ void Conversation::make_ready(std::string_view sql) {
   throw_if_stopped(sql);
   leave_outdated();
   if (link_.connected()) return;
-  if (changed_)
+  if (changed())
     session_.fail(errc::unavailable,
                   "the leader is lost, and with it what was made for this connection alone, as temporary tables: begin "
                   "again on a new one",
@@ -54,7 +54,7 @@ void Conversation::make_ready(std::string_view sql) {
 
 /// What is with this connection alone is lost only when its node goes.
 void Conversation::leave_outdated() {
-  if (!in_transaction_ && !changed_ && link_.outdated()) link_.drop();
+  if (!in_transaction_ && !changed() && link_.outdated()) link_.drop();
 }
 
 /// A new connection has foreign keys on. One that keeps them on when it is not to is not used.
@@ -69,7 +69,9 @@ void Conversation::settle() {
 }
 
 void Conversation::set_foreign_keys(bool on) noexcept {
-  if (std::exchange(foreign_keys_, on) == on || !link_.connected()) return;
+  const bool set = std::exchange(keys_set_, false);
+  const bool other = std::exchange(foreign_keys_, on) != on;
+  if ((!set && !other) || !link_.connected()) return;
   try {
     exec(link_, on ? "PRAGMA foreign_keys = ON" : "PRAGMA foreign_keys = OFF");
   } catch (const std::exception&) {
@@ -81,6 +83,7 @@ void Conversation::set_foreign_keys(bool on) noexcept {
 /// one puts foreign keys off until something is committed.
 void Conversation::note_write(const StatementFacts& facts) noexcept {
   changed_ = changed_ || facts.temporary;
+  keys_set_ = keys_set_ || (facts.sets_keys && !in_transaction_);
   wrote_ = in_transaction_;
   defers_keys_ =
       facts.defers_keys && !facts.pragma.empty() ? true : in_transaction_ && (defers_keys_ || facts.defers_keys);

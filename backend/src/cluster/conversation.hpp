@@ -54,8 +54,8 @@ class Conversation {
   /// A statement has put off foreign keys until the transaction ends.
   bool defers_keys() const noexcept { return in_transaction_ && defers_keys_; }
   /// Something is left with the connection: it is not replaced by itself.
-  bool changed() const noexcept { return changed_; }
-  /// The setting, also of connections to come. Only outside a transaction.
+  bool changed() const noexcept { return changed_ || keys_set_; }
+  /// The setting, also of connections to come, whatever a statement has made of it. Only outside a transaction.
   void set_foreign_keys(bool on) noexcept;
 
   const LastError& last_error() const noexcept { return last_error_; }
@@ -91,6 +91,7 @@ class Conversation {
   SentAhead ahead_;
   LastError last_error_;
   bool foreign_keys_;
+  bool keys_set_ = false;  // otherwise, by a statement
   bool in_transaction_ = false;
   bool begun_by_savepoint_ = false;
   bool wrote_ = false;  // since the transaction began

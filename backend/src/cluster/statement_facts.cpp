@@ -83,7 +83,7 @@ void judge_pragma(Tokens tokens, StatementFacts& facts) {
   facts.pragma_sets = at + 1 < tokens.size();
   if (is_among(telling, facts.pragma) || (!facts.pragma_sets && is_among(settable, facts.pragma)))
     facts.what = StatementFacts::kind::read;
-  facts.temporary = facts.pragma == "foreign_keys" && facts.pragma_sets;
+  facts.sets_keys = facts.pragma == "foreign_keys" && facts.pragma_sets;
   facts.defers_keys = facts.pragma == "defer_foreign_keys" && facts.pragma_sets;
 }
 

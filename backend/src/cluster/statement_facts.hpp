@@ -21,6 +21,7 @@ struct StatementFacts {
   bool upserts = false;      ///< It says ON CONFLICT, and so may update where it seems to insert.
   bool returning = false;    ///< A write that gives rows.
   bool rolls_back = false;   ///< It says ROLLBACK, as OR ROLLBACK, and may end the transaction.
+  bool sets_keys = false;    ///< PRAGMA foreign_keys, to which SQLite listens outside a transaction only.
   bool temporary = false;    ///< Leaves something with the connection, which nobody has after that.
   bool defers_keys = false;  ///< Foreign keys may be violated from now on until the transaction ends.
   std::string pragma{};      ///< Its name in small letters, where it is one.

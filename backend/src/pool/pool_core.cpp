@@ -8,10 +8,12 @@
 #include "cluster/cluster_engine.hpp"
 #include "engine/connection_access.hpp"
 #include "file/fork.hpp"
+#include "migrate/source/script_facts.hpp"
 #include "pool/chores.hpp"
 #include "pool/cluster_options.hpp"
 #include "sqlite/local_engine.hpp"
 #include "statehouse/migrator.hpp"
+#include "text/trim.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -26,7 +28,7 @@ PoolConfig normalised(PoolConfig config) {
 /// Times that the migrations of one opening are begun again.
 constexpr int most_leaders_lost = 5;
 
-/// The leader of a cluster went between migrations, or during one, which is either wholly applied or not at all.
+/// The leader of a cluster went between migrations, or during one that is either wholly applied or not at all.
 bool lost_leader(const Error& error, const Migrator& migrator) {
   const auto* const failed = dynamic_cast<const MigrationError*>(&error);
   const auto why = failed != nullptr ? failed->cause() : error.code();
@@ -34,7 +36,7 @@ bool lost_leader(const Error& error, const Migrator& migrator) {
   if (failed == nullptr) return true;
   const auto of_version = [&](const Migration& each) { return each.version == failed->version(); };
   const auto found = std::ranges::find_if(migrator.migrations(), of_version);
-  return found == migrator.migrations().end() || !found->no_transaction;
+  return found == migrator.migrations().end() || !(found->no_transaction || examine(trim(found->sql)).commit);
 }
 
 }  // namespace

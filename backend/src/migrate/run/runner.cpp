@@ -90,7 +90,8 @@ void Runner::read_applied() {
 }
 
 void Runner::reload_if_changed() {
-  if (bookkeeping_.data_version() == data_version_) return;
+  // It counts on one connection. To the nodes of a cluster that may be a new one since, which begins to count anew.
+  if (!session_.context().remote && bookkeeping_.data_version() == data_version_) return;
   read_applied();
   if (reverting_) return;
   check_checksums();
