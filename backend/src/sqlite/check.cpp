@@ -53,24 +53,26 @@ class ConstraintScope {
   bool outer_ = false;
 };
 
-std::vector<std::string> findings_of(detail::Session& session, std::string_view check) {
-  std::vector<std::string> findings;
+/// Adds what it finds, as long as SQLite can go on.
+void add_findings(std::string_view check, detail::Session& session, std::vector<std::string>& findings) {
   const auto query = session.prepare(check);
   while (query->step()) {
     auto finding = detail::read_row<std::string>(*query);
     if (finding != "ok") findings.push_back(on_one_line(std::move(finding)));
   }
-  return findings;
 }
 
 void collect(detail::Session& session, std::vector<std::string>& findings) {
   ConstraintScope constraints(session);
   // A row that breaks one is no damage, and one may call functions that only the writer has.
   constraints.ignore(true);
-  findings = findings_of(session, "PRAGMA quick_check(5)");
+  add_findings("PRAGMA quick_check(5)", session, findings);
+  if (findings.empty()) return;
   // SQLite 3.40 finds a NULL in a whole table WITHOUT ROWID whose key is in another order than its columns. The long
   // check does not, and finds all else.
-  if (!findings.empty()) findings = findings_of(session, "PRAGMA integrity_check(5)");
+  std::vector<std::string> confirmed;
+  add_findings("PRAGMA integrity_check(5)", session, confirmed);
+  findings = std::move(confirmed);
 }
 
 }  // namespace
