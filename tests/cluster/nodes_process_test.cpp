@@ -5,6 +5,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cstddef>
 #include <cstring>
+#include <exception>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +16,8 @@
 #include "cluster_fixture.hpp"
 #include "engine/connection_access.hpp"
 #include "error_of.hpp"
+#include "eventually.hpp"
+#include "files.hpp"
 #include "log_capture.hpp"
 
 namespace statehouse::test {
@@ -118,6 +122,100 @@ TEST_CASE("statehouse-node: one that does not lead, or is alone, ends without ha
   REQUIRE(alone.says(": stopped\n"));
   CHECK(alone.wait() == 0);
   CHECK(alone.said().find("handed over") == std::string::npos);
+}
+
+TEST_CASE("statehouse-node: a second one on the same directory is refused, and the first one's data stays") {
+  const TempDir dir;
+  const std::string address = free_address();
+  NodeProcess first(of_a_founder(dir, address));
+  for (const std::string& other : {address, free_address()}) {
+    NodeProcess second(of_a_founder(dir, other), {}, "give this one a --data-dir of its own\n");
+    CHECK(second.said().find("another node runs on " + (dir / "1").string()) != std::string::npos);
+    CHECK(WEXITSTATUS(second.wait()) == 1);
+  }
+  CHECK(first.says(": leads\n"));
+  first.signal(SIGKILL);  // which leaves the file, and no lock
+  first.wait();
+  CHECK(NodeProcess(of_a_founder(dir, address)).says(": leads\n"));
+}
+
+TEST_CASE("statehouse-node: a directory in which no node was ever made is empty, though one has locked it") {
+  const TempDir dir;
+  std::filesystem::create_directory(dir / "1");
+  write_file(dir / "1" / "statehouse-node.lock", "");
+  auto arguments = of_a_founder(dir, free_address());
+  arguments.insert(arguments.end(), {"--join", free_address()});
+  NodeProcess joins_none(arguments, {}, "founds a cluster of its own in an empty directory");
+  CHECK(WEXITSTATUS(joins_none.wait()) == 2);
+  arguments.resize(arguments.size() - 2);
+  CHECK(NodeProcess(arguments).says(": leads\n"));
+}
+
+/// Again while the cluster elects, or another change is under way.
+template <class Ask>
+bool by_leader(detail::Administration& asking, const std::vector<std::string>& contacts, Ask ask) {
+  return eventually([&] {
+    try {
+      const auto leader = asking.find_leader(contacts);
+      if (leader != nullptr) ask(*leader);
+      return leader != nullptr;
+    } catch (const std::exception&) {
+      return false;
+    }
+  });
+}
+
+TEST_CASE("statehouse-node: one that was made a standby or a spare stays that when it comes back") {
+  ClusterFixture cluster;
+  detail::Administration asking(5s, [] { return true; });
+  for (const auto role : {detail::wire::role::standby, detail::wire::role::spare}) {
+    const std::size_t changed = 1 + leading(cluster) % (ClusterFixture::size - 1);  // never node 1, which does not join
+    if (changed == leading(cluster)) continue;
+    const detail::wire::Member wanted{changed + 1, cluster.addresses()[changed], role};
+    REQUIRE(
+        by_leader(asking, cluster.addresses(), [&](detail::Channel& leader) { asking.make_member(leader, wanted); }));
+    cluster.node(changed).signal(SIGTERM);
+    REQUIRE(cluster.node(changed).says(": stopped\n"));
+    cluster.kill(changed);  // waits for the end of the process, and so of its lock
+    cluster.start(changed);
+    CHECK(cluster.node(changed).said().find(": stays a ") != std::string::npos);
+    std::vector<detail::wire::Member> members;
+    REQUIRE(by_leader(asking, cluster.addresses(), [&](detail::Channel& leader) { members = asking.members(leader); }));
+    CHECK(detail::find_member(members, wanted.id)->role == role);
+  }
+}
+
+TEST_CASE("statehouse-node: a spare that an interrupted join has left becomes a voter") {
+  const TempDir dir;
+  const std::string founder = free_address();
+  const std::string address = free_address();
+  const NodeProcess first(of_a_founder(dir, founder));
+  const std::vector<std::string> arguments{"--id",   "2",    "--address", address, "--data-dir", (dir / "2").string(),
+                                           "--join", founder};
+  detail::Administration asking(5s, [] { return true; });
+  const detail::wire::Member spare{2, address, detail::wire::role::spare};
+  REQUIRE(by_leader(asking, {founder}, [&](detail::Channel& leader) { asking.make_member(leader, spare); }));
+  const NodeProcess second(arguments);
+  std::vector<detail::wire::Member> members;
+  REQUIRE(by_leader(asking, {founder, address}, [&](detail::Channel& leader) { members = asking.members(leader); }));
+  CHECK(detail::find_member(members, 2)->role == detail::wire::role::voter);
+}
+
+TEST_CASE("statehouse-node: one that cannot join says why, and joins when that has passed") {
+  const TempDir dir;
+  const std::string founder = free_address();
+  NodeProcess second({"--id", "2", "--address", free_address(), "--data-dir", (dir / "2").string(), "--join", founder},
+                     {}, ": has not joined yet: no leader is found: ");
+  REQUIRE(second.says(founder + ": Connection refused"));
+  const NodeProcess first(of_a_founder(dir, founder));
+  CHECK(second.says(": ready\n"));
+}
+
+TEST_CASE("statehouse-node: wrong usage ends with 2, which its unit does not try again") {
+  NodeProcess unknown({"--no-such-option"}, {}, "--help");
+  CHECK(WEXITSTATUS(unknown.wait()) == 2);
+  NodeProcess bad({"--id", "0", "--address", free_address(), "--data-dir", "/"}, {}, "--help");
+  CHECK(WEXITSTATUS(bad.wait()) == 2);
 }
 
 TEST_CASE("statehouse-node: REGEXP is there, in queries and in constraints, as on a file") {

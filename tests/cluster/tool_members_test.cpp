@@ -3,6 +3,7 @@
 
 #include "cluster_tool.hpp"
 #include "error_of.hpp"
+#include "fake_node.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -11,6 +12,20 @@ const json::object& member_of(const json::object& document, const std::string& a
   for (const auto& node : document.at("nodes").as_array())
     if (text_of(node.at("address")) == address) return node.as_object();
   throw std::runtime_error(address + " is not in " + json::serialize(document));
+}
+
+/// One node that is a standby, as it says; that answers every change with `answer`.
+FakeNode::Script with_one_standby(const FakeNode* const& node, const Reply& answer) {
+  return [&node, answer](detail::wire::request type, const std::string&) {
+    using detail::wire::request;
+    using detail::wire::response;
+    if (type == request::cluster)
+      return FakeNode::answer(response::servers, FakeNode::number(1) + FakeNode::number(1) +
+                                                     FakeNode::text(node->address()) + FakeNode::number(1));
+    if (type == request::describe)
+      return FakeNode::answer(response::metadata, FakeNode::number(0) + FakeNode::number(1));
+    return answer;
+  };
 }
 
 std::vector<std::string> of_another_cluster(const TempDir& dir, const std::string& address) {
@@ -46,6 +61,31 @@ TEST_CASE("statehouse cluster: status shows every node, who leads, and who does 
   CHECK(alone.kind() == "unavailable");
   CHECK(alone.document().at("leader").is_null());
   CHECK(alone.document().at("nodes").as_array().size() == 3);
+}
+
+TEST_CASE("statehouse cluster: status ends also where no leader is known and no limit is set for an answer") {
+  const Workshop shop;
+  const FakeNode* self = nullptr;
+  FakeNode node(with_one_standby(self, {}));
+  self = &node;
+  node.set_leader("");
+  const ToolRun run = shop.json({"cluster", "status", "--cluster", node.address(), "--dial-timeout", "0"});
+  CHECK(run.exit_code == 1);
+  CHECK(run.document().at("leader").is_null());
+  CHECK(text_of(member_of(run.document(), node.address()).at("trouble")) == "knows no leader");
+  CHECK(node.asked(detail::wire::request::describe) > 1);  // it may have agreed some moments later
+}
+
+TEST_CASE("statehouse cluster: a change while another one is under way is refused as that, not as another leader") {
+  const Workshop shop;
+  const FakeNode* self = nullptr;
+  FakeNode node(with_one_standby(self, FakeNode::failure(5, "a configuration change is already in progress")));
+  self = &node;
+  const ToolRun run = shop.json({"cluster", "add", "1", node.address(), "--cluster", node.address()});
+  CHECK(run.exit_code == 1);
+  CHECK(run.kind() == "unavailable");
+  CHECK(contains(message_of(run), "another change of the members is under way, and nothing was done: a configuration"));
+  CHECK(contains(message_of(run), "'statehouse cluster status', and try again"));
 }
 
 TEST_CASE("statehouse cluster: status is a table for people, and ends with 0 where all is well") {

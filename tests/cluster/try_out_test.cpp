@@ -130,6 +130,17 @@ TEST_CASE("the example backend: addresses of a cluster that are none are wrong u
   CHECK(ServerProcess::run({}, {"STATEHOUSE_CLUSTER=nowhere"}).exit_code == 2);
 }
 
+TEST_CASE("tools/cluster: where a port is taken, it asks for another port and for another directory with it") {
+  const TempDir dir;
+  const std::string first_port = three_free_ports();
+  const NodeProcess other(
+      {"--id", "1", "--address", "127.0.0.1:" + first_port, "--data-dir", (dir / "other").string()});
+  ClusterScript script({"--first-port", first_port, "--dir", (dir / "c").string()});
+  CHECK(script.finish() == 1);
+  CHECK(contains(script.said(), "give --first-port and --dir"));
+  CHECK_FALSE(std::filesystem::exists(dir / "c"));
+}
+
 TEST_CASE("tools/cluster: one command starts three nodes and the backend, survives a node, and Ctrl-C ends all") {
   const TempDir dir;
   const std::string first_port = three_free_ports();

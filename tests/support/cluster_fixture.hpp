@@ -40,9 +40,10 @@ inline std::string free_address() {
 /// The real program statehouse-node in a process of its own, which dies with this object and with the test.
 class NodeProcess {
  public:
-  /// Comes back when the program says that it is ready. Throws std::runtime_error when it does not within 30 s.
-  /// `notify_socket` is what systemd would give it.
-  explicit NodeProcess(std::vector<std::string> arguments, const std::string& notify_socket = {}) {
+  /// Comes back when the program says that it is ready, or what else is given. Throws std::runtime_error when it does
+  /// not within 30 s. `notify_socket` is what systemd would give it.
+  explicit NodeProcess(std::vector<std::string> arguments, const std::string& notify_socket = {},
+                       std::string_view sign = ": ready\n") {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe failed");
     arguments.insert(arguments.begin(), STATEHOUSE_NODE_PROGRAM);
@@ -60,9 +61,9 @@ class NodeProcess {
     }
     ::close(ends[1]);
     output_ = ends[0];
-    if (pid_ < 0 || !wait_for_output(": ready\n")) {
+    if (pid_ < 0 || !wait_for_output(sign)) {
       end();
-      throw std::runtime_error("a node did not become ready: " + text_);
+      throw std::runtime_error("a node did not say" + std::string(sign) + "but: " + text_);
     }
   }
   ~NodeProcess() { end(); }

@@ -55,7 +55,9 @@ std::vector<TableText> tables_of(Connection& database) {
   std::vector<TableText> tables;
   for (auto& name : database.query_all<std::string>(
            "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_list AS l ON l.schema = 'main' AND l.name = m.name "
-           "WHERE l.type IN ('table', 'shadow') AND m.name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' "
+           "WHERE l.type IN ('table', 'shadow') AND m.name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' AND "
+           // It stays for ever, and comes with the first table that needs it only.
+           "(m.name <> 'sqlite_sequence' OR EXISTS (SELECT * FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%')) "
            "ORDER BY m.name = 'sqlite_sequence', m.rowid"))
     tables.emplace_back(database, std::move(name));
   return tables;
@@ -90,7 +92,7 @@ class Import {
     for (const std::string pragma : {"PRAGMA user_version", "PRAGMA application_id"})
       rest.push_back(pragma + " = " + std::to_string(source_.query_one<std::int64_t>(pragma)));
     keep(rest);
-    target_->execute(std::string("DROP TABLE ") + progress_table);
+    finish();
   }
 
   /// Throws Finding where the copy is not the same, row by row.
@@ -109,19 +111,30 @@ class Import {
   std::size_t tables() const noexcept { return tables_.size(); }
 
  private:
-  /// Begins in a database that has nothing, or what an import has left.
+  /// Begins in a database that has nothing, or nothing but what an import of this file has left.
   void make_room() {
-    const auto entries = schema_of(*target_);
-    const bool unfinished = std::ranges::find(entries, progress_table, &SchemaEntry::name) != entries.end();
-    if (!entries.empty() && !unfinished)
-      throw Finding("not_empty",
-                    "this database of the cluster has tables already: import under a --name that is not there yet");
     target_->savepoint([&] {
-      for (const SchemaEntry& entry : entries)
-        if (entry.type == "table") target_->execute("DROP TABLE " + name_in_sql(entry.name));
+      const auto entries = schema_of(*target_);
+      if (!entries.empty()) require_own(entries);
+      for (const SchemaEntry& entry : entries)  // a virtual table takes its own tables with it
+        if (entry.type == "table" || entry.type == "view")
+          target_->execute("DROP " + entry.type + " IF EXISTS " + name_in_sql(entry.name));
       target_->execute(std::string("CREATE TABLE ") + progress_table + "(done INTEGER NOT NULL) STRICT");
       target_->execute(std::string("INSERT INTO ") + progress_table + " VALUES (0)");
     });
+  }
+  void require_own(const std::vector<SchemaEntry>& entries) const {
+    const auto is_progress = [](const SchemaEntry& entry) { return entry.name == progress_table; };
+    const auto is_own = [&](const SchemaEntry& entry) {
+      return is_progress(entry) || std::ranges::find(schema_, entry) != schema_.end();
+    };
+    if (std::ranges::none_of(entries, is_progress))
+      throw Finding("not_empty",
+                    "this database of the cluster has tables already: import under a --name that is not there yet");
+    if (!std::ranges::all_of(entries, is_own))
+      throw Finding("not_empty",
+                    "an import has ended here before it was done, and the database has what is not in this file, too: "
+                    "import under a --name that is not there yet");
   }
 
   std::unique_ptr<Connection> connect() const {
@@ -130,6 +143,10 @@ class Import {
     options.foreign_keys = false;  // rows come table by table
     return std::unique_ptr<Connection>(
         new Connection(Connection::in_cluster(cluster_, connection_role::writer, options)));
+  }
+
+  static bool may_be_repeated(const Error& error) {
+    return error.code() == errc::unavailable || error.code() == errc::outcome_unknown;
   }
 
   /// One transaction, until it is known to be kept.
@@ -144,11 +161,23 @@ class Import {
         });
         return;
       } catch (const Error& error) {
-        const bool again = error.code() == errc::unavailable || error.code() == errc::outcome_unknown;
-        if (!again || lost == most_lost) throw;
+        if (!may_be_repeated(error) || lost == most_lost) throw;
       }
       target_ = connect();  // the other one's transaction is gone with the leader
       if (target_->query_one<std::int64_t>(std::string("SELECT done FROM ") + progress_table) == step_) return;
+    }
+  }
+
+  /// As often as it takes: twice is as good as once.
+  void finish() {
+    for (int lost = 0;; ++lost) {
+      try {
+        target_->execute(std::string("DROP TABLE IF EXISTS ") + progress_table);
+        return;
+      } catch (const Error& error) {
+        if (!may_be_repeated(error) || lost == most_lost) throw;
+      }
+      target_ = connect();
     }
   }
 

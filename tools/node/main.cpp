@@ -13,6 +13,7 @@
 
 #include "cluster/socket.hpp"
 #include "command_line.hpp"
+#include "directory_lock.hpp"
 #include "membership.hpp"
 #include "node.hpp"
 #include "service_manager.hpp"
@@ -21,6 +22,7 @@
 namespace statehouse::node {
 namespace {
 
+constexpr int usage_error = 2;  // which the unit does not try again
 constexpr std::int64_t most_latency = 10'000;
 constexpr timespec between_tries{0, 100'000'000};
 constexpr timespec between_looks{1, 0};
@@ -44,7 +46,7 @@ void make_directory(const std::filesystem::path& directory) {
 
 /// What makes node 1 a cluster of one, whose data nobody else has.
 bool founds(const Options& options) {
-  return options.id == 1 && (!std::filesystem::exists(options.data_dir) || std::filesystem::is_empty(options.data_dir));
+  return options.id == 1 && holds_no_data(options.data_dir);
 }
 
 /// One line for each thing that happens, and the service manager's status with it.
@@ -89,7 +91,7 @@ void serve(const Options& options, const std::string& contact, const sigset_t& e
   if (!contact.empty()) {
     log.say("joining the cluster by " + contact);
     // Itself as well: a member that comes back knows the leader, also when its first contact is gone.
-    join(self, {contact, options.address}, go_on);
+    join(self, {contact, options.address}, go_on, [&](const std::string& news) { log.say(news); });
   }
   if (!signal) {
     log.say("ready");
@@ -106,6 +108,7 @@ int run(const Options& options, const std::string& contact) {
   const sigset_t ending = block_ending_signals();
   const Log log(options.id);
   make_directory(options.data_dir);
+  const DirectoryLock alone(options.data_dir);
   serve(options, contact, ending, log);
   log.say("stopped");
   return 0;
@@ -139,16 +142,20 @@ int parse_and_run(int argc, char** argv) {
                  "Between the nodes: 15 times as long without a leader's word begin an election")
       ->capture_default_str()
       ->transform(command_line::whole_number(1, most_latency));
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : usage_error;
+  }
   if (contact.empty() && options.id != 1) {
     std::cerr << "statehouse-node: only node 1 founds a cluster: give --join, the address of a member\n";
-    return 2;
+    return usage_error;
   }
   if (!contact.empty() && founds(options)) {
     std::cerr << "statehouse-node: node 1 founds a cluster of its own in an empty directory, and joins none: to join "
               << contact << ", or to come back after the loss of " << options.data_dir.string()
               << ", take an --id that was never used; to found one, leave --join out\n";
-    return 2;
+    return usage_error;
   }
   return run(options, contact);
 }

@@ -22,36 +22,78 @@ void require_same_address(const std::vector<wire::Member>& members, const Self& 
                            ": start it there, or remove it and choose an id that was never used");
 }
 
-/// True when the node is a voter and knows it.
-bool attempt(Administration& cluster, const Self& self, const std::vector<std::string>& contacts) {
-  try {
-    const auto leader = cluster.find_leader(contacts);
-    if (leader == nullptr) return false;
-    require_same_address(cluster.members(*leader), self);
-    const wire::Member wanted{self.id, self.address, wire::role::voter};
-    cluster.make_member(*leader, wanted);
-    return cluster.knows_itself(wanted);
-  } catch (const detail::NetworkError&) {
-    return false;
-  } catch (const detail::Refusal&) {  // another change is under way, or the leader has just gone
-    return false;
-  } catch (const Error&) {
-    return false;
+/// A node on its way into a cluster.
+class Joining {
+ public:
+  Joining(Administration& cluster, const Self& self, const std::vector<std::string>& contacts)
+      : cluster_(cluster), self_(self), contacts_(contacts) {}
+
+  /// What is still in the way; empty when the node is a member, and knows its role where it is told of it.
+  std::string attempt() {
+    try {
+      return go_further();
+    } catch (const detail::NetworkError& error) {
+      return error.what();
+    } catch (const detail::Refusal& refusal) {  // another change is under way, or the leader has just gone
+      return std::string("the leader refuses: ") + refusal.what();
+    } catch (const Error& error) {
+      return error.what();
+    }
   }
-}
+  /// A role other than a voter's, which somebody has chosen for it; null for none.
+  const char* chosen() const noexcept { return chosen_; }
+
+ private:
+  std::string go_further() {
+    const auto leader = cluster_.find_leader(contacts_);
+    if (leader == nullptr) return "no leader is found: " + cluster_.findings();
+    const auto members = cluster_.members(*leader);
+    require_same_address(members, self_);
+    wire::Member wanted{self_.id, self_.address, wire::role::voter};
+    const wire::Member* const known = detail::find_member(members, self_.id);
+    if (known == nullptr) {
+      added_ = true;
+    } else if (was_chosen(*known)) {
+      chosen_ = known->role == wire::role::standby ? "standby" : "spare";
+      if (known->role == wire::role::spare) return {};  // which nobody tells anything
+      wanted.role = known->role;
+    }
+    cluster_.make_member(*leader, wanted);
+    return cluster_.knows_itself(wanted) ? "" : "the leader has not reached this node yet";
+  }
+  /// A join makes a spare first, then a voter. One that was interrupted between leaves a spare who knows of no members:
+  /// the log that tells of them comes with the vote. A voter that was made a spare still knows what it was.
+  bool was_chosen(const wire::Member& known) const {
+    if (added_ || known.role == wire::role::voter) return false;
+    return known.role == wire::role::standby || !cluster_.members(*cluster_.connect(self_.address)).empty();
+  }
+
+  Administration& cluster_;
+  const Self& self_;
+  const std::vector<std::string>& contacts_;
+  bool added_ = false;  // by this process, so what it is by now is on its way to a voter
+  const char* chosen_ = nullptr;
+};
 
 }  // namespace
 
-bool join(const Self& self, const std::vector<std::string>& contacts, const std::function<bool()>& wait) {
+bool join(const Self& self, const std::vector<std::string>& contacts, const std::function<bool()>& wait,
+          const std::function<void(const std::string&)>& tell) {
   bool ending = false;
   const auto go_on = [&] {
     ending = ending || !wait();
     return !ending;
   };
   Administration cluster(one_answer, go_on);
-  while (!attempt(cluster, self, contacts)) {
+  Joining joining(cluster, self, contacts);
+  std::string told;
+  for (std::string trouble = joining.attempt(); !trouble.empty(); trouble = joining.attempt()) {
+    if (trouble != told) tell("has not joined yet: " + trouble);
+    told = trouble;
     if (!go_on()) return false;
   }
+  if (joining.chosen() != nullptr)
+    tell(std::string("stays a ") + joining.chosen() + ", as it was made: 'statehouse cluster add' makes it a voter");
   return true;
 }
 

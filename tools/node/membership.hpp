@@ -14,11 +14,13 @@ struct Self {
 };
 
 /// Makes the node a voter of the cluster that is found by one of `contacts`, if it is none yet, and comes back when the
-/// node itself knows.
+/// node itself knows. One that was made a standby or a spare since stays what it is.
 ///
-/// Tries again as long as no leader is found and `wait` gives true, which it does after a moment unless the program is
-/// to end. False when it did not. Throws std::runtime_error when the cluster knows this id by another address.
-bool join(const Self& self, const std::vector<std::string>& contacts, const std::function<bool()>& wait);
+/// Tries again as long as that has not come about and `wait` gives true, which it does after a moment unless the
+/// program is to end. False when it did not. `tell` hears why it has not come about, each time that this is another
+/// reason, and of a role that is kept. Throws std::runtime_error when the cluster knows this id by another address.
+bool join(const Self& self, const std::vector<std::string>& contacts, const std::function<bool()>& wait,
+          const std::function<void(const std::string&)>& tell);
 
 /// Has another voter lead, where this node does, so that nobody waits for an election. Gives the address of the new
 /// leader; empty when there is nothing to hand over, or nobody who takes it within some seconds.

@@ -39,14 +39,17 @@ Error told(request_kind kind, const Refusal& refusal) {
       return {make_sqlite_error(static_cast<int>(refusal.code())),
               std::string("the leader refuses: ") + refusal.what()};
     case server_verdict::busy:
+      if (kind == request_kind::asks) break;
+      return {errc::unavailable, std::string("another change of the members is under way, and nothing was done: ") +
+                                     refusal.what() + ". Look by 'statehouse cluster status', and try again"};
     case server_verdict::not_executed: break;
   }
   return {errc::unavailable,
           std::string("the leader has changed, and nothing was done: ") + refusal.what() + ". Try again"};
 }
 
-Patience AdminCall::patience() const {
-  return {administration_.interrupter(), deadline(now(), options_.dial_timeout)};
+Patience AdminCall::patience(TimeLimit limit) const {
+  return {administration_.interrupter(), deadline(now(), limit)};
 }
 
 /// A moment; false when the search has taken its time.

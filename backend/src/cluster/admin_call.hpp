@@ -29,8 +29,8 @@ class AdminCall {
   AdminCall& operator=(const AdminCall&) = delete;
 
   Administration& administration() noexcept { return administration_; }
-  /// For one answer.
-  Patience patience() const;
+  /// From now on; zero is no limit.
+  Patience patience(TimeLimit limit) const;
 
   std::unique_ptr<Channel> leader();
   Members members(Channel& channel);

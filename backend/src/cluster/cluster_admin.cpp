@@ -16,6 +16,8 @@ using namespace detail;
 
 /// The copy is made before its first byte comes.
 constexpr TimeLimit longest_copy{60'000};
+/// Nodes that agree at all do so some moments after a change.
+constexpr TimeLimit longest_disagreement{1'000};
 
 /// What the node says otherwise than the one that leads; empty where they agree.
 std::string disagreement(const ClusterNode& node, const Members& known, const std::string& named,
@@ -29,8 +31,7 @@ std::string disagreement(const ClusterNode& node, const Members& known, const st
   return {};
 }
 
-/// What the node says of itself. Nodes agree some moments after each change: with patience, one that does not is asked
-/// again.
+/// What the node says of itself. With patience, one that does not agree is asked again.
 void look_at(ClusterNode& node, const std::string& leader, const Administration& administration,
              const Patience& patience) {
   do {
@@ -101,10 +102,12 @@ ClusterAdmin::ClusterAdmin(ClusterOptions options) : options_(std::move(options)
 std::vector<ClusterNode> ClusterAdmin::nodes() const {
   AdminCall call(options_);
   const auto [contact, leader] = anyone(call.administration(), options_.nodes);
+  const bool shorter = options_.dial_timeout != TimeLimit() && options_.dial_timeout < longest_disagreement;
+  const TimeLimit limit = shorter ? options_.dial_timeout : longest_disagreement;
   std::vector<ClusterNode> nodes;
   for (const wire::Member& each : call.members(*contact)) {
     nodes.push_back({.id = each.id, .address = each.address, .role = static_cast<node_role>(each.role)});
-    look_at(nodes.back(), leader, call.administration(), call.patience());
+    look_at(nodes.back(), leader, call.administration(), call.patience(limit));
   }
   std::ranges::sort(nodes, {}, &ClusterNode::id);
   return nodes;
@@ -156,7 +159,7 @@ void ClusterAdmin::dump(const std::function<void(std::string_view, std::string_v
   const Interrupter& interrupter = call.administration().interrupter();
   bool found = false;
   telling(request_kind::asks, [&] {
-    leader->send(wire::dump_request(name), call.patience());
+    leader->send(wire::dump_request(name), call.patience(options_.dial_timeout));
     leader->receive_files(
         [&](std::string_view file, std::string_view bytes) {
           if (!file.starts_with(name)) wire::fail("a file of another database");
