@@ -88,6 +88,16 @@ TEST_CASE("leader: with no leader the error says how each node was found, and th
   CHECK(contains(error.what(), lost.address() + ": "));
 }
 
+TEST_CASE("leader: one that has not applied what it leads with is asked again, and compiles nothing before") {
+  FakeNode late;
+  late.behind = 2;
+  Lone lone({late.address()});
+  lone.open();
+  CHECK(late.behind == -1);
+  CHECK(late.asked(request::open) == 3);
+  CHECK(late.asked(request::prepare) == 0);
+}
+
 TEST_CASE("leader: a stop ends the search") {
   FakeNode lost;
   lost.set_leader("");

@@ -69,6 +69,9 @@ class FakeNode {
     return found == counts_.end() ? 0 : found->second;
   }
 
+  /// How often it still says that it has not applied what it leads with. Whether it has is not counted as asked.
+  std::atomic<int> behind{0};
+
   /// Closes all its connections, and goes on; comes back when that is done.
   void hang_up_on_all() noexcept {
     hanging_up_ = true;
@@ -173,6 +176,8 @@ class FakeNode {
     using detail::wire::request;
     using detail::wire::response;
     std::string leader;
+    if (type == request::query_sql && body.find("SELECT 1") != std::string::npos)
+      return behind-- > 0 ? failure(10250, "not leader") : answer(response::rows, number(0) + std::string(8, '\xff'));
     {
       std::lock_guard lock(mutex_);
       ++counts_[type];

@@ -77,6 +77,9 @@ class Leader::Search {
       if (named != node) return nullptr;
       channel->ask<wire::Welcome>(wire::client_request(0), patience);
       channel->ask<wire::Database>(wire::open_request(leader_.options_.database), patience);
+      // The answer to a query waits until the node has applied all that it leads with. PREPARE does not, and would know
+      // nothing of tables that were made before it came to lead.
+      channel->ask<wire::Rows>(wire::query_sql_request("SELECT 1"), patience);
       return channel;
     } catch (const Refusal& refusal) {
       finding = refusal.what();

@@ -18,9 +18,9 @@ class Leader {
  public:
   explicit Leader(ClusterOptions options);
 
-  /// A channel to the node that leads, with the database open. Asks the one that led last, then those of the
-  /// options, follows the address that a node names, and begins again until `find_leader` is over. Throws Error:
-  /// `errc::unavailable`, or for a stop.
+  /// A channel to the node that leads and has applied all that was committed before, with the database open. Asks the
+  /// one that led last, then those of the options, follows the address that a node names, and begins again until
+  /// `find_leader` is over. Throws Error: `errc::unavailable`, or for a stop.
   std::unique_ptr<Channel> connect(const Interrupter& interrupter, const std::string& name);
   /// Asks a node that is slow whether it still leads; false when it does not answer, either. May take `dial_timeout`.
   bool confirms(const std::string& address, const Interrupter& interrupter) const;
