@@ -193,12 +193,26 @@ TEST_CASE("session: a write that a node says it has not executed is made again, 
   std::atomic<int> sent{0};
   FakeNode node([&](request type, const std::string&) {
     if (type == request::prepare) return prepared();
-    return ++sent < 3 ? FakeNode::failure(10250, "not leader") : FakeNode::result(7, 1);
+    switch (++sent) {
+      case 1: return FakeNode::failure(10250, "not leader");
+      case 2: return FakeNode::failure(7, "no more rows available");  // what its Raft library says
+      default: return FakeNode::result(7, 1);
+    }
   });
   Lone lone({node.address()});
   lone.open();
   CHECK(lone.execute("INSERT INTO t VALUES (1)").last_insert_rowid == 7);
   CHECK(sent == 3);
+}
+
+TEST_CASE("session: a node without memory is not taken for one that does not lead") {
+  FakeNode node([](request type, const std::string&) {
+    return type == request::prepare ? prepared() : FakeNode::failure(7, "out of memory");
+  });
+  Lone lone({node.address()});
+  lone.open();
+  CHECK(code_of([&] { lone.execute("INSERT INTO t VALUES (1)"); }) == make_sqlite_error(SQLITE_NOMEM));
+  CHECK(node.asked(request::exec) == 1);
 }
 
 TEST_CASE("session: leadership that was lost during a write is outcome_unknown") {

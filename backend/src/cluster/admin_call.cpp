@@ -32,7 +32,7 @@ Error told(request_kind kind, const std::string& lost) {
 }
 
 Error told(request_kind kind, const Refusal& refusal) {
-  switch (judge(refusal.code())) {
+  switch (judge(refusal)) {
     case server_verdict::unknown:
     case server_verdict::storage: return told(kind, refusal.what());
     case server_verdict::statement:

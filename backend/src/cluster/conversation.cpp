@@ -131,7 +131,7 @@ bool Conversation::try_begin(SchemaFacts& schema) noexcept {
     if (!refused) {
       schema.update(version, link_);
       in_transaction_ = true;
-    } else if (judge(refused->code()) != server_verdict::busy) {
+    } else if (judge(*refused) != server_verdict::busy) {
       link_.drop();
     }
   } catch (const std::exception&) {  // the caller does without
@@ -226,7 +226,7 @@ void Conversation::bear(Attempts& attempts, const Lost& lost, effect what, std::
 }
 
 void Conversation::bear(Attempts& attempts, const Refusal& refusal, effect what, std::string_view sql) {
-  const server_verdict verdict = judge(refusal.code());
+  const server_verdict verdict = judge(refusal);
   if (verdict == server_verdict::busy) return wait_for_lock(attempts, refusal, sql);
   const bool gone = verdict == server_verdict::not_executed || verdict == server_verdict::unknown ||
                     (verdict == server_verdict::storage && what == effect::commits);

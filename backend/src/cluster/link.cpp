@@ -29,7 +29,7 @@ void Link::lose(const std::string& why, bool executed) {
 }
 
 void Link::lose_harmlessly(const Refusal& refusal) {
-  const server_verdict verdict = judge(refusal.code());
+  const server_verdict verdict = judge(refusal);
   if (verdict == server_verdict::unknown || verdict == server_verdict::storage) lose(refusal.what(), false);
   throw refusal;
 }

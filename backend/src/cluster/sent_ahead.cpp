@@ -11,7 +11,7 @@ namespace {
 
 /// After any error but these SQLite may have rolled the whole transaction back.
 bool may_end_transaction(const Refusal& refusal) noexcept {
-  if (judge(refusal.code()) == server_verdict::not_executed) return false;
+  if (judge(refusal) == server_verdict::not_executed) return false;
   switch (refusal.code() & 0xff) {
     case SQLITE_ERROR:
     case SQLITE_CONSTRAINT:
@@ -89,7 +89,7 @@ SentAhead::fate SentAhead::fate_of(std::size_t at) const noexcept {
 SentAhead::fate SentAhead::fate_after_suspect(std::size_t at) const noexcept {
   const Sent& each = statements_[at];
   if (each.result) return end_ == end::gone && at > last_suspect() ? fate::as_answered : fate::unknown;
-  switch (judge(each.refusal->code())) {
+  switch (judge(*each.refusal)) {
     case server_verdict::not_executed: return fate::lost;
     case server_verdict::unknown: return at == first_suspect() ? fate::lost : fate::unknown;
     case server_verdict::storage: return at == first_suspect() ? fate::as_answered : fate::unknown;

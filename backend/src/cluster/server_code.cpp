@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <string_view>
+
 namespace statehouse::detail {
 namespace {
 
@@ -11,9 +13,20 @@ constexpr std::uint64_t old_not_leader = SQLITE_IOERR | (32 << 8);
 constexpr std::uint64_t leadership_lost = SQLITE_IOERR | (41 << 8);
 constexpr std::uint64_t old_leadership_lost = SQLITE_IOERR | (33 << 8);
 
+// A node that hands over or has been deposed refuses to begin with a number of its Raft library's, which is another
+// error of SQLite's: seen of 1.11 as "no more rows available", or whatever its connection has said last.
+constexpr std::uint64_t raft_not_leader = SQLITE_NOMEM;
+
+bool is_of_raft(const Refusal& refusal) noexcept {
+  const std::string_view text = refusal.what();
+  return text == "barrier error" || (refusal.code() == raft_not_leader && text != sqlite3_errstr(SQLITE_NOMEM));
+}
+
 }  // namespace
 
-server_verdict judge(std::uint64_t code) noexcept {
+server_verdict judge(const Refusal& refusal) noexcept {
+  if (is_of_raft(refusal)) return server_verdict::not_executed;
+  const std::uint64_t code = refusal.code();
   switch (code) {
     case not_leader:
     case old_not_leader:

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include "cluster/channel.hpp"
 
 namespace statehouse::detail {
 
@@ -13,6 +13,6 @@ enum class server_verdict : unsigned char {
   storage        ///< Could not be written down: of a commit, nobody knows.
 };
 
-server_verdict judge(std::uint64_t code) noexcept;
+server_verdict judge(const Refusal& refusal) noexcept;
 
 }  // namespace statehouse::detail
