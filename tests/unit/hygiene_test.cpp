@@ -88,6 +88,16 @@ TEST_CASE("close: the descriptors go, and the last close removes -wal and -shm")
   CHECK_FALSE(file.exists("-shm"));
 }
 
+TEST_CASE("close: a request to stop that comes when nothing runs any more leaves no log behind") {
+  WrittenFile file;
+  file.db().execute("INSERT INTO t VALUES (1)");
+  file.session().interrupter().request(detail::stop_reason::shutdown);
+  file.connection.reset();
+  CHECK_FALSE(file.exists("-wal"));
+  CHECK_FALSE(file.exists("-shm"));
+  CHECK(Connection(file.fixture.path).query_one<int>("SELECT count(*) FROM t") == 1);
+}
+
 TEST_CASE("close: an open transaction is rolled back") {
   WrittenFile file;
   file.session().begin(detail::transaction_kind::immediate);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lane/database_executor.hpp"
+#include "pool/cluster_options.hpp"
 #include "statehouse/clock.hpp"
 #include "statehouse/options.hpp"
 
@@ -21,6 +22,11 @@ struct PoolConfig {
   DatabaseExecutor executor;
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
+
+  /// What the log calls it.
+  std::string place() const {
+    return in_cluster(options) ? options.cluster.database + " of a cluster" : path.filename().string();
+  }
 };
 
 }  // namespace statehouse::detail

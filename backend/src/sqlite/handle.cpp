@@ -54,6 +54,13 @@ bool has_log(const std::filesystem::path& file) noexcept {
          std::filesystem::exists(file.string() + "-shm", ignored);
 }
 
+/// One that came when nothing ran any more stays until SQLite reads a text, and would end the last checkpoint, which is
+/// part of closing: the log would be left.
+void forget_late_interrupt(sqlite3* db) noexcept {
+  sqlite3_stmt* none = nullptr;
+  sqlite3_prepare_v2(db, ";", -1, &none, nullptr);
+}
+
 /// SQLiteCpp has closed what could not be opened, and with it the system's error is gone; asked again.
 std::string reason_to_open(const std::filesystem::path& file, int flags) {
   sqlite3* db = nullptr;
@@ -93,6 +100,7 @@ Handle::Handle(Session& session, Callbacks& callbacks, SessionConfig config)
 Handle::~Handle() {
   session_.interrupter().detach(&session_);
   finalise_leftovers();
+  forget_late_interrupt(db_);
 }
 
 void Handle::open() {

@@ -10,17 +10,9 @@
 #include "statehouse/sqlite_version.hpp"
 
 namespace statehouse::detail {
-namespace {
 
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
-
-std::string place_of(const PoolConfig& config) {
-  return in_cluster(config.options) ? config.options.cluster.database + " of a cluster"
-                                    : config.path.filename().string();
-}
-
-}  // namespace
 
 Database::Database(std::shared_ptr<Surroundings> surroundings, const DatabaseName& name)
     : surroundings_(std::move(surroundings)),
@@ -143,7 +135,7 @@ Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
   Outcome outcome;
   try {
     outcome.core = PoolCore::open(std::move(pool), migrator, std::move(interrupter));
-    config.logger->info("database '{}': opened {} in {} ms", text_, place_of(outcome.core->config()), took());
+    config.logger->info("database '{}': opened {} in {} ms", text_, outcome.core->config().place(), took());
   } catch (...) {
     outcome.failure = std::current_exception();
     config.logger->error("database '{}': opening failed after {} ms: {}", text_, took(), text_of(outcome.failure));
