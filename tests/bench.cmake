@@ -5,11 +5,11 @@ endif()
 
 add_test(NAME "bench: statehouse-load keeps its interface"
          COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/bench/load" "$<TARGET_FILE:statehouse-load>")
-set_tests_properties("bench: statehouse-load keeps its interface" PROPERTIES LABELS bench TIMEOUT 60)
+set_tests_properties("bench: statehouse-load keeps its interface" PROPERTIES LABELS bench)
 
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
   return()
 endif()
 # Alone on the machine: it measures.
 add_test(NAME "bench: no ratio is far from its goal" COMMAND statehouse-bench --short --check)
-set_tests_properties("bench: no ratio is far from its goal" PROPERTIES LABELS bench TIMEOUT 300 RUN_SERIAL TRUE)
+set_tests_properties("bench: no ratio is far from its goal" PROPERTIES LABELS bench RUN_SERIAL TRUE)

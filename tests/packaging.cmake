@@ -8,7 +8,7 @@ set(consumer_binary "${CMAKE_CURRENT_BINARY_DIR}/consumer")
 function(statehouse_add_packaging_test name)
   add_test(NAME "packaging: ${name}" COMMAND ${ARGN})
   set_tests_properties("packaging: ${name}" PROPERTIES
-    LABELS packaging TIMEOUT 600 PROCESSORS 2 ENVIRONMENT CMAKE_BUILD_PARALLEL_LEVEL=2)
+    LABELS packaging PROCESSORS 2 ENVIRONMENT CMAKE_BUILD_PARALLEL_LEVEL=2)
 endfunction()
 
 # Configures and builds a project below consumer/ in <folder>, then runs <command> there.
@@ -77,7 +77,7 @@ statehouse_add_packaging_test("every public header compiles alone"
 
 function(statehouse_add_lint name script)
   add_test(NAME "lint: ${name}" COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/lint/${script}" ${ARGN})
-  set_tests_properties("lint: ${name}" PROPERTIES LABELS lint TIMEOUT 60)
+  set_tests_properties("lint: ${name}" PROPERTIES LABELS lint)
 endfunction()
 
 statehouse_add_lint("the library defines no symbol of SQLite's" symbols "$<TARGET_FILE:statehouse>")

@@ -77,7 +77,7 @@ TEST_CASE("the tool beside a running server: all work, no request fails, no ackn
   client.stop();
   CHECK(client.refused() == 0);
   server.kill(SIGTERM);
-  CHECK(server.wait(std::chrono::seconds(20)) == 0);
+  CHECK(server.wait(patience) == 0);
   CHECK(PlainDatabase(shop / "data/context.db").scalar("SELECT count(*) FROM context") == client.acknowledged());
   CHECK(shop.files("data") == std::vector<std::string>{"context.db"});
 }

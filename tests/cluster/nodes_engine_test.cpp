@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 /// Connections to a cluster as a pool has them, used by the test's thread.
 struct Nodes {
   ClusterOptions options() const {
-    return {.nodes = cluster.addresses(), .database = "test.db", .dial_timeout = 5s, .find_leader = 60s};
+    return {.nodes = cluster.addresses(), .database = "test.db", .dial_timeout = patience, .find_leader = patience};
   }
   std::unique_ptr<Connection> open(connection_role role = connection_role::writer) {
     return detail::connect(engine.open(role, std::make_shared<detail::Interrupter>(make_steady_clock())),

@@ -21,7 +21,7 @@ AppStateOptions failing_over(const ClusterFixture& cluster) {
   options.pool.readers = 2;
   options.pool.acquire_timeout = TimeLimit();
   options.pool.cluster.nodes = cluster.addresses();
-  options.pool.cluster.dial_timeout = 5s;
+  options.pool.cluster.dial_timeout = 5s;  // that a node which is stopped takes up
   options.pool.cluster.find_leader = TimeLimit();
   return options;
 }

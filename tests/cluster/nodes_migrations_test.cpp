@@ -19,9 +19,10 @@ namespace {
 AppStateOptions migrating(const ClusterFixture& cluster) {
   AppStateOptions options;
   options.pool.readers = 1;
-  options.pool.connection.busy_timeout = 20s;
+  options.pool.connection.busy_timeout = patience;
   options.pool.cluster.nodes = cluster.addresses();
-  options.pool.cluster.dial_timeout = 5s;
+  options.pool.cluster.dial_timeout = patience;
+  options.pool.cluster.find_leader = patience;
   return options;
 }
 
@@ -74,7 +75,6 @@ class WatchedClock final : public Clock {
 TEST_CASE("cluster: a leader that dies at any moment of the migrations leaves each applied once, and wholly") {
   ClusterFixture cluster;
   AppStateOptions options = migrating(cluster);
-  options.pool.cluster.find_leader = 60s;
   const auto watched = [&](std::string prefix, std::function<void(int)> look) {
     const auto clock = std::make_shared<WatchedClock>(std::move(look));
     options.dev_prefix = std::move(prefix);
@@ -104,7 +104,6 @@ TEST_CASE("cluster: a leader that dies at any moment of the migrations leaves ea
 TEST_CASE("cluster: what another process has migrated is seen after the leader went, too") {
   ClusterFixture cluster;
   AppStateOptions options = migrating(cluster);
-  options.pool.cluster.find_leader = 60s;
   bool done = false;
   MigratorOptions between;
   between.on_progress = [&](const MigrationProgress&) {
@@ -124,7 +123,6 @@ TEST_CASE("cluster: a migration that commits in the middle is not begun again by
   constexpr int later = 3;  // looks of the migrating thread at its clock
   ClusterFixture cluster;
   AppStateOptions options = migrating(cluster);
-  options.pool.cluster.find_leader = 60s;
   ClusterOptions same = options.pool.cluster;
   same.database = "test.db";
   auto other = Connection::in_cluster(same, connection_role::reader);

@@ -35,7 +35,7 @@ class NotifySocket {
     if (name.front() == '@') address.sun_path[0] = '\0';
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
     REQUIRE(::bind(descriptor_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    const timeval limit{30, 0};
+    const timeval limit{patience.count(), 0};
     ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   }
   ~NotifySocket() { ::close(descriptor_); }
@@ -131,7 +131,7 @@ TEST_CASE("statehouse-node: a second one on the same directory is refused, and t
   for (const std::string& other : {address, free_address()}) {
     NodeProcess second(of_a_founder(dir, other), {}, "give this one a --data-dir of its own\n");
     CHECK(second.said().find("another node runs on " + (dir / "1").string()) != std::string::npos);
-    CHECK(WEXITSTATUS(second.wait()) == 1);
+    CHECK(second.wait() == 1);
   }
   CHECK(first.says(": leads\n"));
   first.signal(SIGKILL);  // which leaves the file, and no lock
@@ -146,7 +146,7 @@ TEST_CASE("statehouse-node: a directory in which no node was ever made is empty,
   auto arguments = of_a_founder(dir, free_address());
   arguments.insert(arguments.end(), {"--join", free_address()});
   NodeProcess joins_none(arguments, {}, "founds a cluster of its own in an empty directory");
-  CHECK(WEXITSTATUS(joins_none.wait()) == 2);
+  CHECK(joins_none.wait() == 2);
   arguments.resize(arguments.size() - 2);
   CHECK(NodeProcess(arguments).says(": leads\n"));
 }
@@ -213,19 +213,21 @@ TEST_CASE("statehouse-node: one that cannot join says why, and joins when that h
 
 TEST_CASE("statehouse-node: wrong usage ends with 2, which its unit does not try again") {
   NodeProcess unknown({"--no-such-option"}, {}, "--help");
-  CHECK(WEXITSTATUS(unknown.wait()) == 2);
+  CHECK(unknown.wait() == 2);
   NodeProcess bad({"--id", "0", "--address", free_address(), "--data-dir", "/"}, {}, "--help");
-  CHECK(WEXITSTATUS(bad.wait()) == 2);
+  CHECK(bad.wait() == 2);
 }
 
 TEST_CASE("statehouse-node: REGEXP is there, in queries and in constraints, as on a file") {
   const ClusterFixture cluster;
   const LogCapture log;
-  detail::ClusterEngine engine(
-      {.database = "test",
-       .cluster = {.nodes = cluster.addresses(), .database = "test.db", .dial_timeout = 5s, .find_leader = 60s},
-       .connection = {},
-       .logger = log.logger()});
+  detail::ClusterEngine engine({.database = "test",
+                                .cluster = {.nodes = cluster.addresses(),
+                                            .database = "test.db",
+                                            .dial_timeout = patience,
+                                            .find_leader = patience},
+                                .connection = {},
+                                .logger = log.logger()});
   const auto db = detail::connect(
       engine.open(connection_role::writer, std::make_shared<detail::Interrupter>(make_steady_clock())), {});
   CHECK(db->query_one<int>("SELECT 'web7' REGEXP '^web\\d+$'") == 1);

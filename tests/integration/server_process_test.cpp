@@ -175,16 +175,14 @@ TEST_CASE("every option comes from the environment too, and the command line win
 
 TEST_CASE("SIGTERM and SIGINT end it with 0, at once when it is idle") {
   const TempDir data;
-  ServerProcess server(on(data, {"--shutdown-timeout", "60"}));
+  ServerProcess server(on(data, {"--shutdown-timeout", "3600"}));
   RawHttp keep_alive(server.port());
   CHECK(keep_alive.request("PUT", "/documents/d/blocks/b", "1").status == 201);
   RawHttp silent(server.port());
   CHECK(RawHttp(server.port()).request("GET", "/healthz").status == 200);
 
-  const auto signalled = std::chrono::steady_clock::now();
   server.kill(GENERATE(SIGTERM, SIGINT));
-  CHECK(server.wait(20s) == 0);
-  CHECK(std::chrono::steady_clock::now() - signalled < 20s);
+  CHECK(server.wait(patience) == 0);
   CHECK(keep_alive.ends());
   CHECK(silent.ends());
   CHECK(names_in(data.path()) == std::vector<std::string>{"context.db"});
@@ -196,7 +194,7 @@ TEST_CASE("SIGTERM and SIGINT end it with 0, at once when it is idle") {
 // the other half                       writes, answers, closes, exit 0
 TEST_CASE("SIGTERM lets a request that is being received finish") {
   const TempDir data;
-  ServerProcess server(on(data, {"--shutdown-timeout", "60"}));
+  ServerProcess server(on(data, {"--shutdown-timeout", "3600"}));
   RawHttp client(server.port());
   client.send("PUT /documents/d/blocks/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
   CHECK(client.receive().status == 100);
@@ -207,7 +205,7 @@ TEST_CASE("SIGTERM lets a request that is being received finish") {
   CHECK(reply.status == 201);
   CHECK(reply.headers.at("connection") == "close");
   CHECK(client.ends());
-  CHECK(server.wait(20s) == 0);
+  CHECK(server.wait(patience) == 0);
 
   ServerProcess again(on(data));
   CHECK(RawHttp(again.port()).request("GET", "/documents/d/blocks/b").body == "1.0");
@@ -220,7 +218,7 @@ TEST_CASE("SIGTERM lets a request that is being received finish") {
 // gives it back                        writes, answers, closes, exit 0
 TEST_CASE("SIGTERM lets a request that is being handled finish") {
   const TempDir data;
-  ServerProcess server(on(data, {"--shutdown-timeout", "60"}));
+  ServerProcess server(on(data, {"--shutdown-timeout", "3600"}));
   OtherWriter other(data);
   RawHttp client(server.port());
   client.send(RawHttp::text("PUT", "/documents/d/blocks/b", "1"));
@@ -229,7 +227,7 @@ TEST_CASE("SIGTERM lets a request that is being handled finish") {
   CHECK(eventually([&] { return refuses_connections(server); }));
   other.release();
   CHECK(client.receive().status == 201);
-  CHECK(server.wait(20s) == 0);
+  CHECK(server.wait(patience) == 0);
 }
 
 TEST_CASE("a client that never finishes its request does not keep SIGTERM from ending with 0 in time") {
@@ -239,7 +237,7 @@ TEST_CASE("a client that never finishes its request does not keep SIGTERM from e
   client.send("PUT /documents/d/blocks/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
   CHECK(client.receive().status == 100);
   server.kill(SIGTERM);
-  CHECK(server.wait(20s) == 0);
+  CHECK(server.wait(patience) == 0);
   CHECK(contains(server.log(), "closing 1 connections that did not finish in time"));
 }
 
@@ -256,7 +254,7 @@ TEST_CASE("a second signal ends the waiting") {
   server.kill(SIGTERM);
   CHECK(eventually([&] { return refuses_connections(server); }));
   server.kill(SIGINT);
-  CHECK(server.wait(20s) == 0);
+  CHECK(server.wait(patience) == 0);
 }
 
 TEST_CASE("while another program holds the write lock, writes are 503 and reads go on") {

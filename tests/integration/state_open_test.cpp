@@ -239,7 +239,7 @@ TEST_CASE("get_pool: a database thread that is busy with one opening leaves the 
   bool in_time = false;
   MigratorOptions slow;
   slow.on_progress = [&](const MigrationProgress&) {
-    in_time = fast_is_open.get_future().wait_for(30s) == std::future_status::ready;
+    in_time = fast_is_open.get_future().wait_for(patience) == std::future_status::ready;
   };
   ThreadedApp app;
   app.state->db_instances.add_migrator("slow", migrations({"CREATE TABLE t(x)"}, slow));

@@ -104,7 +104,7 @@ TEST_CASE("kill -9: every acknowledged write is there after a restart that nobod
     Load load(server.port(), 1'000'000);
     load.wait_for(1'000);
     server.kill(SIGKILL);
-    server.wait(10s);
+    server.wait(patience);
     acknowledged = load.finish();
   }
   CHECK(acknowledged.size() >= 1'000);
@@ -118,7 +118,7 @@ TEST_CASE("kill -9: every acknowledged write is there after a restart that nobod
   }
   CHECK(lost == 0);
   restarted.kill(SIGTERM);
-  CHECK(restarted.wait(10s) == 0);
+  CHECK(restarted.wait(patience) == 0);
   CHECK(quick_check(dir / "context.db") == "ok");
 }
 

@@ -1,24 +1,19 @@
 #pragma once
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <chrono>
-#include <csignal>
-#include <cstdlib>
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "program.hpp"
 #include "temp_dir.hpp"
 
 namespace statehouse::test {
@@ -37,77 +32,23 @@ inline std::string free_address() {
   return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 }
 
-/// The real program statehouse-node in a process of its own, which dies with this object and with the test.
-class NodeProcess {
+/// The real program statehouse-node.
+class NodeProcess : public Program {
  public:
   /// Comes back when the program says that it is ready, or what else is given. Throws std::runtime_error when it does
-  /// not within 30 s. `notify_socket` is what systemd would give it.
+  /// not. `notify_socket` is what systemd would give it.
   explicit NodeProcess(std::vector<std::string> arguments, const std::string& notify_socket = {},
-                       std::string_view sign = ": ready\n") {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe failed");
-    arguments.insert(arguments.begin(), STATEHOUSE_NODE_PROGRAM);
-    std::vector<char*> argv;
-    for (std::string& each : arguments) argv.push_back(each.data());
-    argv.push_back(nullptr);
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (!notify_socket.empty()) ::setenv("NOTIFY_SOCKET", notify_socket.c_str(), 1);
-      ::dup2(ends[1], STDOUT_FILENO);
-      ::dup2(ends[1], STDERR_FILENO);
-      ::execv(argv[0], argv.data());
-      ::_exit(127);
-    }
-    ::close(ends[1]);
-    output_ = ends[0];
-    if (pid_ < 0 || !wait_for_output(sign)) {
-      end();
-      throw std::runtime_error("a node did not say" + std::string(sign) + "but: " + text_);
-    }
+                       std::string_view sign = ": ready\n")
+      : Program(with_program(std::move(arguments)),
+                notify_socket.empty() ? std::vector<std::string>() : std::vector{"NOTIFY_SOCKET=" + notify_socket}) {
+    if (!says(sign)) throw std::runtime_error("a node did not say " + std::string(sign) + " but: " + said());
   }
-  ~NodeProcess() { end(); }
-  NodeProcess(const NodeProcess&) = delete;
-  NodeProcess& operator=(const NodeProcess&) = delete;
-
-  void signal(int number) const {
-    if (pid_ > 0) ::kill(pid_, number);
-  }
-  /// Waits for its end, which must be on its way, and gives what waitpid does.
-  int wait() {
-    int status = 0;
-    if (pid_ > 0) ::waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return status;
-  }
-  /// What it has said until then; false when that does not come within 30 s.
-  bool says(std::string_view what) { return wait_for_output(what); }
-  const std::string& said() const noexcept { return text_; }
 
  private:
-  bool wait_for_output(std::string_view sign) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    std::array<char, 512> part{};
-    while (text_.find(sign) == std::string::npos) {
-      pollfd one{output_, POLLIN, 0};
-      if (std::chrono::steady_clock::now() > limit) return false;
-      if (::poll(&one, 1, 100) <= 0) continue;
-      const ssize_t got = ::read(output_, part.data(), part.size());
-      if (got <= 0) return false;
-      text_.append(part.data(), static_cast<std::size_t>(got));
-    }
-    return true;
+  static std::vector<std::string> with_program(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), STATEHOUSE_NODE_PROGRAM);
+    return arguments;
   }
-  void end() {
-    signal(SIGKILL);
-    wait();
-    if (output_ >= 0) ::close(output_);
-    output_ = -1;
-  }
-
-  pid_t pid_ = -1;
-  int output_ = -1;
-  std::string text_;
 };
 
 /// Three nodes on this machine's loopback interface, with directories of their own.

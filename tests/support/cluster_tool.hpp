@@ -18,8 +18,8 @@ struct ClusterWorkshop : Workshop {
     return text;
   }
   /// With a patience that no busy machine uses up, where the test does not say otherwise.
-  ToolRun on_cluster(ToolProcess::Words words, const char* find_leader = "60") const {
-    words.insert(words.end(), {"--cluster", nodes(), "--dial-timeout", "10", "--find-leader", find_leader});
+  ToolRun on_cluster(ToolProcess::Words words, const char* find_leader = "120") const {
+    words.insert(words.end(), {"--cluster", nodes(), "--dial-timeout", "120", "--find-leader", find_leader});
     return json(std::move(words));
   }
   std::string id_of(std::size_t index) const { return std::to_string(index + 1); }

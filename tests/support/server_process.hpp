@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "eventually.hpp"
 #include "files.hpp"
 #include "temp_dir.hpp"
 
@@ -37,10 +38,10 @@ class ServerProcess {
     std::optional<int> exit_code;
     std::string output;  ///< Standard output, then what was logged or complained about.
   };
-  /// Runs it to its end, for at most 20 s.
+  /// Runs it to its end, for as long as a test has patience.
   static Run run(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
     ServerProcess process(not_ready{}, std::move(arguments), std::move(environment));
-    const auto exit_code = process.wait(std::chrono::seconds(20));
+    const auto exit_code = process.wait(patience);
     std::string output;
     if (exit_code)
       while (process.read_output(output)) {
@@ -51,7 +52,7 @@ class ServerProcess {
   ~ServerProcess() {
     if (!exit_code_) {
       kill(SIGKILL);
-      wait(std::chrono::seconds(20));
+      wait(patience);
     }
     ::close(output_);
     ::close(pidfd_);
@@ -119,11 +120,11 @@ class ServerProcess {
     return result;
   }
 
-  /// False at the end of the output, and when there is none for 20 s.
+  /// False at the end of the output, and when there is none for that long.
   bool read_output(std::string& output) const {
     pollfd readable{output_, POLLIN, 0};
     char buffer[256];
-    if (::poll(&readable, 1, 20'000) != 1) return false;
+    if (::poll(&readable, 1, static_cast<int>(std::chrono::milliseconds(patience).count())) != 1) return false;
     const ssize_t count = ::read(output_, buffer, sizeof buffer);
     if (count <= 0) return false;
     output.append(buffer, static_cast<std::size_t>(count));
