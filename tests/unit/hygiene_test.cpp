@@ -228,6 +228,33 @@ TEST_CASE("checkpoint: waits neither for one who reads the end of the log nor fo
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") > 0);
 }
 
+TEST_CASE("checkpoint: a request to stop that comes when nothing runs any more does not hit it") {
+  WrittenFile file;
+  file.db().execute("INSERT INTO t VALUES (1)");
+  file.session().interrupter().request(detail::stop_reason::cancelled);
+  const auto moved = file.session().log().checkpoint(true);
+  CHECK(moved.failure.empty());
+  CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") == 0);
+  CHECK(file.fixture.log.lines().empty());
+}
+
+TEST_CASE("checkpoint: of a commit that a stop came too late for, it is left to the next one, without a word") {
+  WrittenFile file;
+  file.session().log().watch();
+  file.session().log().checkpoint_from(1);
+  const auto stop = [](sqlite3_context* context, int, sqlite3_value**) {
+    static_cast<detail::Session*>(sqlite3_user_data(context))->interrupter().request(detail::stop_reason::cancelled);
+    sqlite3_result_int(context, 1);
+  };
+  REQUIRE(sqlite3_create_function_v2(file.session().handle().get(), "stop", 0, SQLITE_UTF8, &file.session(), stop,
+                                     nullptr, nullptr, nullptr) == SQLITE_OK);
+  CHECK(file.db().execute("INSERT INTO t VALUES (stop())").changes == 1);
+  CHECK(file.fixture.log.lines().empty());
+  file.session().interrupter().disarm();
+  CHECK(file.db().query_one<int>("SELECT count(*) FROM t") == 1);
+  CHECK(file.session().log().checkpoint(true).failure.empty());
+}
+
 TEST_CASE("prepare_close: truncates the WAL while readers are open; the last close leaves no file but the database") {
   WrittenFile file;
   file.db().execute("INSERT INTO t VALUES (1)");

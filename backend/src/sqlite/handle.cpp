@@ -54,13 +54,6 @@ bool has_log(const std::filesystem::path& file) noexcept {
          std::filesystem::exists(file.string() + "-shm", ignored);
 }
 
-/// One that came when nothing ran any more stays until SQLite reads a text, and would end the last checkpoint, which is
-/// part of closing: the log would be left.
-void forget_late_interrupt(sqlite3* db) noexcept {
-  sqlite3_stmt* none = nullptr;
-  sqlite3_prepare_v2(db, ";", -1, &none, nullptr);
-}
-
 /// SQLiteCpp has closed what could not be opened, and with it the system's error is gone; asked again.
 std::string reason_to_open(const std::filesystem::path& file, int flags) {
   sqlite3* db = nullptr;
@@ -100,7 +93,7 @@ Handle::Handle(Session& session, Callbacks& callbacks, SessionConfig config)
 Handle::~Handle() {
   session_.interrupter().detach(&session_);
   finalise_leftovers();
-  forget_late_interrupt(db_);
+  forget_late_interrupt();
 }
 
 void Handle::open() {
@@ -193,6 +186,11 @@ bool Handle::forget_interrupt(int result) noexcept {
   if ((result & 0xff) != SQLITE_INTERRUPT || session_.interrupter().must_stop() || callbacks_.stepping()) return false;
   // A blob's handle, which has a statement without a text, would be read from after this; one of an extension is not.
   return reset_busy(!lent_);
+}
+
+void Handle::forget_late_interrupt() noexcept {
+  sqlite3_stmt* none = nullptr;
+  sqlite3_prepare_v2(db_, ";", -1, &none, nullptr);
 }
 
 void Handle::throw_if_stopped(std::string_view sql) const {

@@ -47,6 +47,9 @@ class Handle {
   /// Whether `result` is that of an interrupt meant for what ran before: SQLite remembers it as long as any statement
   /// is active, and extensions that are stopped leave some so (FTS5 does). Resets these, and the next try succeeds.
   bool forget_interrupt(int result) noexcept;
+  /// One that came when nothing ran any more stays until SQLite reads a text. It would end a checkpoint, also the last
+  /// one, which is part of closing, and the log would be left.
+  void forget_late_interrupt() noexcept;
 
   /// Throws the error of a requested stop or a passed deadline, if there is one.
   void throw_if_stopped(std::string_view sql) const;
