@@ -49,6 +49,17 @@ bool writer_is_busy(const ServerProcess& server) {
   return contains(client.request("GET", "/stats").body, R"("writer":{"connections":1,"in_use":1)");
 }
 
+/// How long the server waits for a lock that another program has.
+constexpr auto wait_for_a_lock = 3s;
+
+class Stopwatch {
+ public:
+  bool over(std::chrono::milliseconds limit) const { return std::chrono::steady_clock::now() - began_ >= limit; }
+
+ private:
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
 bool refuses_connections(const ServerProcess& server) {
   try {
     RawHttp client(server.port());
@@ -217,28 +228,44 @@ TEST_CASE("SIGTERM lets a request that is being received finish") {
 //                     -- TERM -->      stops accepting
 // gives it back                        writes, answers, closes, exit 0
 TEST_CASE("SIGTERM lets a request that is being handled finish") {
-  const TempDir data;
-  ServerProcess server(on(data, {"--shutdown-timeout", "3600"}));
-  OtherWriter other(data);
-  RawHttp client(server.port());
-  client.send(RawHttp::text("PUT", "/documents/d/blocks/b", "1"));
-  CHECK(eventually([&] { return writer_is_busy(server); }));
-  server.kill(SIGTERM);
-  CHECK(eventually([&] { return refuses_connections(server); }));
-  other.release();
-  CHECK(client.receive().status == 201);
-  CHECK(server.wait(patience) == 0);
+  // Where a busy machine has taken longer than the server waits for a lock, the rest says nothing, and it is done
+  // again.
+  for (bool in_time = false; !in_time;) {
+    const TempDir data;
+    ServerProcess server(on(data, {"--shutdown-timeout", "3600"}));
+    OtherWriter other(data);
+    RawHttp client(server.port());
+    const Stopwatch waiting;
+    client.send(RawHttp::text("PUT", "/documents/d/blocks/b", "1"));
+    REQUIRE(eventually([&] { return writer_is_busy(server) || waiting.over(wait_for_a_lock); }));
+    if (waiting.over(wait_for_a_lock)) continue;
+    server.kill(SIGTERM);
+    CHECK(eventually([&] { return refuses_connections(server); }));
+    other.release();
+    const int status = client.receive().status;
+    in_time = !waiting.over(wait_for_a_lock);
+    CHECK((status == 201 || (status == 503 && !in_time)));
+    CHECK(server.wait(patience) == 0);
+  }
 }
 
 TEST_CASE("a client that never finishes its request does not keep SIGTERM from ending with 0 in time") {
-  const TempDir data;
-  ServerProcess server(on(data, {"--shutdown-timeout", "1"}));
-  RawHttp client(server.port());
-  client.send("PUT /documents/d/blocks/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
-  CHECK(client.receive().status == 100);
-  server.kill(SIGTERM);
-  CHECK(server.wait(patience) == 0);
-  CHECK(contains(server.log(), "closing 1 connections that did not finish in time"));
+  // Of a second, a fifth is left for closing the database. Where that passes before the server has had its turn on a
+  // busy machine, a longer time must do.
+  for (const int seconds : {1, 8, 64}) {
+    const TempDir data;
+    ServerProcess server(on(data, {"--shutdown-timeout", std::to_string(seconds)}));
+    RawHttp client(server.port());
+    client.send("PUT /documents/d/blocks/b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    CHECK(client.receive().status == 100);
+    server.kill(SIGTERM);
+    const auto exit_code = server.wait(patience);
+    CAPTURE(seconds, server.log());
+    CHECK(contains(server.log(), exit_code == 0 ? "closing 1 connections that did not finish in time"
+                                                : "could not be closed in time"));
+    if (exit_code == 0) return;
+  }
+  FAIL_CHECK("it has not ended with 0 in any time");
 }
 
 // client                               server
@@ -264,10 +291,15 @@ TEST_CASE("while another program holds the write lock, writes are 503 and reads 
   CHECK(client.request("PUT", "/documents/d/blocks/b", "1").status == 201);
   OtherWriter other(data);
   RawHttp writer(server.port());
-  writer.send(RawHttp::text("PUT", "/documents/d/blocks/b", R"("secret")"));
-  CHECK(eventually([&] { return writer_is_busy(server); }));
-  CHECK(client.request("GET", "/documents/d/blocks/b").body == "1");
-  const RawReply refused = writer.receive();  // after the busy timeout of 3 s
+  RawReply refused;
+  for (bool seen = false; !seen;) {  // again where a busy machine has shown the wait when it was over only
+    const Stopwatch waiting;
+    writer.send(RawHttp::text("PUT", "/documents/d/blocks/b", R"("secret")"));
+    CHECK(eventually([&] { return (seen = writer_is_busy(server)) || waiting.over(wait_for_a_lock); }));
+    CHECK(client.request("GET", "/documents/d/blocks/b").body == "1");
+    refused = writer.receive();  // after the busy timeout
+    if (refused.status != 503) break;
+  }
   CHECK(refused.status == 503);
   CHECK(refused.headers.at("retry-after") == "1");
   CHECK(contains(refused.body, R"("code":"overloaded")"));

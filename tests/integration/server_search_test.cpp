@@ -77,7 +77,7 @@ TEST_CASE("server: a search that fails gives its place back") {
 
 TEST_CASE("server: patterns that could take long delay neither other requests nor SIGTERM") {
   const TempDir data;
-  ServerProcess server({"--data-dir", data.path().string()});
+  ServerProcess server({"--data-dir", data.path().string(), "--shutdown-timeout", "3600"});
   RawHttp client(server.port());
   const std::string context = '"' + std::string((1U << 20) - 2, 'a') + '"';
   REQUIRE(client.request("PUT", "/documents/d/blocks/long", context).status == 201);
@@ -103,7 +103,7 @@ TEST_CASE("server: patterns that could take long delay neither other requests no
 
   for (const auto& search : searching) search->send(RawHttp::text("GET", search_for(patterns[0])));
   server.kill(SIGTERM);
-  CHECK(server.wait(std::chrono::seconds(60)) == 0);
+  CHECK(server.wait(patience) == 0);
 }
 
 TEST_CASE("server: the pattern of a search has at most 1024 bytes") {

@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "eventually.hpp"
+
 namespace statehouse::test {
 
 struct RawReply {
@@ -22,12 +24,13 @@ struct RawReply {
 };
 
 /// One TCP connection to a server on this machine that speaks HTTP, or anything else, as exactly as the test says. Used
-/// by one thread at a time. Waits at most 20 s for anything; throws std::runtime_error where the reply does not come.
+/// by one thread at a time. Waits for anything as long as a test has patience; throws std::runtime_error where the
+/// reply does not come.
 class RawHttp {
  public:
   explicit RawHttp(unsigned short port, int receive_buffer = 0)
       : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const timeval limit{20, 0};
+    const timeval limit{patience.count(), 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (receive_buffer > 0) ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
