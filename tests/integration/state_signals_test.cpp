@@ -6,6 +6,7 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <sys/wait.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -62,6 +63,7 @@ struct Service {
   }
 
   asio::io_context& io;
+  asio::steady_timer query_ended{io, asio::steady_timer::time_point::max()};
   std::optional<AppState> state;
 };
 
@@ -84,12 +86,7 @@ asio::awaitable<void> drain_deaf(Service& service) {
 asio::awaitable<void> drain_querying(Service& service) {
   // Deaf to its cancellation, but what it waits for ends when the databases are shut down.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  const Pool pool = co_await service.state->db_instances.get_pool("x");
-  try {
-    co_await pool.query_one<int>(endless);
-  } catch (const Error& error) {
-    say("query ended: " + error.code().message().substr(0, 22));
-  }
+  co_await service.query_ended.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 /// Work that does not end by itself.
@@ -100,6 +97,20 @@ asio::awaitable<void> hang_in_closure(Service& service) {
     for (;;) std::this_thread::sleep_for(1h);
   };
   co_await pool.write(closure);
+}
+/// What `drain_querying` waits for.
+asio::awaitable<void> query(Service& service) {
+  const Pool pool = co_await service.state->db_instances.get_pool("x");
+  auto closure = [](Reader& db) {
+    say("querying");
+    db.query_one<int>(endless);
+  };
+  try {
+    co_await pool.read(closure);
+  } catch (const Error& error) {
+    say("query ended: " + error.code().message().substr(0, 22));
+  }
+  service.query_ended.expires_at(asio::steady_timer::time_point::min());
 }
 asio::awaitable<void> hold_transaction(Service& service) {
   const Pool pool = co_await service.state->db_instances.get_pool("x");
@@ -143,8 +154,8 @@ TEST_CASE(service_test, "[.]") {
           {"writing", {drain_writing, {}, {.grace = 60s, .deadline = 60s}}},
           {"throwing", {drain_throwing, {}, {.grace = 60s, .deadline = 60s}}},
           {"sleeping", {drain_sleeping, {}, {.grace = 200ms, .deadline = 60s}}},
-          {"deaf", {drain_deaf, {}, {.grace = 100ms, .deadline = 400ms}}},
-          {"querying", {drain_querying, {}, {.grace = 200ms, .deadline = 60s}}},
+          {"deaf", {drain_deaf, {}, {.grace = 100ms, .deadline = 1s}}},
+          {"querying", {drain_querying, query, {.grace = 200ms, .deadline = 60s}}},
           {"draining for long", {drain_sleeping, {}, {.grace = 60s, .deadline = 60s}}},
           {"closure", {{}, hang_in_closure, {.grace = 60s, .deadline = 60s}}},
           {"transaction", {{}, hold_transaction, {.grace = 60s, .deadline = 60s}}},
@@ -197,7 +208,7 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   void signal(int number) const { ::kill(pid_, number); }
-  /// True when it has said that line, within half a minute.
+  /// True when it has said that line; waits for each part of it as long as a test has patience.
   bool says(const std::string& line) {
     const std::string wanted = "service: " + line + "\n";
     while (!contains(said_, wanted) && read_more()) {
@@ -217,7 +228,7 @@ class Process {
  private:
   bool read_more() {
     pollfd ready{from_, POLLIN, 0};
-    if (::poll(&ready, 1, 30'000) != 1) return false;
+    if (::poll(&ready, 1, static_cast<int>(std::chrono::milliseconds(patience).count())) != 1) return false;
     char buffer[4096];
     const auto got = ::read(from_, buffer, sizeof buffer);
     if (got > 0) said_.append(buffer, static_cast<std::size_t>(got));
@@ -234,6 +245,19 @@ class Process {
   int from_ = -1;
   std::string said_;
 };
+
+/// A service that `end` has brought to its end. On a busy machine the second that it has for closing, or less, may pass
+/// before it has had its turn: then another one.
+template <class End>
+std::unique_ptr<Process> closed_in_time(const std::string& mode, End end) {
+  for (int attempt = 1;; ++attempt) {
+    auto service = std::make_unique<Process>(mode);
+    REQUIRE(service->says("ready"));
+    end(*service);
+    CHECK(service->ends_well());
+    if (!contains(service->said(), "service: x open") || attempt == 10) return service;
+  }
+}
 
 std::vector<std::string> rows(const Process& process) {
   check_closed(process.dir / "x.db");
@@ -288,19 +312,17 @@ TEST_CASE("signals: a drain that does not end is cancelled after the grace time"
 }
 
 TEST_CASE("signals: a drain that does not heed its cancellation is left to itself at the deadline") {
-  Process service("deaf");
-  REQUIRE(service.says("ready"));
-  service.signal(SIGTERM);
-  CHECK(service.ends_well());
-  CAPTURE(service.said());
-  CHECK(service.says("x closed"));
-  CHECK(service.says("log: shutdown: draining has not ended in time and is left to itself"));
-  CHECK(rows(service) == std::vector<std::string>{"1"});
+  const auto service = closed_in_time("deaf", [](const Process& process) { process.signal(SIGTERM); });
+  CAPTURE(service->said());
+  CHECK(service->says("x closed"));
+  CHECK(service->says("log: shutdown: draining has not ended in time and is left to itself"));
+  CHECK(rows(*service) == std::vector<std::string>{"1"});
 }
 
 TEST_CASE("signals: a drain that waits for a database is waited for after the database was interrupted") {
   Process service("querying");
   REQUIRE(service.says("ready"));
+  REQUIRE(service.says("querying"));
   service.signal(SIGTERM);
   CHECK(service.ends_well());
   CAPTURE(service.said());
@@ -311,29 +333,27 @@ TEST_CASE("signals: a drain that waits for a database is waited for after the da
 }
 
 TEST_CASE("signals: a second one during the drain ends it, and the databases still have time to close") {
-  Process service("draining for long");
-  REQUIRE(service.says("ready"));
-  service.signal(SIGTERM);
-  REQUIRE(service.says("draining"));
-  std::this_thread::sleep_for(1100ms);  // longer than the time that the second signal leaves
-  service.signal(SIGTERM);
-  CHECK(service.ends_well());
-  CAPTURE(service.said());
-  CHECK(service.says("x closed"));
-  CHECK(service.says("clean"));
-  CHECK(rows(service) == std::vector<std::string>{"1"});
+  const auto service = closed_in_time("draining for long", [](Process& process) {
+    process.signal(SIGTERM);
+    REQUIRE(process.says("draining"));
+    std::this_thread::sleep_for(1100ms);  // longer than the time that the second signal leaves
+    process.signal(SIGTERM);
+  });
+  CAPTURE(service->said());
+  CHECK(service->says("x closed"));
+  CHECK(service->says("clean"));
+  CHECK(rows(*service) == std::vector<std::string>{"1"});
 }
 
 TEST_CASE("signals: a second one takes held connections back at once") {
-  Process service("transaction");
-  REQUIRE(service.says("ready"));
-  REQUIRE(service.says("holding"));
-  service.signal(SIGTERM);
-  service.signal(SIGINT);
-  CHECK(service.ends_well());
-  CAPTURE(service.said());
-  CHECK(service.says("x closed interrupted"));
-  CHECK(rows(service) == std::vector<std::string>{"1"});
+  const auto service = closed_in_time("transaction", [](Process& process) {
+    REQUIRE(process.says("holding"));
+    process.signal(SIGTERM);
+    process.signal(SIGINT);
+  });
+  CAPTURE(service->said());
+  CHECK(service->says("x closed interrupted"));
+  CHECK(rows(*service) == std::vector<std::string>{"1"});
 }
 
 TEST_CASE("signals: a second one waits for a closure that hangs no longer than a second, and the report names it") {
