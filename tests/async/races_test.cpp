@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "async_fixture.hpp"
+#include "eventually.hpp"
 #include "statehouse/statehouse.hpp"
 
 namespace statehouse::test {
@@ -262,7 +263,8 @@ TEST_CASE("races: leases and transactions dropped while their statements run, fr
   }
   for (auto& future : futures) future.get();
   CHECK(app.rows().empty());
-  CHECK(app.pool->stats().holders.empty());
+  // The last to be dropped may still run.
+  CHECK(eventually([&] { return app.pool->stats().holders.empty(); }));
 }
 
 TEST_CASE("races: AppState destroyed in the middle of everything: every caller hears, acknowledged rows are there") {
@@ -277,7 +279,7 @@ TEST_CASE("races: AppState destroyed in the middle of everything: every caller h
     const auto path = app.pool->path();
     app.state.reset();
     for (auto& future : futures) {
-      REQUIRE(future.wait_for(20s) == std::future_status::ready);
+      REQUIRE(future.wait_for(patience) == std::future_status::ready);
       future.get();
     }
     std::set<int> acknowledged;

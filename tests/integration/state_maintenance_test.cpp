@@ -163,7 +163,10 @@ TEST_CASE("optimize: at the end it keeps to its budget, and being stopped is no 
 }
 
 TEST_CASE("optimize and checkpoint: somebody else who holds the write lock does not fail the close") {
-  ThreadedApp app;
+  AppStateOptions options;  // which have nothing said of what takes long on a busy machine
+  options.pool.slow_statement = patience;
+  options.pool.slow_acquire = patience;
+  ThreadedApp app(std::move(options));
   const Pool pool = app.open("x");
   auto fill = [](Connection& db) {
     db.execute_script(wanting);

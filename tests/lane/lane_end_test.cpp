@@ -2,6 +2,7 @@
 
 #include <catch2/generators/catch_generators.hpp>
 
+#include "eventually.hpp"
 #include "lane_fixture.hpp"
 
 namespace statehouse::test {
@@ -75,7 +76,7 @@ TEST_CASE_METHOD(Readers, "hold back: a reader that becomes free tells the one w
   std::jthread waits;
   bool free = false;
   engine.scripts["slow"].call = [&] {
-    waits = std::jthread([&] { free = lane->hold_back(20s); });
+    waits = std::jthread([&] { free = lane->hold_back(patience); });
     elsewhere([&] {
       const auto runs = [&] {
         Caller probe(request(kinds::statement), "query", nullptr);

@@ -67,7 +67,7 @@ inline void check_closed(const std::filesystem::path& file) {
 }
 
 /// An AppState as a server has it: real time, database threads of its own (two, unless the options say more), callers
-/// on a pool of threads.
+/// on a pool of threads, which wait for a connection as long as a test has patience, unless the options say otherwise.
 class ThreadedApp {
  public:
   /// `data_dir` and `logger` are given by this class.
@@ -119,6 +119,7 @@ class ThreadedApp {
 
 inline ThreadedApp::ThreadedApp(AppStateOptions options, std::size_t callers) : io(callers) {
   if (options.database_threads == 0) options.database_threads = 2;
+  if (options.pool.acquire_timeout == PoolOptions().acquire_timeout) options.pool.acquire_timeout = patience;
   options.data_dir = dir.path();
   options.logger = log.logger();
   state.emplace(io.get_executor(), std::move(options));

@@ -14,6 +14,7 @@
 #include "child_process.hpp"
 #include "database_file.hpp"
 #include "error_of.hpp"
+#include "eventually.hpp"
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
@@ -172,11 +173,11 @@ TEST_CASE("fork: the child does not hang when the parent was just requesting a s
     while (!over) interrupter->request(detail::stop_reason::cancelled);
   });
   int hung = 0;
-  for (int round = 0; round < 50; ++round) {
+  for (int round = 0; round < 50 && hung == 0; ++round) {
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-      ::alarm(5);
+      ::alarm(static_cast<unsigned>(test::patience.count()));
       file.connection.reset();
       ::_exit(0);
     }
