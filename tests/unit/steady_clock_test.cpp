@@ -2,8 +2,10 @@
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <condition_variable>
+#include <latch>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "statehouse/clock.hpp"
@@ -31,6 +33,30 @@ class Record {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<int> values_;
+};
+
+/// Keeps the clock's thread in a callback while it lives: what is armed meanwhile waits, however long the arming takes.
+class Held {
+ public:
+  explicit Held(Clock& clock)
+      : timer_(clock.make_timer([latches = latches_] {
+          latches->held.count_down();
+          latches->go.wait();
+        })) {
+    timer_->arm(Clock::time_point::min());
+    latches_->held.wait();
+  }
+  ~Held() { latches_->go.count_down(); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  struct Latches {
+    std::latch held{1};
+    std::latch go{1};
+  };
+  const std::shared_ptr<Latches> latches_ = std::make_shared<Latches>();
+  const std::unique_ptr<Clock::Timer> timer_;
 };
 
 using Timers = std::vector<std::unique_ptr<Clock::Timer>>;
@@ -82,11 +108,14 @@ TEST_CASE("timer: arming again replaces the earlier time, in both directions") {
   const auto moved_up = clock->make_timer([&] { record.add(1); });
   const auto put_off = clock->make_timer([&] { record.add(3); });
   const auto fixed = clock->make_timer([&] { record.add(2); });
-  moved_up->arm(start + 1h);
-  put_off->arm(start + 500ms);
-  fixed->arm(start + 520ms);
-  moved_up->arm(start + 510ms);
-  put_off->arm(start + 530ms);
+  {
+    const Held held(*clock);
+    moved_up->arm(start + 1h);
+    put_off->arm(start);
+    fixed->arm(start + 20ms);
+    moved_up->arm(start + 10ms);
+    put_off->arm(start + 30ms);
+  }
   CHECK(record.wait_for(3) == std::vector{1, 2, 3});
 }
 
@@ -108,16 +137,19 @@ TEST_CASE("timer: can be armed again after it has called back, and from within")
 TEST_CASE("timer: disarmed or destroyed it does not call back") {
   const auto clock = make_steady_clock();
   Record record;
-  const auto due = clock->now() + 300ms;
+  const auto due = clock->now() + 5ms;
   const auto disarmed = clock->make_timer([&] { record.add(1); });
   auto destroyed = clock->make_timer([&] { record.add(2); });
   const auto last = clock->make_timer([&] { record.add(3); });
-  disarmed->arm(due);
-  destroyed->arm(due);
-  last->arm(due + 5ms);
-  disarmed->disarm();
-  disarmed->disarm();
-  destroyed.reset();
+  {
+    const Held held(*clock);
+    disarmed->arm(due);
+    destroyed->arm(due);
+    last->arm(due + 5ms);
+    disarmed->disarm();
+    disarmed->disarm();
+    destroyed.reset();
+  }
   CHECK(record.wait_for(1) == std::vector{3});
 }
 
@@ -133,14 +165,17 @@ TEST_CASE("timer: may be destroyed inside its own callback, and inside another's
   record.wait_for(1);
 
   Timers timers(2);
-  const auto due = clock->now() + 300ms;
+  const auto due = clock->now() + 5ms;
   timers[1] = clock->make_timer([&] { record.add(99); });
   timers[0] = clock->make_timer([&] {
     timers[1].reset();
     record.add(2);
   });
-  timers[1]->arm(due);
-  timers[0]->arm(due - 1ms);
+  {
+    const Held held(*clock);
+    timers[1]->arm(due);
+    timers[0]->arm(due - 1ms);
+  }
   record.wait_for(2);
   const auto last = clock->make_timer([&] { record.add(3); });
   last->arm(due + 5ms);
@@ -151,14 +186,16 @@ TEST_CASE("timer: many call back in the order of their times, those of one time 
   const auto clock = make_steady_clock();
   Record record;
   Timers timers;
-  const auto start = clock->now() + 500ms;
+  const auto start = clock->now();
   constexpr int count = 500;
   for (int i = 0; i < count; ++i) timers.push_back(clock->make_timer([&record, i] { record.add(i); }));
   // 211 has no factor in common with 500: every index once, out of order. Four timers share each time.
+  std::optional<Held> held(*clock);
   for (int k = 0; k < count; ++k) {
     const int i = k * 211 % count;
     timers[static_cast<std::size_t>(i)]->arm(start + std::chrono::microseconds(10) * (i / 4));
   }
+  held.reset();
   std::vector<int> order = record.wait_for(count);
   for (std::size_t at = 0; at < order.size(); at += 4) {
     std::vector<int> armed;
