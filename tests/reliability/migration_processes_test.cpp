@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "eventually.hpp"
 #include "fault_vfs.hpp"
 #include "migration_fixture.hpp"
 #include "sanitized.hpp"
@@ -88,9 +89,14 @@ class Gate {
 
 constexpr std::int64_t rows_each = 3000;
 
+/// Waits for others, who may have a lock and no turn on a busy machine.
+Connection open_patiently(const std::filesystem::path& file) {
+  return Connection(file, {.busy_timeout = test::patience});
+}
+
 void migrate(const std::filesystem::path& file, const Migrator& migrator, Gate* opened = nullptr) {
   spdlog::set_level(spdlog::level::off);
-  Connection db(file);
+  Connection db = open_patiently(file);
   if (opened != nullptr) opened->open();
   migrator.run(db);
 }
@@ -148,7 +154,7 @@ TEST_CASE("migrations: eight processes that undo at once all succeed, each migra
     const auto file = dir / "a.db";
     migrate(file, set.migrator());
     const auto codes = eight_at_once([&] {
-      Connection db(file);
+      Connection db = open_patiently(file);
       set.migrator().undo(db, 0);
     });
     CHECK(codes == std::vector<int>(8, 0));
@@ -169,7 +175,7 @@ TEST_CASE("migrations: of eight processes that record a baseline at once one doe
     const auto file = dir / "a.db";
     migrate(file, Migrator::from_files({}).with_options({.table = "their_migrations"}));
     auto codes = eight_at_once([&] {
-      Connection db(file);
+      Connection db = open_patiently(file);
       try {
         migrator.baseline(db, 3);
       } catch (const Error& error) {
