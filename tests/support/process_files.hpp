@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace statehouse::test {
@@ -23,16 +25,28 @@ inline std::size_t open_descriptors(const std::filesystem::path& path) {
   return count;
 }
 
-/// The locks that this process holds, as the kernel knows them.
-inline std::vector<std::string> locks_of_this_process() {
+/// What one reading of the kernel's list has.
+inline std::vector<std::string> locks_that_are_listed() {
   std::vector<std::string> mine;
   std::ifstream file("/proc/locks");
-  const std::string pid = " " + std::to_string(::getpid()) + " ";
-  for (std::string line; std::getline(file, line);)
-    if (line.find(pid) != std::string::npos) mine.push_back(line.substr(line.find(' ')));
+  const std::string self = std::to_string(::getpid());
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string number, kind, obligation, access, pid;
+    words >> number >> kind >> obligation >> access >> pid;
+    if (pid == self) mine.push_back(line.substr(line.find(' ')));
+  }
   std::ranges::sort(mine);
   // A lock can be listed twice when others come or go while the list is read.
   mine.erase(std::unique(mine.begin(), mine.end()), mine.end());
+  return mine;
+}
+
+/// The locks that this process holds, as the kernel knows them. None may come or go meanwhile.
+inline std::vector<std::string> locks_of_this_process() {
+  std::vector<std::string> mine = locks_that_are_listed();
+  // One can be left out as well, but not twice in the same way.
+  for (auto again = locks_that_are_listed(); again != mine; again = locks_that_are_listed()) mine = std::move(again);
   return mine;
 }
 
