@@ -69,6 +69,20 @@ std::size_t leading(const ClusterFixture& cluster) {
     if (const auto leader = asking.find_leader(cluster.addresses())) return cluster.index_of(leader->address());
 }
 
+/// Again while the cluster elects, or another change is under way.
+template <class Ask>
+bool by_leader(detail::Administration& asking, const std::vector<std::string>& contacts, Ask ask) {
+  return eventually([&] {
+    try {
+      const auto leader = asking.find_leader(contacts);
+      if (leader != nullptr) ask(*leader);
+      return leader != nullptr;
+    } catch (const std::exception&) {
+      return false;
+    }
+  });
+}
+
 TEST_CASE("statehouse-node: tells systemd that it serves and that it ends, by a path or an abstract name") {
   const TempDir dir;
   for (const std::string& name : {(dir / "notify").string(), "@" + (dir / "abstract").string()}) {
@@ -101,7 +115,8 @@ TEST_CASE("statehouse-node: a leader that is to end hands over first, and comes 
     cluster.start(before);
   }
   detail::Administration asking(5s, [] { return true; });
-  const auto members = asking.members(*asking.find_leader(cluster.addresses()));
+  std::vector<detail::wire::Member> members;
+  REQUIRE(by_leader(asking, cluster.addresses(), [&](detail::Channel& leader) { members = asking.members(leader); }));
   CHECK(members.size() == ClusterFixture::size);
   for (const auto& member : members) CHECK(member.role == detail::wire::role::voter);
 }
@@ -149,20 +164,6 @@ TEST_CASE("statehouse-node: a directory in which no node was ever made is empty,
   CHECK(joins_none.wait() == 2);
   arguments.resize(arguments.size() - 2);
   CHECK(NodeProcess(arguments).says(": leads\n"));
-}
-
-/// Again while the cluster elects, or another change is under way.
-template <class Ask>
-bool by_leader(detail::Administration& asking, const std::vector<std::string>& contacts, Ask ask) {
-  return eventually([&] {
-    try {
-      const auto leader = asking.find_leader(contacts);
-      if (leader != nullptr) ask(*leader);
-      return leader != nullptr;
-    } catch (const std::exception&) {
-      return false;
-    }
-  });
 }
 
 TEST_CASE("statehouse-node: one that was made a standby or a spare stays that when it comes back") {

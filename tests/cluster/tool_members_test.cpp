@@ -81,7 +81,8 @@ TEST_CASE("statehouse cluster: a change while another one is under way is refuse
   const FakeNode* self = nullptr;
   FakeNode node(with_one_standby(self, FakeNode::failure(5, "a configuration change is already in progress")));
   self = &node;
-  const ToolRun run = shop.json({"cluster", "add", "1", node.address(), "--cluster", node.address()});
+  const ToolRun run =
+      shop.json({"cluster", "add", "1", node.address(), "--cluster", node.address(), "--dial-timeout", "120"});
   CHECK(run.exit_code == 1);
   CHECK(run.kind() == "unavailable");
   CHECK(contains(message_of(run), "another change of the members is under way, and nothing was done: a configuration"));
@@ -91,7 +92,8 @@ TEST_CASE("statehouse cluster: a change while another one is under way is refuse
 TEST_CASE("statehouse cluster: status is a table for people, and ends with 0 where all is well") {
   const ClusterWorkshop shop;
   const std::size_t leader = leader_of(shop.cluster);
-  const ToolRun run = shop.run({"cluster", "status", "--cluster", shop.nodes(), "--dial-timeout", "10"});
+  const ToolRun run =
+      shop.run({"cluster", "status", "--cluster", shop.nodes(), "--dial-timeout", "120", "--find-leader", "120"});
   CHECK(run.exit_code == 0);
   CHECK(contains(run.out, "id  address"));
   CHECK(contains(run.out, shop.cluster.addresses()[leader] + "  voter  leads"));

@@ -15,24 +15,6 @@ Program cluster_script(std::vector<std::string> arguments) {
   return Program(std::move(arguments), {"STATEHOUSE_BUILD=" STATEHOUSE_BUILD_DIRECTORY});
 }
 
-/// The first of three ports beside each other that nobody listens on.
-std::string three_free_ports() {
-  const auto is_free = [](int port) {
-    const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    const bool bound = ::bind(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    ::close(probe);
-    return bound;
-  };
-  for (;;) {
-    const int first = std::stoi(free_address().substr(sizeof "127.0.0.1:" - 1));
-    if (first < 65'534 && is_free(first + 1) && is_free(first + 2)) return std::to_string(first);
-  }
-}
-
 /// Asked again while it is told to: an election takes its time.
 RawReply served(unsigned short port, const std::string& method, const std::string& target,
                 const std::string& body = {}) {
@@ -71,7 +53,7 @@ TEST_CASE("the example backend: addresses of a cluster that are none are wrong u
 
 TEST_CASE("tools/cluster: where a port is taken, it asks for another port and for another directory with it") {
   const TempDir dir;
-  const std::string first_port = three_free_ports();
+  const std::string first_port = std::to_string(free_ports(3));
   const NodeProcess other(
       {"--id", "1", "--address", "127.0.0.1:" + first_port, "--data-dir", (dir / "other").string()});
   Program script = cluster_script({"--first-port", first_port, "--dir", (dir / "c").string()});
@@ -82,7 +64,7 @@ TEST_CASE("tools/cluster: where a port is taken, it asks for another port and fo
 
 TEST_CASE("tools/cluster: one command starts three nodes and the backend, survives a node, and Ctrl-C ends all") {
   const TempDir dir;
-  const std::string first_port = three_free_ports();
+  const std::string first_port = std::to_string(free_ports(3));
   const std::vector<std::string> arguments{"--first-port", first_port, "--dir", (dir / "c").string(), "--port", "0"};
   for (int round = 0; round < 2; ++round) {  // the second time with the data of the first
     Program script = cluster_script(arguments);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -18,18 +19,36 @@
 
 namespace statehouse::test {
 
-/// A port of the loopback interface that nobody listens on.
-inline std::string free_address() {
+/// Whether somebody may listen on that port of the loopback interface.
+inline bool is_free(int port) {
   const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const bool bound = ::bind(probe, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                     ::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  const bool bound = ::bind(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   ::close(probe);
-  if (!bound) throw std::runtime_error("no free port");
-  return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  return bound;
+}
+
+/// The first of `count` ports beside each other that nobody listens on. They are below those that Linux gives to
+/// connections, so that none takes one before its node does; none is given twice, and other processes begin elsewhere.
+inline int free_ports(int count) {
+  constexpr int lowest = 10'000;
+  constexpr int number = 22'000;
+  static int next = static_cast<int>(::getpid() % 1000 * (number / 1000));
+  for (int tries = 0; tries < number; ++tries) {
+    const int first = lowest + std::exchange(next, (next + count) % (number - count));
+    int found = 0;
+    while (found < count && is_free(first + found)) ++found;
+    if (found == count) return first;
+  }
+  throw std::runtime_error("no free port");
+}
+
+/// Where a node may listen.
+inline std::string free_address() {
+  return "127.0.0.1:" + std::to_string(free_ports(1));
 }
 
 /// The real program statehouse-node.
