@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "error_of.hpp"
+#include "eventually.hpp"
 #include "sql_hook.hpp"
 #include "statehouse/statehouse.hpp"
 
@@ -305,6 +306,7 @@ struct Server {
     result.data_dir = dir.path();
     result.logger = log.logger();
     result.database_threads = 2;
+    result.pool.acquire_timeout = patience;
     return result;
   }
 };

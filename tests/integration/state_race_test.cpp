@@ -60,8 +60,8 @@ TEST_CASE("race: get_pool and writes against shutdown, nothing leaks and no ackn
     for (int caller = 0; caller < 12; ++caller)
       callers.push_back(app.spawn(traffic.work(names[static_cast<std::size_t>(caller) % 3], caller)));
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 8000));  // any moment will do
-    auto first = app.spawn(app.state->shutdown());
-    auto second = app.spawn(app.state->shutdown({.grace = 1s, .deadline = 30s}));
+    auto first = app.spawn(app.state->shutdown({.grace = patience, .deadline = patience}));
+    auto second = app.spawn(app.state->shutdown({.grace = 1s, .deadline = patience}));
     CHECK(first.get().clean());
     CHECK(second.get().clean());
     CHECK(app.state->db_instances.names().empty());
