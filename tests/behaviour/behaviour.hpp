@@ -26,7 +26,7 @@ inline const boost::system::error_code stopped(ECANCELED, boost::system::system_
 inline PoolOptions on_tested_engine() {
   PoolOptions options;
 #ifdef STATEHOUSE_NODE_PROGRAM
-  static const ClusterFixture nodes;
+  static const ClusterFixture nodes(400);  // a transaction does not outlive its leader, so the same one is to stay
   options.cluster.nodes = nodes.addresses();
 #endif
   return options;

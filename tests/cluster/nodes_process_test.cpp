@@ -102,18 +102,20 @@ TEST_CASE("statehouse-node: tells systemd that it serves and that it ends, by a 
 
 TEST_CASE("statehouse-node: a leader that is to end hands over first, and comes back with the same arguments") {
   ClusterFixture cluster;
-  for (int round = 0; round < 3; ++round) {
+  // On a busy machine another one may have come to lead before the signal, or after the handover: that is no round.
+  int rounds = 0;
+  for (int tries = 0; rounds < 3 && tries < 12; ++tries) {
     const std::size_t before = leading(cluster);
     NodeProcess& node = cluster.node(before);
     node.signal(SIGTERM);
-    REQUIRE(node.says(": has handed over to "));
+    const std::string successor = node.word_after(": has handed over to ");
     CHECK(node.wait() == 0);
     const std::size_t after = leading(cluster);
     CHECK(after != before);
-    CHECK(node.said().find("has handed over to " + cluster.addresses()[after] + '\n') != std::string::npos);
-    CHECK(cluster.node(after).says(": leads\n"));
+    if (successor == cluster.addresses()[after] && cluster.node(after).says(": leads\n")) ++rounds;
     cluster.start(before);
   }
+  CHECK(rounds == 3);
   detail::Administration asking(5s, [] { return true; });
   std::vector<detail::wire::Member> members;
   REQUIRE(by_leader(asking, cluster.addresses(), [&](detail::Channel& leader) { members = asking.members(leader); }));
@@ -123,12 +125,17 @@ TEST_CASE("statehouse-node: a leader that is to end hands over first, and comes 
 
 TEST_CASE("statehouse-node: one that does not lead, or is alone, ends without handing over") {
   ClusterFixture cluster;
-  const std::size_t follower = (leading(cluster) + 1) % ClusterFixture::size;
-  NodeProcess& node = cluster.node(follower);
-  node.signal(SIGTERM);
-  REQUIRE(node.says(": stopped\n"));
-  CHECK(node.wait() == 0);
-  CHECK(node.said().find("handed over") == std::string::npos);
+  bool handed_over = true;
+  for (int tries = 0; handed_over && tries < 5; ++tries) {  // on a busy machine it may have come to lead by now
+    const std::size_t follower = (leading(cluster) + 1) % ClusterFixture::size;
+    NodeProcess& node = cluster.node(follower);
+    node.signal(SIGTERM);
+    REQUIRE(node.says(": stopped\n"));
+    CHECK(node.wait() == 0);
+    handed_over = node.said().find("handed over") != std::string::npos;
+    cluster.start(follower);
+  }
+  CHECK_FALSE(handed_over);
   const TempDir dir;
   NodeProcess alone(of_a_founder(dir, free_address()));
   REQUIRE(alone.says(": leads\n"));
