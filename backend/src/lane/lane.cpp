@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/deadline.hpp"
+#include "lane/batch.hpp"
 
 namespace statehouse::detail {
 namespace {

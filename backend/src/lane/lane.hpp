@@ -5,11 +5,14 @@
 
 #include "engine/engine.hpp"
 #include "lane/afterwards.hpp"
-#include "lane/batch.hpp"
 #include "lane/history.hpp"
+#include "lane/slot_set.hpp"
 #include "lane/wait_timer.hpp"
 
 namespace statehouse::detail {
+
+struct BatchTerms;
+struct Taken;
 
 /// Connections of one kind and the operations that wait for them, first in, first out. What waits at the same moment
 /// and may share a transaction is run as a Batch; nothing waits for one to fill.

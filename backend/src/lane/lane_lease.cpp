@@ -1,3 +1,4 @@
+#include "lane/batch.hpp"
 #include "lane/lane.hpp"
 
 // Connections that callers hold: how they work on one and give it back.
