@@ -109,6 +109,17 @@ TEST_CASE_METHOD(Limits, "run_timeout: one statement's does not bind the next on
   CHECK(app.run(lease.execute(a_moment, "INSERT INTO t(a) VALUES (1)")).changes == 1);
 }
 
+TEST_CASE_METHOD(Limits, "run_timeout: ends the next statement of a transaction, whatever a closure did by native()") {
+  constexpr const char* long_hook =
+      "WITH RECURSIVE c(n) AS (SELECT hook() UNION ALL SELECT n + 1 FROM c WHERE n < 2000000) SELECT max(n) FROM c";
+  auto transaction = app.run(pool.begin());
+  app.run(transaction.savepoint(
+      [](Connection& db) { sqlite3_progress_handler(db.native().getHandle(), 0, nullptr, nullptr); }));
+  CHECK(app.code(transaction.query_one<int>(a_moment, long_hook)) == errc::deadline_exceeded);
+  app.run(std::move(transaction).commit());
+  check_all_clean(app, pool);
+}
+
 TEST_CASE_METHOD(Limits, "run_timeout: ends one statement inside a closure, which goes on") {
   const auto closure = [](Connection& db) {
     db.execute("INSERT INTO t(a) VALUES (1)");

@@ -1,5 +1,7 @@
 // What waits together and runs in one transaction: who joins, and that nobody notices.
 
+#include <catch2/generators/catch_generators.hpp>
+
 #include "lane_fixture.hpp"
 
 namespace statehouse::test {
@@ -129,6 +131,29 @@ TEST_CASE_METHOD(Reads, "batch: a read that came after the transaction began doe
   CHECK(after.rows == std::vector<std::int64_t>{0});
   CHECK(late->rows == std::vector<std::int64_t>{1});
   CHECK(engine.ran == Texts{"BEGIN", "count", "first", "count", "COMMIT", "count"});
+}
+
+TEST_CASE_METHOD(Reads, "batch: a read that came after the transaction began takes nobody's place in it") {
+  //   reader                        a caller
+  //   BEGIN, looks
+  //                                 the next one is cancelled; a write is committed, he hears of it
+  //                                 asks: must see it
+  //   COMMIT
+  //   looks: 1
+  Caller* late = nullptr;
+  engine.scripts["first"].call = [&] {
+    engine.kept.emplace_back("by the writer");
+    elsewhere([&] {
+      cancel(callers[1]);
+      late = &ask(FakeEngine::count);
+    });
+  };
+  ask("first");
+  ask("never");
+  settle();
+  REQUIRE(late != nullptr);
+  CHECK(late->rows == std::vector<std::int64_t>{1});
+  CHECK(engine.ran == Texts{"BEGIN", "first", "COMMIT", "count"});
 }
 
 TEST_CASE_METHOD(Reads, "batch: no more than 16 reads wait for each other") {
@@ -286,11 +311,12 @@ TEST_CASE_METHOD(Writes, "batch: a deferred violation fails its statement, not t
   settle();
   CHECK(violates.code() == condition::constraint);
   CHECK(engine.kept == Texts{"a", "c"});
+  CHECK(lane->stats().rolled_back == 0);  // that counts what callers have left behind
   check_all_clean();
 }
 
 TEST_CASE_METHOD(Writes, "batch: what fails only for being in a transaction is run once more without") {
-  engine.scripts["vacuum"].fails_in_transaction = true;
+  engine.scripts["vacuum"].fails_in_transaction = GENERATE(sql_error, sql_locked, sql_nomem, sql_full);
   ask("a");
   Caller& vacuum = ask("vacuum");
   ask("b");

@@ -42,6 +42,14 @@ TEST_CASE_METHOD(Readers, "hold back: nothing begins until it is open again, but
   check_all_clean();
 }
 
+TEST_CASE_METHOD(Readers, "hold back: what waits alone begins when it is open again") {
+  REQUIRE(lane->hold_back(0ms));
+  Caller& query = ask("query");
+  lane->open_again();
+  settle();
+  CHECK(query.done());
+}
+
 TEST_CASE_METHOD(Readers,
                  "hold back: waits for what runs, in the queue's turn or on a lease, and tells when it cannot") {
   const bool on_lease = GENERATE(false, true);
@@ -190,6 +198,7 @@ TEST_CASE_METHOD(Writer, "interrupt: takes leases back, refuses what waits on th
   holder.lease.reset();  // stale: changes nothing
   CHECK(parked <= 2);
   lane->close_connections();
+  CHECK(engine.times("ROLLBACK") == 1);
   CHECK(engine.ran.back() == "last checkpoint");
   CHECK(engine.closed == engine.opened);
 }

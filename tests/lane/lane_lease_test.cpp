@@ -124,6 +124,22 @@ TEST_CASE_METHOD(Leases, "lease: one that never was is refused, and one that was
   CHECK(submit(other).text() == "");
 }
 
+TEST_CASE_METHOD(Leases, "lease: a stale one is refused, whoever has the connection now") {
+  Caller& first = has(begin());
+  commit(first);
+  settle();
+  Caller& second = has(acquire());
+  Caller& late = ask_on(first, kinds::statement, "late");
+  settle();
+  CHECK(late.code() == errc::transaction_finished);
+  CHECK(engine.times("late") == 0);
+  Caller& own = ask_on(second, kinds::statement, "own");
+  settle();
+  CHECK(own.text() == "");
+  second.lease.reset();
+  check_all_clean();
+}
+
 TEST_CASE_METHOD(Leases, "lease: the wait for it counts, and not what its holder does with it") {
   Caller& holder = has(acquire());
   Caller& next = acquire();

@@ -137,6 +137,16 @@ TEST_CASE_METHOD(Order, "order: after 256 operations the database thread is left
   check_all_clean();
 }
 
+TEST_CASE_METHOD(Order, "order: at the end of a turn a lane that is closed needs no thread any more") {
+  engine.scripts["last"].call = [this] { lane->close(std::make_exception_ptr(Error(errc::closed, "over"))); };
+  for (int i = 0; i < 255; ++i) ask(kinds::lone_statement, "one");
+  ask(kinds::lone_statement, "last");
+  REQUIRE(step_db());
+  CHECK(engine.times("last") == 1);
+  CHECK(lane->parked());
+  CHECK_FALSE(step_db());
+}
+
 TEST_CASE_METHOD(Order, "inline: a query runs on the calling thread when its connection is idle and has it prepared") {
   Caller& unprepared = caller(request(kinds::statement), "query");
   CHECK_FALSE(lane->run_inline(unprepared));
@@ -173,6 +183,17 @@ TEST_CASE_METHOD(
   engine.scripts["query"].heavy = false;
   Caller again(request(kinds::statement), "query", nullptr);
   CHECK_FALSE(lane->run_inline(again));
+  check_all_clean();
+}
+
+TEST_CASE_METHOD(Order, "inline: what a query has left behind is gone when it returns") {
+  ask("query");
+  settle();
+  Caller one(request(kinds::statement), "query",
+             [](Connection& connection) { detail::session_of(connection).begin(detail::transaction_kind::deferred); });
+  CHECK(lane->run_inline(one));
+  CHECK(engine.ran == Texts{"query", "BEGIN", "ROLLBACK"});
+  CHECK_FALSE(step_db());
   check_all_clean();
 }
 

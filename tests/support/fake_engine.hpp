@@ -17,21 +17,30 @@
 namespace statehouse::test {
 
 /// SQLite's result codes, for scripts.
-enum result_code { sql_error = 1, sql_busy = 5, sql_nomem = 7, sql_ioerr = 10, sql_cantopen = 14, sql_constraint = 19 };
+enum result_code {
+  sql_error = 1,
+  sql_busy = 5,
+  sql_locked = 6,
+  sql_nomem = 7,
+  sql_ioerr = 10,
+  sql_full = 13,
+  sql_cantopen = 14,
+  sql_constraint = 19
+};
 
 /// What a statement of a FakeEngine does, in the order of the members.
 struct FakeScript {
-  std::function<void()> call{};       ///< Into the test.
-  bool endless = false;               ///< Calls it again and again, until the statement is stopped.
-  bool heavy = false;                 ///< Too much for a calling thread.
-  bool breaks = false;                ///< The connection cannot be cleaned any more.
-  bool changes = false;               ///< What stays with the connection.
-  bool ends_transaction = false;      ///< Everybody's changes in it are undone, as by OR ROLLBACK.
-  int fails = 0;                      ///< With this result code.
-  bool fails_in_transaction = false;  ///< Only there, with sql_error, as VACUUM does.
-  bool writes = false;                ///< The text is kept, once it is committed.
-  bool violates = false;              ///< A deferred foreign key, until its transaction ends.
-  std::vector<std::int64_t> rows{};   ///< Of one column.
+  std::function<void()> call{};      ///< Into the test.
+  bool endless = false;              ///< Calls it again and again, until the statement is stopped.
+  bool heavy = false;                ///< Too much for a calling thread.
+  bool breaks = false;               ///< The connection cannot be cleaned any more.
+  bool changes = false;              ///< What stays with the connection.
+  bool ends_transaction = false;     ///< Everybody's changes in it are undone, as by OR ROLLBACK.
+  int fails = 0;                     ///< With this result code.
+  int fails_in_transaction = 0;      ///< Only there, with this result code, as VACUUM does.
+  bool writes = false;               ///< The text is kept, once it is committed.
+  bool violates = false;             ///< A deferred foreign key, until its transaction ends.
+  std::vector<std::int64_t> rows{};  ///< Of one column.
 };
 
 class FakeSession;
@@ -71,7 +80,9 @@ class FakeEngine final : public detail::Engine {
   bool note_idle() noexcept override { return false; }
   void on_idle(detail::Session&) noexcept override {}
   void optimize(detail::Session&, TimeLimit) noexcept override {}
-  void before_close(detail::Session&) noexcept override { ran.emplace_back("last checkpoint"); }
+  void before_close(detail::Session& writer) noexcept override {
+    ran.emplace_back(writer.interrupter().must_stop() ? "last checkpoint, stopped" : "last checkpoint");
+  }
   std::string release() noexcept override { return {}; }
   std::optional<std::string> loss() const override { return std::nullopt; }
   detail::EngineFacts facts() const override { return {}; }
@@ -266,6 +277,8 @@ class FakeStatement final : public detail::Statement {
 inline std::unique_ptr<detail::Session> FakeEngine::open(connection_role role,
                                                          std::shared_ptr<detail::Interrupter> interrupter) {
   if (!opens) throw Error(make_sqlite_error(sql_cantopen), "cannot open now");
+  if (const auto stopped = interrupter->reason(); stopped != detail::stop_reason::none)
+    throw Error(detail::code_of(stopped), "the opening was stopped");
   return std::make_unique<FakeSession>(*this,
                                        detail::SessionContext{"test", role, std::move(interrupter), logger, remote});
 }
@@ -308,7 +321,7 @@ inline void FakeSession::obey(const FakeScript& script, const std::string& text)
   if (script.ends_transaction && open_) lose_answers();
   if (script.ends_transaction) end_transaction();
   if (script.fails != 0) throw_error(script.fails, text);
-  if (script.fails_in_transaction && open_) throw_error(sql_error, text);
+  if (script.fails_in_transaction != 0 && open_) throw_error(script.fails_in_transaction, text);
   write(script, text);
 }
 

@@ -237,7 +237,6 @@ bool Lane::finish(Slot& slot, OperationList& done) {
 /// Nobody uses the slot any more: parks it, gives it to the next in the queue, or lets it idle.
 Afterwards Lane::free(Slot& slot) {
   Afterwards after;
-  slot.end_lease();
   if (queue_.closed() != nullptr) {
     slot.enter(Slot::state::parked);
     after.parked = true;

@@ -90,10 +90,7 @@ void Lane::interrupt() noexcept {
         operation.fail(queue_.closed());
         after.ended.push_back(operation);
       }
-      if (slot.is(Slot::state::leased_idle)) {
-        slot.end_lease();
-        slot.enter(Slot::state::parked);
-      }
+      if (slot.is(Slot::state::leased_idle)) slot.enter(Slot::state::parked);
     }
   }
   after.carry_out(context_, messages_);

@@ -103,9 +103,4 @@ Operation& Slot::give_up_waiting() noexcept {
   return *std::exchange(lease_.waiting, nullptr);
 }
 
-void Slot::end_lease() noexcept {
-  ++lease_.ticket;
-  lease_.dropped = false;
-}
-
 }  // namespace statehouse::detail

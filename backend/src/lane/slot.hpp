@@ -79,6 +79,7 @@ class Slot {
     Operation* waiting = nullptr;  // to run on it
   };
   const Lease& lease() const noexcept { return lease_; }
+  /// Else a handle with that ticket is stale.
   bool leased_as(std::uint64_t ticket) const noexcept { return leased() && lease_.ticket == ticket; }
 
   /// To the caller of `operation`, which is done. If he never runs its completion, the handle in the operation gives
@@ -92,8 +93,6 @@ class Slot {
   Operation& give_up_waiting() noexcept;
   /// The holder is gone.
   void drop_lease() noexcept { lease_.dropped = true; }
-  /// From now on handles of it are stale.
-  void end_lease() noexcept;
 
  private:
   void set_aside() noexcept;
