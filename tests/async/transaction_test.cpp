@@ -175,6 +175,22 @@ TEST_CASE_METHOD(Held, "transaction: after SQLite's own rollback every call says
   app.run(std::move(transaction).rollback());
 }
 
+TEST_CASE_METHOD(Held, "transaction: a rollback that fails says so, and nothing is kept") {
+  auto transaction = app.run(pool.begin());
+  app.run(transaction.execute("INSERT INTO t(a) VALUES (1)"));
+  app.run(transaction.savepoint([](Connection& db) {
+    sqlite3_set_authorizer(
+        db.native().getHandle(),
+        [](void*, int action, const char*, const char*, const char*, const char*) {
+          return action == SQLITE_TRANSACTION ? SQLITE_DENY : SQLITE_OK;
+        },
+        nullptr);
+  }));
+  CHECK(app.ended(std::move(transaction).rollback()).failed());
+  CHECK(rows().empty());
+  check_all_clean(app, pool);
+}
+
 TEST_CASE_METHOD(Held, "transaction: an error that SQLite undoes alone leaves it usable") {
   auto transaction = app.run(pool.begin());
   app.run(transaction.execute("INSERT INTO t VALUES (1, 'x')"));

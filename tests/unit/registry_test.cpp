@@ -6,37 +6,56 @@
 namespace statehouse::test {
 namespace {
 
-TEST_CASE("get_pool: a failed database is refused to a caller that had not seen it fail") {
-  // caller a (io)                      clock
-  // finds nothing
-  //                                    (another caller has opened it;) its file is gone: failed
-  // joins the waiters: refused
+/// A registry without an AppState, and a caller of `get_pool` who has looked for the database "x" before he waits.
+struct OwnRegistry {
   SteppedApp app;
-  const detail::DatabaseThreads threads(app.db.get_executor(), 0);
-  const auto registry = std::make_shared<detail::Registry>(detail::RegistryConfig{.data_dir = app.dir.path(),
-                                                                                  .prefix = {},
-                                                                                  .pool = {},
-                                                                                  .executor = threads.executor(),
-                                                                                  .clock = app.clock,
-                                                                                  .logger = app.log.logger()});
-  app.run(registry->init());
-  const auto database = registry->to_open(DatabaseName::parse_or_throw("x"));
-  const auto join = [&]() -> asio::awaitable<std::shared_ptr<detail::PoolCore>> {
+  const detail::DatabaseThreads threads{app.db.get_executor(), 0};
+  const std::shared_ptr<detail::Registry> registry =
+      std::make_shared<detail::Registry>(detail::RegistryConfig{.data_dir = app.dir.path(),
+                                                                .prefix = {},
+                                                                .pool = {},
+                                                                .executor = threads.executor(),
+                                                                .clock = app.clock,
+                                                                .logger = app.log.logger()});
+  std::shared_ptr<detail::Database> database;
+
+  OwnRegistry() {
+    app.run(registry->init());
+    database = registry->to_open(DatabaseName::parse_or_throw("x"));
+  }
+  asio::awaitable<std::shared_ptr<detail::PoolCore>> join() const {
     detail::OpenWaiter waiter({});
     auto start = [&] { database->wait_for_open(waiter); };
     co_await detail::suspend(waiter, start);
     co_return waiter.take();
-  };
-  CHECK(app.run(join) != nullptr);
+  }
+  void shut_down() {
+    const auto shutdown = registry->shut_down({});
+    app.settle();
+    CHECK(shutdown->report().clean());
+  }
+};
+
+TEST_CASE_METHOD(OwnRegistry, "get_pool: a failed database is refused to a caller that had not seen it fail") {
+  // caller a (io)                      clock
+  // finds nothing
+  //                                    (another caller has opened it;) its file is gone: failed
+  // joins the waiters: refused
+  CHECK(app.run(join()) != nullptr);
   std::filesystem::remove(app.dir / "x.db");
   app.clock->advance(1s);
   app.settle();
-  auto late = app.spawn(join);
-  app.settle();
-  CHECK(late.code() == errc::file_replaced);
-  const auto shutdown = registry->shut_down({});
-  app.settle();
-  CHECK(shutdown->report().clean());
+  CHECK(app.code(join()) == errc::file_replaced);
+  shut_down();
+}
+
+TEST_CASE_METHOD(OwnRegistry, "get_pool: a database is refused to a caller that had not seen the shutdown") {
+  // caller a (io)                      another thread
+  // finds nothing
+  //                                    shuts down
+  // joins the waiters: refused
+  shut_down();
+  CHECK(app.code(join()) == errc::closed);
 }
 
 }  // namespace

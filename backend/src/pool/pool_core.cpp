@@ -108,7 +108,6 @@ void PoolCore::open_connections(const Migrator* migrator, const std::shared_ptr<
     auto connection = connect(connection_role::reader, stop);
     readers_->add(std::move(connection), std::move(stop));
   }
-  interrupter->disarm();
 }
 
 std::unique_ptr<Connection> PoolCore::connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter) {
