@@ -363,6 +363,7 @@ TEST_CASE_METHOD(Log, "wal: a shutdown during a checkpoint waits for it, what ca
   REQUIRE(shutdown->done());
   CHECK(shutdown->get().clean());
   CHECK(late->code() == errc::closed);
+  CHECK(app.log.count("checkpoint:") == 0);  // it was not interrupted
   check_closed(pool.path());
 }
 

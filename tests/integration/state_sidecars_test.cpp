@@ -53,7 +53,7 @@ TEST_CASE("sidecars: a log or an index that is removed or replaced is noticed wi
 TEST_CASE("sidecars: while another process uses the database with another log, ours is not moved into it") {
   // this process                        another
   // INSERT, into the log without a name
-  //                                     makes a log, INSERT
+  //                                     makes a log, INSERT, elsewhere
   // notices, closes
   //                                     INSERT, closes
   SteppedApp app;
@@ -70,14 +70,14 @@ TEST_CASE("sidecars: while another process uses the database with another log, o
     }
   });
   const Pool pool = app.open("x");
-  app.run(pool.execute("CREATE TABLE t(x)"));
+  for (const char* const sql : {"CREATE TABLE t(x)", "CREATE TABLE ours(x)"}) app.run(pool.execute(sql));
   for (int i = 0; i < 10; ++i) {  // idle: all of it is moved
     app.clock->advance(1s);
     app.settle();
   }
   REQUIRE(pool.stats().wal_bytes == 0);
   for (const char* const suffix : {"-wal", "-shm"}) fs::remove(file.string() + suffix);
-  app.run(pool.execute("INSERT INTO t VALUES (1)"));
+  app.run(pool.execute("INSERT INTO ours VALUES (1)"));
   go.tell();
   went.wait();
   app.clock->advance(1s);
@@ -87,6 +87,7 @@ TEST_CASE("sidecars: while another process uses the database with another log, o
   go.tell();
   went.wait();
   CHECK(column(file, "SELECT x FROM t") == std::vector<std::string>{"2", "3"});
+  CHECK(column(file, "SELECT x FROM ours").empty());
   CHECK(value(file, "PRAGMA quick_check") == "ok");
   CHECK(other.kill());
 }
@@ -104,6 +105,62 @@ TEST_CASE("sidecars: no connection is opened any more once one of them is gone, 
   app.settle();
   CHECK_FALSE(fs::exists(pool.path().string() + "-wal"));
   CHECK(app.code(pool.execute("INSERT INTO t VALUES (2)")) == errc::file_replaced);
+}
+
+TEST_CASE("sidecars: the loss of one while a connection is opened anew is noticed, too") {
+  std::optional<fs::path> lose;
+  PoolOptions options;
+  options.connection.on_connect = [&](Connection&, connection_role) {
+    if (lose) fs::remove(*std::exchange(lose, std::nullopt));
+  };
+  SteppedApp app(options);
+  const Pool pool = app.open("x");
+  app.run(pool.execute("CREATE TABLE t(x)"));
+  const auto changes = [](Connection& db) { db.native(); };
+  lose = pool.path().string() + "-wal";
+  app.run(pool.write(changes));  // the connection is to be replaced
+  app.settle();
+  REQUIRE_FALSE(lose.has_value());
+  app.clock->advance(1s);
+  app.settle();
+  CHECK(app.state->db_instances.stats().at(0).state == database_state::failed);
+}
+
+TEST_CASE("sidecars: their loss is noticed also when a connection has been closed before") {
+  SteppedApp app;
+  const Pool pool = app.open("x");
+  app.run(pool.execute("CREATE TABLE t(x)"));
+  const auto changes = [](Reader& db) { db.native(); };
+  app.run(pool.read(changes));
+  for (int i = 0; i < 8; ++i) app.run(pool.query_one<int>("SELECT count(*) FROM t"));  // by another connection
+  REQUIRE(pool.stats().readers.replaced == 1);
+  fs::remove(pool.path().string() + "-wal");
+  app.clock->advance(1s);
+  app.settle();
+  CHECK(app.state->db_instances.stats().at(0).state == database_state::failed);
+}
+
+TEST_CASE("sidecars: those of a connection that was the only one and could not be cleaned are no loss") {
+  PoolOptions options;
+  options.mode = pool_mode::single;
+  SteppedApp app(options);
+  const Pool pool = app.open("x");
+  app.run(pool.execute("CREATE TABLE t(x)"));
+  // It can neither be committed nor rolled back.
+  const auto stuck = [](Connection& db) {
+    sqlite3_set_authorizer(
+        db.native().getHandle(),
+        [](void*, int action, const char*, const char*, const char*, const char*) {
+          return action == SQLITE_TRANSACTION ? SQLITE_DENY : SQLITE_OK;
+        },
+        nullptr);
+  };
+  CHECK(app.ended(pool.write(stuck)).failed());
+  CHECK(app.run(pool.execute("INSERT INTO t VALUES (1)")).changes == 1);
+  CHECK(pool.stats().writer.replaced == 1);
+  app.clock->advance(1s);
+  app.settle();
+  CHECK(app.run(pool.query_one<int>("SELECT count(*) FROM t")) == 1);
 }
 
 /// Whatever is done to a database in order is no loss of it.
