@@ -18,20 +18,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void fail_at(int error, const std::string& what, const fs::path& path) {
+[[noreturn]] void fail_at(int error, const std::string& what, const fs::path& path, const std::string& advice) {
   const boost::system::error_code code(error, boost::system::system_category());
-  throw Error(code, what + " '" + path.string() + "': " + code.message() + ": check owner, mode and room there");
+  throw Error(code, what + " '" + path.string() + "': " + code.message() + ": " + advice);
 }
 
 /// A file that nobody has opened with SQLite yet: closing one that somebody has would drop his locks.
 class NewFile {
  public:
-  explicit NewFile(fs::path path)
-      : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) {
-    if (descriptor_ < 0) fail_at(errno, "cannot create", path_);
+  NewFile(fs::path path, const std::string& advice)
+      : path_(std::move(path)),
+        advice_(advice),
+        descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) {
+    if (descriptor_ < 0) fail_at(errno, "cannot create", path_, advice_);
   }
   NewFile(NewFile&& other) noexcept
-      : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+      : path_(std::move(other.path_)), advice_(other.advice_), descriptor_(std::exchange(other.descriptor_, -1)) {}
   ~NewFile() {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
@@ -43,31 +45,24 @@ class NewFile {
     while (!bytes.empty()) {
       const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail_at(errno, "cannot write", path_);
+      if (written < 0) fail_at(errno, "cannot write", path_, advice_);
       bytes.remove_prefix(static_cast<std::size_t>(written));
     }
   }
 
  private:
   fs::path path_;
+  const std::string& advice_;
   int descriptor_;
 };
 
 }  // namespace
 
-ClusterCopy::ClusterCopy(const ClusterOptions& cluster, const fs::path& target, const StopSignals& signals,
-                         const char* interrupted)
-    : name_(cluster.database) {
-  std::string made = target.string() + ".partial.XXXXXX";
-  if (::mkdtemp(made.data()) == nullptr) fail_at(errno, "cannot create a directory beside", target);
+ClusterCopy::ClusterCopy(ClusterOptions cluster, const fs::path& place, std::string advice)
+    : cluster_(std::move(cluster)), advice_(std::move(advice)) {
+  std::string made = (place / (cluster_.database + ".partial.XXXXXX")).string();
+  if (::mkdtemp(made.data()) == nullptr) fail_at(errno, "cannot create a directory in", place, advice_);
   directory_ = made;
-  try {
-    fetch(cluster, signals, interrupted);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(directory_, ignored);
-    throw;
-  }
 }
 
 ClusterCopy::~ClusterCopy() {
@@ -75,14 +70,13 @@ ClusterCopy::~ClusterCopy() {
   fs::remove_all(directory_, ignored);
 }
 
-void ClusterCopy::fetch(const ClusterOptions& cluster, const StopSignals& signals, const char* interrupted) const {
+void ClusterCopy::fetch(const std::stop_token& stop) const {
   const Progress watch("receiving", "");
   std::map<std::string, NewFile, std::less<>> files;
-  ClusterAdmin(cluster).dump([&](std::string_view suffix, std::string_view bytes) {
-    signals.throw_if_requested(interrupted);
+  ClusterAdmin(cluster_, stop).dump([&](std::string_view suffix, std::string_view bytes) {
     auto found = files.find(suffix);
     if (found == files.end())
-      found = files.emplace(std::string(suffix), NewFile(file().string() + std::string(suffix))).first;
+      found = files.emplace(std::string(suffix), NewFile(file().string() + std::string(suffix), advice_)).first;
     found->second.write(bytes);
   });
 }

@@ -1,31 +1,31 @@
 #pragma once
 
 #include <filesystem>
+#include <stop_token>
 #include <string>
 
 #include "statehouse/cluster_admin.hpp"
-#include "stop_signals.hpp"
 
 namespace statehouse::cli {
 
-/// A database of a cluster as a file of this machine with its log beside it, in a private directory beside `target`;
-/// gone with this object.
+/// A database of a cluster as a file of this machine with its log beside it, in a private directory of its own; gone
+/// with this object.
 class ClusterCopy {
  public:
-  /// Throws Error, Finding with `interrupted` when a signal has come.
-  ClusterCopy(const ClusterOptions& cluster, const std::filesystem::path& target, const StopSignals& signals,
-              const char* interrupted);
+  /// Makes the directory, in `place`; `advice` is for who has none there. Throws Error.
+  ClusterCopy(ClusterOptions cluster, const std::filesystem::path& place, std::string advice);
   ~ClusterCopy();
   ClusterCopy(const ClusterCopy&) = delete;
   ClusterCopy& operator=(const ClusterCopy&) = delete;
 
+  /// Throws Error.
+  void fetch(const std::stop_token& stop) const;
   /// Whoever opens it takes the log with it.
-  std::filesystem::path file() const { return directory_ / name_; }
+  std::filesystem::path file() const { return directory_ / cluster_.database; }
 
  private:
-  void fetch(const ClusterOptions& cluster, const StopSignals& signals, const char* interrupted) const;
-
-  const std::string name_;
+  const ClusterOptions cluster_;
+  const std::string advice_;
   std::filesystem::path directory_;
 };
 

@@ -28,13 +28,16 @@ void cluster_dump(const Arguments& arguments, Output& output) {
     throw Finding("file_exists", "'" + target.string() + "' exists already: give another name, or --overwrite");
   const auto start = std::chrono::steady_clock::now();
   const StopSignals signals;
-  const ClusterCopy copy(options, target, signals, no_dump);
-  // From that, a backup makes one file: checked, synced, and there under its name when it is complete.
-  Connection connection(copy.file());
-  BackupOptions backup_options;
-  backup_options.overwrite = arguments.overwrite;
-  backup_options.on_progress = [&](std::int64_t, std::int64_t) { signals.throw_if_requested(no_dump); };
-  const BackupReport report = backup(connection, target, backup_options);
+  const BackupReport report = signals.guard(no_dump, [&] {
+    const ClusterCopy copy(options, target.parent_path(), "check owner, mode and room there");
+    copy.fetch(signals.token());
+    // From that, a backup makes one file: checked, synced, and there under its name when it is complete.
+    Connection connection(copy.file());
+    BackupOptions backup_options;
+    backup_options.overwrite = arguments.overwrite;
+    backup_options.on_progress = [&](std::int64_t, std::int64_t) { signals.throw_if_requested(no_dump); };
+    return backup(connection, target, backup_options);
+  });
   const auto elapsed = std::chrono::steady_clock::now() - start;
   output.document()["bytes"] = report.bytes;
   output.document()["elapsed_ns"] = elapsed.count();

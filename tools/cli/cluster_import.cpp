@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* interrupted = "the import was interrupted: the next one begins anew";
+constexpr const char* not_compared = "the import is done, but was interrupted before it was compared";
 /// Of rows in one statement, which is a transaction.
 constexpr std::size_t most_bytes = std::size_t{128} << 10;
 constexpr const char* progress_table = "_statehouse_import";
@@ -99,8 +102,10 @@ class Import {
   void compare(Connection& copy) const {
     std::string different;
     if (sorted(schema_) != sorted(schema_of(copy))) different = "the schema";
-    for (const TableText& table : tables_)
+    for (const TableText& table : tables_) {
+      signals_.throw_if_requested(not_compared);
       if (different.empty() && !table.is_same(source_, copy)) different = "table " + table.name();
+    }
     if (!different.empty())
       throw Finding("different", different +
                                      " is not in the cluster what it is in the file: somebody has written to one "
@@ -142,7 +147,7 @@ class Import {
     options.statement_cache = 1;   // none comes twice, and a node keeps what is cached
     options.foreign_keys = false;  // rows come table by table
     return std::unique_ptr<Connection>(
-        new Connection(Connection::in_cluster(cluster_, connection_role::writer, options)));
+        new Connection(Connection::in_cluster(cluster_, connection_role::writer, options, signals_.token())));
   }
 
   static bool may_be_repeated(const Error& error) {
@@ -206,6 +211,12 @@ class Import {
   std::int64_t step_ = 0;
 };
 
+/// For what may be large, and is gone at the end: as SQLite has it.
+fs::path place_for_copy() {
+  const char* const chosen = std::getenv("TMPDIR");
+  return chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
+}
+
 }  // namespace
 
 void cluster_import(const Arguments& arguments, Output& output) {
@@ -220,19 +231,22 @@ void cluster_import(const Arguments& arguments, Output& output) {
   auto source = open_to_read(arguments, file);
   if (const auto damage = quick_check(source).findings; !damage.empty())
     throw Finding("corrupt", "'" + file.string() + "' is damaged, and nothing of it is imported: " + damage.front());
-  Import import(source, options, signals);
-  import.run();
-  {
-    const ClusterCopy fetched(options, file, signals, "the import is done, but was interrupted before it was compared");
+  // Before anything is imported: it needs a place.
+  const ClusterCopy fetched(options, place_for_copy(),
+                            "set TMPDIR to a directory with room for a copy, which the import is compared with");
+  std::optional<Import> import;
+  signals.guard(interrupted, [&] { import.emplace(source, options, signals).run(); });
+  signals.guard(not_compared, [&] {
+    fetched.fetch(signals.token());
     Connection copy(fetched.file());
-    import.compare(copy);
-  }
+    import->compare(copy);
+  });
   const auto elapsed = std::chrono::steady_clock::now() - start;
-  output.document()["tables"] = import.tables();
-  output.document()["rows"] = import.rows();
+  output.document()["tables"] = import->tables();
+  output.document()["rows"] = import->rows();
   output.document()["elapsed_ns"] = elapsed.count();
   output.line("copied " + file.string() + " to " + options.database + " of the cluster (" +
-                  count_text(import.tables(), "table") + ", " + count_text(import.rows(), "row") + ", " +
+                  count_text(import->tables(), "table") + ", " + count_text(import->rows(), "row") + ", " +
                   to_text(elapsed) + ", compared)",
               style::good);
 }

@@ -55,11 +55,12 @@ Place::Place(const Arguments& arguments) : arguments_(arguments) {
 }
 
 bool Place::is_there() const {
-  return file_.empty() || cli::is_there(file_);
+  return file_.empty() ? ClusterAdmin(cluster_).has_database() : cli::is_there(file_);
 }
 
 void Place::require() const {
-  if (!file_.empty()) require_file(file_);
+  if (!file_.empty()) return require_file(file_);
+  if (!is_there()) throw Finding("not_found", "the cluster has no database '" + text_ + "': check the name");
 }
 
 Connection Place::open_to_write() const {
@@ -73,7 +74,7 @@ Connection Place::open_to_read() const {
 }
 
 Connection Place::open_nothing() const {
-  return cli::open_nothing(file_);
+  return cli::open_nothing(text_);
 }
 
 std::filesystem::path database_file(const Arguments& arguments) {

@@ -12,7 +12,7 @@ namespace statehouse::cli {
 
 struct Arguments;
 
-/// What a command works on: a file, or a database of a cluster, which is there as soon as it is opened.
+/// What a command works on: a file, or a database of a cluster.
 class Place {
  public:
   /// Of --cluster with --name, or as `database_file`. Throws UsageError.
@@ -20,6 +20,7 @@ class Place {
 
   /// The file's path, or what the database is called in the cluster.
   const std::string& text() const noexcept { return text_; }
+  /// Makes none. A cluster is asked, see ClusterAdmin::has_database.
   bool is_there() const;
   /// Throws Finding when it is not there.
   void require() const;

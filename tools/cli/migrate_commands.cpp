@@ -214,6 +214,7 @@ void change_records(const Arguments& arguments, Output& output, Plan&& plan, Act
   const Place place(arguments);
   output.document()["database"] = place.text();
   output.document()["changes"].emplace_array();
+  place.require();
   std::vector<BookkeepingChange> changes;
   {
     auto connection = place.open_to_read();

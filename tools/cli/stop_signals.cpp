@@ -1,17 +1,26 @@
 #include "stop_signals.hpp"
 
+#include <semaphore.h>
+
 #include "output.hpp"
 
 namespace statehouse::cli {
 namespace {
 
 volatile sig_atomic_t requested = 0;
+/// Posted by a signal, and at the end. Of the few things that a handler may do, and that wake a thread.
+sem_t awaited;
 
 }  // namespace
 
 StopSignals::StopSignals() {
+  ::sem_init(&awaited, 0, 0);
+  listener_ = std::thread([this] { listen(); });
   struct sigaction action {};
-  action.sa_handler = [](int) { requested = 1; };
+  action.sa_handler = [](int) {
+    requested = 1;
+    ::sem_post(&awaited);
+  };
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   ::sigaction(SIGINT, &action, &interrupt_);
   ::sigaction(SIGTERM, &action, &terminate_);
@@ -20,6 +29,15 @@ StopSignals::StopSignals() {
 StopSignals::~StopSignals() {
   ::sigaction(SIGINT, &interrupt_, nullptr);
   ::sigaction(SIGTERM, &terminate_, nullptr);
+  ::sem_post(&awaited);
+  listener_.join();
+  ::sem_destroy(&awaited);
+}
+
+void StopSignals::listen() {
+  while (::sem_wait(&awaited) != 0) {  // interrupted
+  }
+  if (requested) source_.request_stop();
 }
 
 void StopSignals::throw_if_requested(const char* message) const {

@@ -2,10 +2,15 @@
 
 #include <signal.h>
 
+#include <stop_token>
+#include <thread>
+
+#include "statehouse/error.hpp"
+
 namespace statehouse::cli {
 
 /// While it lives, the first SIGINT or SIGTERM is only noted, so that a file that is not complete can be removed; the
-/// second ends the program.
+/// second ends the program. One at a time.
 class StopSignals {
  public:
   StopSignals();
@@ -13,12 +18,28 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
+  /// Requested when one has come, for what waits.
+  std::stop_token token() const noexcept { return source_.get_token(); }
   /// Throws Finding with this message when one has come.
   void throw_if_requested(const char* message) const;
+  /// `action()`; what fails after one has come was ended by it, and throws Finding with this message.
+  template <class Action>
+  auto guard(const char* message, Action action) const {
+    try {
+      return action();
+    } catch (const Error&) {
+      throw_if_requested(message);
+      throw;
+    }
+  }
 
  private:
+  void listen();
+
   struct sigaction interrupt_ {};
   struct sigaction terminate_ {};
+  std::stop_source source_;
+  std::thread listener_;
 };
 
 }  // namespace statehouse::cli

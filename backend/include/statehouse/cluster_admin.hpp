@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,8 +33,9 @@ struct ClusterNode {
 ///
 /// Effect: each call connects anew, from `ClusterOptions::nodes` to whoever leads, waits for that until `find_leader`
 /// is over, and for each answer `dial_timeout`. Changes are made one at a time; one that is made already is none.
-/// Thread-safety: full. Executor: blocks the calling thread, and no other. Cancellation: none, but what `dump` is given
-/// may throw.
+/// Thread-safety: full. Executor: blocks the calling thread, and no other. Cancellation: once its `stop` is requested,
+/// by any thread, nothing is waited for any more: with `operation_aborted` while a leader is looked for, else as if no
+/// answer had come. What `dump` is given may throw.
 /// Errors: Error. `errc::unavailable` when there is no leader, or no answer: nothing was changed, where the message
 /// does not say otherwise. `errc::outcome_unknown` when no answer came to a change: `nodes` tells.
 /// `errc::invalid_option` for what cannot be done to this cluster, with what to do instead. SQLITE_PROTOCOL when
@@ -41,7 +43,7 @@ struct ClusterNode {
 class ClusterAdmin {
  public:
   /// Contacts nobody yet. `errc::invalid_option` when there are no nodes, or an address is none.
-  explicit ClusterAdmin(ClusterOptions options);
+  explicit ClusterAdmin(ClusterOptions options, std::stop_token stop = {});
 
   /// All members, each asked for itself, in the order of their ids; also where nobody leads, as long as one answers.
   std::vector<ClusterNode> nodes() const;
@@ -56,6 +58,9 @@ class ClusterAdmin {
   /// Has this voter lead, which takes some milliseconds; transactions that are open end.
   void transfer(std::uint64_t id) const;
 
+  /// Whether the cluster has `ClusterOptions::database`, which to open it would make. No node tells without making a
+  /// copy of it in its memory, so one that does not lead is asked first. The copy is not fetched.
+  bool has_database() const;
   /// One committed state of `ClusterOptions::database`: gives the bytes of its file, and those of the log that belongs
   /// to it, for which `suffix` is "-wal", to `take`, in pieces that live as long as the call. Beside each other in
   /// files of such names they are a database. The node that leads serves nobody while it copies in its memory. In the
@@ -64,6 +69,7 @@ class ClusterAdmin {
 
  private:
   ClusterOptions options_;
+  std::stop_token stop_;
 };
 
 }  // namespace statehouse

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -92,11 +93,12 @@ class Connection : public Reader, public ExecuteVerbs<Connection, detail::Immedi
   static Connection in_memory(std::string name, const ConnectionOptions& options = {});
 
   /// A database of a cluster, which exists from the first time that it is opened; `cluster.database` names it. A lost
-  /// leader is looked for again as for a pool. `ConnectionOptions::on_connect` is not for this. Throws Error:
-  /// `errc::unavailable` when there is no leader, `errc::invalid_option` for addresses that are none,
-  /// `errc::invalid_name`.
+  /// leader is looked for again as for a pool. `ConnectionOptions::on_connect` is not for this. Once `stop` is
+  /// requested, by any thread, this and all that is run on the connection ends with `operation_aborted`, but a COMMIT
+  /// under way, whose answer is waited for. Throws Error: `errc::unavailable` when there is no leader,
+  /// `errc::invalid_option` for addresses that are none, `errc::invalid_name`.
   static Connection in_cluster(const ClusterOptions& cluster, connection_role role,
-                               const ConnectionOptions& options = {});
+                               const ConnectionOptions& options = {}, const std::stop_token& stop = {});
 
   /// Several statements without parameters, in order; stops at the first that fails.
   void execute_script(std::string_view sql);

@@ -64,6 +64,8 @@ std::unique_ptr<Channel> AdminCall::leader() {
   do {
     if (auto leader = administration_.find_leader(options_.nodes)) return leader;
   } while (rest());
+  if (const stop_reason stopped = administration_.interrupter().reason(); stopped != stop_reason::none)
+    throw Error(code_of(stopped), "stopped while the cluster's leader was looked for: " + administration_.findings());
   throw Error(errc::unavailable, "no leader of the cluster was found within " +
                                      std::to_string(options_.find_leader.count()) +
                                      " ms; nothing was changed. See that most of the nodes run and reach each other: " +

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -23,8 +25,10 @@ std::string name_of(const wire::Member& member);
 /// One call of ClusterAdmin: asks and changes with its options' patience, and says what came of it as Error.
 class AdminCall {
  public:
-  explicit AdminCall(const ClusterOptions& options)
-      : options_(options), administration_(options.dial_timeout, [this] { return rest(); }) {}
+  AdminCall(const ClusterOptions& options, const std::stop_token& stop)
+      : options_(options),
+        administration_(options.dial_timeout, [this] { return rest(); }),
+        stopping_(stop, [this] { administration_.stop(); }) {}
   AdminCall(const AdminCall&) = delete;
   AdminCall& operator=(const AdminCall&) = delete;
 
@@ -52,6 +56,7 @@ class AdminCall {
   const ClusterOptions& options_;
   Administration administration_;
   Clock::time_point begun_{};
+  std::stop_callback<std::function<void()>> stopping_;  // last: it uses the rest
 };
 
 /// Whether what has failed may have been done all the same.

@@ -15,8 +15,8 @@ namespace statehouse::detail {
 
 /// What those who look after a cluster ask of its nodes, and tell the one that leads.
 ///
-/// Thread-safety: one thread at a time. Errors, where nothing else is said: NetworkError, Refusal, and Error for what
-/// is not the protocol; of the channel after any of them, see there.
+/// Thread-safety: one thread at a time, but for `stop`. Errors, where nothing else is said: NetworkError, Refusal, and
+/// Error for what is not the protocol; of the channel after any of them, see there.
 class Administration {
  public:
   /// `answer` is the longest wait for one answer, zero for none. What takes longer by nature, a change of members, asks
@@ -50,6 +50,8 @@ class Administration {
   bool takes_over(Channel& leader, const wire::Member& next);
 
   const Interrupter& interrupter() const noexcept { return interrupter_; }
+  /// Nothing is waited for any more. From any thread.
+  void stop() noexcept { interrupter_.request(stop_reason::cancelled); }
 
  private:
   Patience patience() const;
@@ -58,7 +60,7 @@ class Administration {
   const TimeLimit answer_;
   const std::function<bool()> go_on_;
   std::map<std::string, std::string> findings_;
-  Interrupter interrupter_;  // of which only the clock is used
+  Interrupter interrupter_;
 };
 
 /// The member with this id, or null.

@@ -92,15 +92,49 @@ void require_fit(AdminCall& call, const Members& members, const wire::Member& wa
            " leads: start it with an empty directory and --join");
 }
 
+void require_database_name(const std::string& name) {
+  if (!DatabaseName::parse(name))  // a node may die of other ones
+    refuse("'" + name + "' is no name of a database in a cluster: give ClusterOptions::database");
+}
+
+/// The two files of a database, as this node has it; both empty where it has none.
+void receive_copy(AdminCall& call, const ClusterOptions& options, Channel& node, const wire::FilesReader::Take& take) {
+  const std::string& name = options.database;
+  telling(request_kind::asks, [&] {
+    node.send(wire::dump_request(name), call.patience(options.dial_timeout));
+    node.receive_files(
+        [&](std::string_view file, std::string_view bytes) {
+          if (!file.starts_with(name)) wire::fail("a file of another database");
+          const std::string_view suffix = file.substr(name.size());
+          if (!suffix.empty() && suffix != "-wal") wire::fail("a file that no database has");
+          take(suffix, bytes);
+        },
+        call.administration().interrupter(), longest_copy);
+  });
+}
+
+bool is_on(AdminCall& call, const ClusterOptions& options, Channel& node) {
+  struct Seen {};
+  try {
+    receive_copy(call, options, node, [](std::string_view, std::string_view bytes) {
+      if (!bytes.empty()) throw Seen();
+    });
+    return false;
+  } catch (const Seen&) {
+    return true;
+  }
+}
+
 }  // namespace
 
-ClusterAdmin::ClusterAdmin(ClusterOptions options) : options_(std::move(options)) {
+ClusterAdmin::ClusterAdmin(ClusterOptions options, std::stop_token stop)
+    : options_(std::move(options)), stop_(std::move(stop)) {
   if (options_.nodes.empty()) refuse("which cluster? Give the address of a node, HOST:PORT, or of several");
   for (const std::string& node : options_.nodes) NodeAddress{node};
 }
 
 std::vector<ClusterNode> ClusterAdmin::nodes() const {
-  AdminCall call(options_);
+  AdminCall call(options_, stop_);
   const auto [contact, leader] = anyone(call.administration(), options_.nodes);
   const bool shorter = options_.dial_timeout != TimeLimit() && options_.dial_timeout < longest_disagreement;
   const TimeLimit limit = shorter ? options_.dial_timeout : longest_disagreement;
@@ -116,7 +150,7 @@ std::vector<ClusterNode> ClusterAdmin::nodes() const {
 void ClusterAdmin::add(std::uint64_t id, const std::string& address, node_role role) const {
   static_cast<void>(NodeAddress{address});
   if (id == 0) refuse("ids of nodes count from 1");
-  AdminCall call(options_);
+  AdminCall call(options_, stop_);
   auto leader = call.leader();
   const Members members = call.members(*leader);
   const wire::Member wanted{id, address, static_cast<wire::role>(role)};
@@ -129,7 +163,7 @@ void ClusterAdmin::add(std::uint64_t id, const std::string& address, node_role r
 }
 
 void ClusterAdmin::remove(std::uint64_t id) const {
-  AdminCall call(options_);
+  AdminCall call(options_, stop_);
   auto leader = call.leader();
   const Members members = call.members(*leader);
   const wire::Member leaving = call.require(members, id);
@@ -138,7 +172,7 @@ void ClusterAdmin::remove(std::uint64_t id) const {
 }
 
 void ClusterAdmin::transfer(std::uint64_t id) const {
-  AdminCall call(options_);
+  AdminCall call(options_, stop_);
   const auto leader = call.leader();
   const Members members = call.members(*leader);
   const wire::Member& next = call.require(members, id);
@@ -150,25 +184,29 @@ void ClusterAdmin::transfer(std::uint64_t id) const {
   call.hand_over(*leader, next);
 }
 
+bool ClusterAdmin::has_database() const {
+  require_database_name(options_.database);
+  AdminCall call(options_, stop_);
+  const auto leader = call.leader();
+  for (const wire::Member& each : call.members(*leader)) {
+    if (each.address == leader->address() || each.role == wire::role::spare) continue;
+    try {
+      if (is_on(call, options_, *call.administration().connect(each.address))) return true;
+    } catch (const std::exception&) {  // this one is down: the next may not be
+      continue;
+    }
+  }
+  return is_on(call, options_, *leader);  // which knows of all, and of those that nothing was written to
+}
+
 void ClusterAdmin::dump(const std::function<void(std::string_view, std::string_view)>& take) const {
   const std::string& name = options_.database;
-  if (!DatabaseName::parse(name))  // a node may die of other ones
-    refuse("'" + name + "' is no name of a database in a cluster: give ClusterOptions::database");
-  AdminCall call(options_);
-  const auto leader = call.leader();
-  const Interrupter& interrupter = call.administration().interrupter();
+  require_database_name(name);
+  AdminCall call(options_, stop_);
   bool found = false;
-  telling(request_kind::asks, [&] {
-    leader->send(wire::dump_request(name), call.patience(options_.dial_timeout));
-    leader->receive_files(
-        [&](std::string_view file, std::string_view bytes) {
-          if (!file.starts_with(name)) wire::fail("a file of another database");
-          const std::string_view suffix = file.substr(name.size());
-          if (!suffix.empty() && suffix != "-wal") wire::fail("a file that no database has");
-          found = found || !bytes.empty();
-          take(suffix, bytes);
-        },
-        interrupter, longest_copy);
+  receive_copy(call, options_, *call.leader(), [&](std::string_view suffix, std::string_view bytes) {
+    found = found || !bytes.empty();
+    take(suffix, bytes);
   });
   if (!found)
     throw Error(boost::system::error_code(ENOENT, boost::system::system_category()),
