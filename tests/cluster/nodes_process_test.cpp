@@ -89,7 +89,7 @@ TEST_CASE("statehouse-node: tells systemd that it serves and that it ends, by a 
     CAPTURE(name);
     NotifySocket systemd(name);
     const std::string address = free_address();
-    NodeProcess node(of_a_founder(dir, address), name);
+    NodeProcess node(of_a_founder(dir, address), {"NOTIFY_SOCKET=" + name});
     CHECK(systemd.until("READY=1") ==
           std::vector<std::string>{"STATUS=listening on " + address, "STATUS=ready", "READY=1"});
     node.signal(SIGTERM);

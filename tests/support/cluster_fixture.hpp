@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -55,11 +56,10 @@ inline std::string free_address() {
 class NodeProcess : public Program {
  public:
   /// Comes back when the program says that it is ready, or what else is given. Throws std::runtime_error when it does
-  /// not. `notify_socket` is what systemd would give it.
-  explicit NodeProcess(std::vector<std::string> arguments, const std::string& notify_socket = {},
+  /// not.
+  explicit NodeProcess(std::vector<std::string> arguments, std::vector<std::string> environment = {},
                        std::string_view sign = ": ready\n")
-      : Program(with_program(std::move(arguments)),
-                notify_socket.empty() ? std::vector<std::string>() : std::vector{"NOTIFY_SOCKET=" + notify_socket}) {
+      : Program(with_program(std::move(arguments)), std::move(environment)) {
     if (!says(sign)) throw std::runtime_error("a node did not say " + std::string(sign) + " but: " + said());
   }
 
@@ -74,10 +74,14 @@ class NodeProcess : public Program {
 class ClusterFixture {
  public:
   static constexpr std::size_t size = 3;
+  /// What is added to that of a node, all of whose addresses are known.
+  using Environment =
+      std::function<std::vector<std::string>(const std::vector<std::string>& addresses, std::size_t index)>;
 
   /// Of the network, as the nodes take it: they elect another leader when they have heard nothing of theirs for 15 of
   /// it. So none of them is replaced on a busy machine, unless a test waits for that and has to be fast.
-  explicit ClusterFixture(unsigned latency_ms = 100) : latency_ms_(latency_ms) {
+  explicit ClusterFixture(unsigned latency_ms = 100, Environment environment = {})
+      : latency_ms_(latency_ms), environment_(std::move(environment)) {
     for (std::size_t i = 0; i < size; ++i) addresses_.push_back(free_address());
     nodes_.resize(size);
     for (std::size_t i = 0; i < size; ++i) start(i);
@@ -100,12 +104,14 @@ class ClusterFixture {
       arguments.emplace_back("--join");
       arguments.push_back(addresses_[0]);
     }
-    nodes_[index] = std::make_unique<NodeProcess>(std::move(arguments));
+    nodes_[index] = std::make_unique<NodeProcess>(
+        std::move(arguments), environment_ ? environment_(addresses_, index) : std::vector<std::string>());
   }
   void kill(std::size_t index) { nodes_[index].reset(); }
 
  private:
   const unsigned latency_ms_;
+  const Environment environment_;
   TempDir dir_;
   std::vector<std::string> addresses_;
   std::vector<std::unique_ptr<NodeProcess>> nodes_;

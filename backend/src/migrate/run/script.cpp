@@ -29,7 +29,8 @@ const char* aftermath(const Migration& migration) {
                             Error::Context context) {
   const bool refused = error.code().category() == sqlite_category();
   const boost::system::error_code code = refused ? make_error_code(errc::migration_failed) : error.code();
-  throw MigrationError(code, describe(migration, line) + (refused ? " failed: " : ": ") + reason + aftermath(migration),
+  const char* const after = error.code() == errc::outcome_unknown ? "" : aftermath(migration);
+  throw MigrationError(code, describe(migration, line) + (refused ? " failed: " : ": ") + reason + after,
                        {migration.version, migration.file, line}, std::move(context), error.code());
 }
 
