@@ -154,6 +154,21 @@ TEST_CASE("cluster: a migration that commits in the middle is not begun again by
   CHECK(rows() == 1);
 }
 
+// first leader    runs it, and never answers again
+// second leader   runs it, and never answers again
+// third           is not asked: it would be the last
+TEST_CASE("cluster: a migration that two leaders were lost with is an error") {
+  ClusterFixture cluster;
+  AppStateOptions options = migrating(cluster);
+  options.pool.cluster.dial_timeout = 500ms;  // that each of them takes up
+  ThreadedApp app(options);
+  app.state->db_instances.add_migrator("test", migrations({"CREATE TABLE a(x)", endless}));
+  const auto error = error_of([&] { app.open(); });
+  CAPTURE(error.what());
+  CHECK(error.code() == errc::unavailable);
+  CHECK(contains(error.what(), "migration 2 'step'"));
+}
+
 TEST_CASE("cluster: processes that migrate an empty cluster at once apply each migration once") {
   ClusterFixture cluster;
   std::vector<std::string> seen(3);

@@ -3,7 +3,10 @@
 #include <spdlog/logger.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "cluster/cluster_engine.hpp"
 #include "engine/connection_access.hpp"
@@ -27,6 +30,12 @@ PoolConfig normalised(PoolConfig config) {
 
 /// Times that the migrations of one opening are begun again.
 constexpr int most_leaders_lost = 5;
+
+/// Of the migration that has failed, if it was one.
+std::optional<std::int64_t> version_of(const Error& error) {
+  const auto* const failed = dynamic_cast<const MigrationError*>(&error);
+  return failed == nullptr ? std::nullopt : failed->version();
+}
 
 /// The leader of a cluster went between migrations, or during one that is either wholly applied or not at all.
 bool lost_leader(const Error& error, const Migrator& migrator) {
@@ -126,13 +135,17 @@ void PoolCore::migrate(Connection& writer, const Migrator& migrator) {
   engine_->optimize(session_of(writer), config_.options.connection.optimize_budget);
 }
 
-/// Looks what is applied, and goes on, where the leader of a cluster went in the middle.
+/// Looks what is applied, and goes on, where the leader of a cluster went in the middle. A migration that has cost two
+/// leaders is not handed to the next: one that takes longer than the others wait for a word costs each of them.
 MigrationReport PoolCore::run_migrations(Connection& writer, const Migrator& migrator) const {
+  std::optional<std::int64_t> last;
   for (int lost = 0;; ++lost) {
     try {
       return migrator.run(writer);
     } catch (const Error& error) {
       if (lost == most_leaders_lost || !lost_leader(error, migrator)) throw;
+      const auto version = version_of(error);
+      if (version && version == std::exchange(last, version)) throw;
       config_.logger->warn("database '{}': {}: looking what is applied, and going on", config_.name, error.what());
     }
   }
