@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -234,8 +233,8 @@ void cluster_import(const Arguments& arguments, Output& output) {
   // Before anything is imported: it needs a place.
   const ClusterCopy fetched(options, place_for_copy(),
                             "set TMPDIR to a directory with room for a copy, which the import is compared with");
-  std::optional<Import> import;
-  signals.guard(interrupted, [&] { import.emplace(source, options, signals).run(); });
+  const auto import = signals.guard(interrupted, [&] { return std::make_unique<Import>(source, options, signals); });
+  signals.guard(interrupted, [&] { import->run(); });
   signals.guard(not_compared, [&] {
     fetched.fetch(signals.token());
     Connection copy(fetched.file());
