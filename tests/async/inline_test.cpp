@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "shim_vfs.hpp"
 #include "state_support.hpp"
 #include "statehouse/statehouse.hpp"
 
@@ -211,6 +212,59 @@ TEST_CASE_METHOD(Inline, "inline: a long query is given up and gives the same re
   CHECK(done_at_once(select));  // others are not
 }
 
+/// As if another process recovered the index of each log (https://www.sqlite.org/walformat.html section 2.3): the two
+/// copies of its header differ, and nobody gets the slots that could repair it.
+class Recovery final : public ShimVfs {
+ public:
+  Recovery() : ShimVfs("recovery") {
+    methods.xShmMap = &Recovery::map;
+    methods.xShmLock = &Recovery::lock;
+  }
+
+  void begin() { change(true); }
+  void end() { change(false); }
+
+ private:
+  static constexpr int recover_slot = 2;  // behind those to write and to checkpoint
+  static constexpr int second_copy = 48;
+
+  void change(bool under_way) {
+    under_way_ = under_way;
+    header_[second_copy] = static_cast<unsigned char>(header_[second_copy] ^ 1);
+  }
+  int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
+    return open_real(name, file, flags, out_flags);
+  }
+  static int map(sqlite3_file* file, int page, int size, int extend, void volatile** into) {
+    const int result = real(file)->pMethods->xShmMap(real(file), page, size, extend, into);
+    if (page == 0 && *into != nullptr) of<Recovery>(file).header_ = static_cast<volatile unsigned char*>(*into);
+    return result;
+  }
+  static int lock(sqlite3_file* file, int first, int count, int flags) {
+    if (of<Recovery>(file).under_way_ && (flags & SQLITE_SHM_LOCK) != 0 && first <= recover_slot) return SQLITE_BUSY;
+    return real(file)->pMethods->xShmLock(real(file), first, count, flags);
+  }
+
+  bool under_way_ = false;
+  volatile unsigned char* header_ = nullptr;
+};
+
+TEST_CASE("inline: what would wait for another process is given up, and waits on a database thread") {
+  Recovery other;
+  PoolOptions options;
+  options.connection.busy_timeout = {};
+  Inline f(options);
+  f.warm(select);
+  REQUIRE(f.done_at_once(select));
+  other.begin();
+  auto task = f.app.spawn(f.pool.query_all<int>(Inline::here, select));
+  CHECK_FALSE(task.done());
+  CHECK(f.pool.stats().holders.empty());
+  other.end();
+  f.app.settle();
+  CHECK(task.get() == std::vector{1, 2, 3});
+}
+
 TEST_CASE_METHOD(Inline, "inline: the budget is one call's, however many there are") {
   warm(select);
   for (int i = 0; i < 1000; ++i) REQUIRE(done_at_once(select));
@@ -292,6 +346,12 @@ TEST_CASE("inline: in memory, and with one connection for everything") {
   f.app.run(std::move(transaction).rollback());
   f.app.settle();
   CHECK(waits.done());
+  constexpr const char* insert = "INSERT INTO t VALUES (4)";
+  f.app.run(f.pool.execute(insert));
+  auto write = f.app.spawn(f.pool.execute(Inline::here, insert));  // prepared, on the same connection
+  CHECK_FALSE(write.done());
+  f.app.settle();
+  CHECK(write.get().changes == 1);
 }
 
 TEST_CASE_METHOD(Inline, "inline: a shutdown in the middle of one waits for it, and stops what it would become") {

@@ -367,6 +367,23 @@ TEST_CASE_METHOD(Log, "wal: a shutdown during a checkpoint waits for it, what ca
   check_closed(pool.path());
 }
 
+TEST_CASE("wal: a writer in another's place leaves it to the pool when the log is moved, as that one did") {
+  CheckpointVfs vfs;
+  int moved = 0;
+  SteppedApp app;
+  const Pool pool = app.open();
+  app.run(pool.execute("CREATE TABLE t(a)"));
+  const auto changes = [](Connection& db) { db.native(); };
+  app.run(pool.write(changes));
+  vfs.on_checkpoint = [&] { ++moved; };
+  // More than SQLite's own 1,000 pages, far less than the pool's interval.
+  for (int i = 0; i < 2; ++i) app.run(pool.execute("INSERT INTO t VALUES (zeroblob(6000000))"));
+  CHECK(pool.stats().writer.replaced == 1);
+  CHECK(moved == 0);
+  CHECK(pool.stats().wal_bytes > 12'000'000);
+  vfs.on_checkpoint = {};
+}
+
 TEST_CASE("wal: the log that a killed process has left is cut at opening, and nothing of it is lost") {
   SteppedApp app;
   const auto file = app.dir.path() / "test.db";

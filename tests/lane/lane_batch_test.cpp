@@ -352,6 +352,21 @@ TEST_CASE_METHOD(Writes, "batch: where nobody knows whether the commit has happe
   for (const char* const text : {"a", "fails", "b"}) CHECK(engine.times(text) == 1);
 }
 
+TEST_CASE_METHOD(Writes, "batch: after a commit that nobody knows of the rest runs one by one, and each knows") {
+  engine.refuses_commit = []() -> bool { throw Error(errc::outcome_unknown, "nobody knows"); };
+  engine.scripts["change"].changes = true;
+  Caller& first = ask("a");
+  ask("change");  // ends the transaction
+  Caller& next = ask("b");
+  Caller& last = ask("a");
+  settle();
+  CHECK(first.code() == errc::outcome_unknown);
+  CHECK(next.text() == "");
+  CHECK(last.text() == "");
+  CHECK(engine.kept == Texts{"b", "a"});
+  check_all_clean();
+}
+
 TEST_CASE_METHOD(Writes, "batch: each has its run timeout for itself") {
   for (const char* const text : {"a", "b"}) engine.scripts[text].call = [&] { clock->advance(1500us); };
   ask("a", {.run_timeout = 2ms});

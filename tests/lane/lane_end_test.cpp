@@ -2,7 +2,6 @@
 
 #include <catch2/generators/catch_generators.hpp>
 
-#include "eventually.hpp"
 #include "lane_fixture.hpp"
 
 namespace statehouse::test {
@@ -76,15 +75,20 @@ TEST_CASE_METHOD(Readers,
   check_all_clean();
 }
 
-TEST_CASE_METHOD(Readers, "hold back: a reader that becomes free tells the one who waits for it") {
+TEST_CASE_METHOD(
+    Readers, "hold back: a reader that becomes free, or whose holder runs nothing any more, tells the one who waits") {
+  const bool on_lease = GENERATE(false, true);
+  CAPTURE(on_lease);
   for (int i = 0; i < 2; ++i) {  // both have it prepared
     ask("query");
     settle();
   }
+  Caller* const holder = on_lease ? &acquire() : nullptr;
+  run_callers();
   std::jthread waits;
   bool free = false;
   engine.scripts["slow"].call = [&] {
-    waits = std::jthread([&] { free = lane->hold_back(patience); });
+    waits = std::jthread([&] { free = lane->hold_back(24h); });  // at the end of which it would look by itself
     elsewhere([&] {
       const auto runs = [&] {
         Caller probe(request(kinds::statement), "query", nullptr);
@@ -93,11 +97,12 @@ TEST_CASE_METHOD(Readers, "hold back: a reader that becomes free tells the one w
       while (runs()) std::this_thread::yield();  // not held back yet
     });
   };
-  ask("slow");
+  on_lease ? ask_on(*holder, kinds::statement, "slow") : ask("slow");
   step_db();
   waits.join();
   CHECK(free);
   lane->open_again();
+  if (on_lease) holder->lease.reset();
   check_all_clean();
 }
 
@@ -253,8 +258,12 @@ TEST_CASE_METHOD(Writer, "replacement: while none can be opened each operation h
   settle();
   Caller& transaction = begin();
   settle();
-  for (const Caller* one : {&plain, &lease, &transaction}) CHECK(one->text() == "cannot open now (SQLite 14)");
-  CHECK_FALSE(lease.lease);
+  Caller& later_lease = acquire();
+  settle();
+  for (const Caller* one : {&plain, &lease, &transaction, &later_lease}) {
+    CHECK(one->text() == "cannot open now (SQLite 14)");
+    CHECK_FALSE(one->lease);
+  }
   engine.opens = true;
   check_all_clean();
 }

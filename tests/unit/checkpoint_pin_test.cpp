@@ -2,11 +2,13 @@
 
 #include <SQLiteCpp/Database.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 
 #include "database_file.hpp"
 #include "error_of.hpp"
-#include "shim_vfs.hpp"
+#include "plain_database.hpp"
+#include "recording_vfs.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -24,6 +26,26 @@ struct FullTable final : ShimVfs {
   }
 };
 
+/// One in which another process has the lock of each file that is opened while it is told so.
+struct OthersLock final : ShimVfs {
+  OthersLock() : ShimVfs("others' lock") { methods.xLock = &OthersLock::lock; }
+
+  bool held = false;
+  int asked = 0;
+
+ private:
+  int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
+    const int result = open_real(name, file, flags, out_flags);
+    ours(file).handle = held ? 1 : 0;
+    return result;
+  }
+  static int lock(sqlite3_file* file, int level) {
+    if (ours(file).handle == 0) return real(file)->pMethods->xLock(real(file), level);
+    ++of<OthersLock>(file).asked;
+    return SQLITE_BUSY;
+  }
+};
+
 TEST_CASE("checkpoint: where no pin can be had there is none, and it says why") {
   FullTable files;
   WrittenFile file;
@@ -36,6 +58,39 @@ TEST_CASE("checkpoint: where no pin can be had there is none, and it says why") 
   const auto done = file.session().log().checkpoint(true);
   CHECK(done.failure == "");
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") == 0);
+}
+
+TEST_CASE("checkpoint: its pin waits for no other process, and that there is none then is no failure") {
+  OthersLock files;
+  WrittenFile file;
+  file.db().execute("INSERT INTO t VALUES (1)");
+  files.held = true;
+  const auto none = file.session().log().checkpoint(false);  // the clock stands still: a wait would not end
+  CHECK(files.asked == 1);
+  CHECK(none.failure == "");
+  CHECK(none.moved == 0);
+  files.held = false;
+  CHECK(file.session().log().checkpoint(false).moved > 0);
+}
+
+TEST_CASE("checkpoint: with a reader in its way it does not keep other processes from writing meanwhile") {
+  const RecordingVfs files;
+  WrittenFile file;
+  file.db().execute("INSERT INTO t VALUES (1)");
+  const PlainDatabase stranger(file.fixture.path);
+  stranger.execute("BEGIN; SELECT * FROM t");
+  file.db().execute("INSERT INTO t VALUES (2)");
+  const auto write_locks = [&] {
+    return std::ranges::count_if(files.locks(), [](const auto& lock) { return lock.covers(RecordingVfs::write_slot); });
+  };
+  const auto before = write_locks();
+  const auto kept = file.session().log().checkpoint(true);
+  CHECK(kept.moved < kept.frames);
+  CHECK(write_locks() == before);
+  stranger.execute("COMMIT");
+  const auto cut = file.session().log().checkpoint(true);
+  CHECK(cut.moved == cut.frames);
+  CHECK(write_locks() > before);
 }
 
 TEST_CASE("checkpoint: the writer is woken by a stop afterwards as before") {
