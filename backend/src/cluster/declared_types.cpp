@@ -48,7 +48,7 @@ std::string declared_type(Tokens column) {
   std::string type;
   std::size_t at = 1;
   for (; at < column.size() && column[at].kind != SqlToken::type::symbol && !is_one_of(column[at], after_type); ++at)
-    type += (type.empty() ? "" : " ") + name_of(column[at]);
+    type += (type.empty() ? "" : " ") + column[at].name();
   return is_at(column, at, "(") ? type + "(" : type;  // DATE(3) is none of those
 }
 
@@ -57,7 +57,7 @@ std::optional<UnsafeColumn> judge(Tokens column) {
   const std::string declared = declared_type(column);
   if (std::ranges::none_of(unsafe_types, [&](std::string_view type) { return same_ascii(type, declared); }))
     return std::nullopt;
-  return UnsafeColumn{name_of(column.front()), declared};
+  return UnsafeColumn{column.front().name(), declared};
 }
 
 std::optional<UnsafeColumn> judge_created(Tokens tokens) {
@@ -67,7 +67,7 @@ std::optional<UnsafeColumn> judge_created(Tokens tokens) {
   ++at;
   if (is_at(tokens, at, "IF")) at += 3;  // NOT EXISTS
   const std::size_t end = after_name(tokens, at);
-  if (end > tokens.size() || same_ascii(name_of(tokens[end - 1]), record_of_migrations) || !is_at(tokens, end, "("))
+  if (end > tokens.size() || same_ascii(tokens[end - 1].name(), record_of_migrations) || !is_at(tokens, end, "("))
     return std::nullopt;
   for (const Tokens item : items(tokens, end)) {
     if (auto found = judge(item)) return found;
@@ -94,7 +94,7 @@ std::optional<UnsafeColumn> unsafe_column(const std::vector<SqlToken>& statement
 
 bool mixes_record(const std::vector<SqlToken>& statement) {
   const Tokens tokens(statement);
-  const auto names_it = [](const SqlToken& token) { return same_ascii(name_of(token), record_of_migrations); };
+  const auto names_it = [](const SqlToken& token) { return same_ascii(token.name(), record_of_migrations); };
   const auto joins = [](const SqlToken& token) { return is_one_of(token, compound); };
   const bool view = is_at(tokens, 0, "CREATE") && (is_at(tokens, 1, "VIEW") || is_at(tokens, 2, "VIEW"));
   return (view || std::ranges::any_of(tokens, joins)) && std::ranges::any_of(tokens, names_it);

@@ -64,7 +64,7 @@ bool says(Tokens tokens, std::string_view first, std::string_view second) {
 /// The name may be written in quotes.
 bool names_schema(Tokens tokens, std::string_view schema) {
   for (std::size_t at = 0; at + 1 < tokens.size(); ++at) {
-    if (tokens[at + 1].is(".") && same_ascii(name_of(tokens[at]), schema)) return true;
+    if (tokens[at + 1].is(".") && same_ascii(tokens[at].name(), schema)) return true;
   }
   return false;
 }
@@ -77,7 +77,7 @@ std::size_t after_explain(Tokens tokens) {
 void judge_pragma(Tokens tokens, StatementFacts& facts) {
   const std::size_t at = is_at(tokens, 2, ".") ? 3 : 1;
   if (at < tokens.size()) {
-    facts.pragma = name_of(tokens[at]);
+    facts.pragma = tokens[at].name();
     std::ranges::transform(facts.pragma, facts.pragma.begin(), ascii_lower);
   }
   facts.pragma_sets = at + 1 < tokens.size();
@@ -119,17 +119,6 @@ bool judge_control(Tokens tokens, StatementFacts& facts) {
 
 bool is_at(Tokens tokens, std::size_t at, std::string_view word) noexcept {
   return at < tokens.size() && tokens[at].is(word);
-}
-
-std::string name_of(const SqlToken& token) {
-  if (token.kind != SqlToken::type::quoted) return std::string(token.text);
-  const char close = token.text.front() == '[' ? ']' : token.text.front();
-  std::string name;
-  for (std::size_t at = 1; at + 1 < token.text.size(); ++at) {
-    name += token.text[at];
-    if (token.text[at] == close) ++at;
-  }
-  return name;
 }
 
 std::vector<SqlToken> tokens_of(std::string_view statement) {

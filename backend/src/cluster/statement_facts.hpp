@@ -42,7 +42,4 @@ std::vector<SqlToken> tokens_of(std::string_view statement);
 
 StatementFacts facts_of(const std::vector<SqlToken>& tokens);
 
-/// Without its quotes, a doubled one inside being one.
-std::string name_of(const SqlToken& token);
-
 }  // namespace statehouse::detail

@@ -101,6 +101,18 @@ bool SqlToken::is(std::string_view keyword) const noexcept {
   return kind != type::quoted && same_ascii(text, keyword);
 }
 
+std::string SqlToken::name() const {
+  if (kind != type::quoted || text.size() < 2) return std::string(text);
+  const char close = text.front() == '[' ? ']' : text.front();
+  const std::string_view quoted = text.substr(1, text.size() - 2);
+  std::string name;
+  for (std::size_t i = 0; i < quoted.size(); ++i) {
+    name += quoted[i];
+    if (quoted[i] == close && i + 1 < quoted.size() && quoted[i + 1] == close) ++i;
+  }
+  return name;
+}
+
 void SqlScanner::skip_blanks() {
   while (at_ < script_.size()) {
     const std::string_view rest = script_.substr(at_);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +14,8 @@ struct SqlToken {
   std::string_view text;  ///< As written, quotes included; of a comment without the line's end.
 
   bool is(std::string_view keyword) const noexcept;
+  /// Without its quotes, a doubled one inside being one.
+  std::string name() const;
 };
 
 struct SqlStatement {

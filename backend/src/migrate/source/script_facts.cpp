@@ -11,20 +11,6 @@ namespace {
 
 using Tokens = std::span<const SqlToken>;
 
-/// The name a token stands for, without its quotes.
-std::string name_of(const SqlToken& token) {
-  std::string_view text = token.text;
-  if (token.kind != SqlToken::type::quoted || text.size() < 2) return std::string(text);
-  const char close = text.front() == '[' ? ']' : text.front();
-  text = text.substr(1, text.size() - 2);
-  std::string name;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    name += text[i];
-    if (text[i] == close && i + 1 < text.size() && text[i + 1] == close) ++i;
-  }
-  return name;
-}
-
 /// Moves past these words; false, and nowhere, when they are not there.
 bool take(Tokens& tokens, std::initializer_list<std::string_view> words) {
   if (!std::ranges::equal(tokens.first(std::min(tokens.size(), words.size())), words,
@@ -38,12 +24,12 @@ bool take(Tokens& tokens, std::initializer_list<std::string_view> words) {
 std::string take_table(Tokens& tokens) {
   std::string schema;
   if (tokens.size() > 2 && tokens[1].is(".")) {
-    schema = name_of(tokens.front());
+    schema = tokens.front().name();
     schema = same_ascii(schema, "main") ? "" : schema + '.';
     tokens = tokens.subspan(2);
   }
   if (tokens.empty()) return {};
-  std::string name = schema + name_of(tokens.front());
+  std::string name = schema + tokens.front().name();
   tokens = tokens.subspan(1);
   return name;
 }
@@ -97,8 +83,8 @@ std::optional<Pragma> pragma_of(Tokens tokens) {
   if (!take(tokens, {"PRAGMA"})) return std::nullopt;
   if (tokens.size() > 2 && tokens[1].is(".")) tokens = tokens.subspan(2);
   if (tokens.empty()) return std::nullopt;
-  Pragma pragma{name_of(tokens[0]), {}};
-  if (tokens.size() > 2 && (tokens[1].is("=") || tokens[1].is("("))) pragma.value = name_of(tokens[2]);
+  Pragma pragma{tokens[0].name(), {}};
+  if (tokens.size() > 2 && (tokens[1].is("=") || tokens[1].is("("))) pragma.value = tokens[2].name();
   return pragma;
 }
 
