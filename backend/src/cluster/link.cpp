@@ -9,7 +9,7 @@ namespace statehouse::detail {
 namespace {
 
 /// That much is sent with one patience.
-constexpr std::size_t piece = std::size_t{256} << 10;
+constexpr std::size_t most_at_once = std::size_t{256} << 10;
 
 Patience patience_of(const Leader& leader, const Interrupter& interrupter) {
   return {interrupter, deadline(interrupter.clock().now(), leader.options().dial_timeout)};
@@ -38,8 +38,8 @@ void Link::send(std::string_view request, bool executed_in_parts) {
   // A node that went while nothing was asked has executed nothing; the kernel would still take the request.
   if (channel_->disturbed()) lose("the node has closed the connection", false);
   try {
-    for (; !request.empty(); request.remove_prefix(std::min(request.size(), piece)))
-      channel_->send(request.substr(0, piece), patience_of(*leader_, interrupter_));
+    for (; !request.empty(); request.remove_prefix(std::min(request.size(), most_at_once)))
+      channel_->send(request.substr(0, most_at_once), patience_of(*leader_, interrupter_));
   } catch (const NetworkError& error) {
     lose(error.what(), executed_in_parts);
   }

@@ -81,14 +81,15 @@ SentAhead::fate SentAhead::fate_of(std::size_t at) const noexcept {
   if (end_ == end::committed) return answered ? fate::as_answered : fate::unknown;
   if (end_ == end::doubtful) return fate::as_answered;
   if (at >= sent_ || at < inside_) return fate::lost;
-  if (!answered) return fate::unknown;
-  return at < first_suspect() ? fate::lost : fate_after_suspect(at);
+  if (at >= first_suspect()) return fate_after_suspect(at);
+  return answered ? fate::lost : fate::unknown;
 }
 
 /// It was in the transaction, or was executed by itself.
 SentAhead::fate SentAhead::fate_after_suspect(std::size_t at) const noexcept {
   const Sent& each = statements_[at];
   if (each.result) return end_ == end::gone && at > last_suspect() ? fate::as_answered : fate::unknown;
+  if (!each.refusal) return fate::unknown;
   switch (judge(*each.refusal)) {
     case server_verdict::not_executed: return fate::lost;
     case server_verdict::unknown: return at == first_suspect() ? fate::lost : fate::unknown;
