@@ -3,9 +3,8 @@
 #include <chrono>
 #include <optional>
 #include <stdexcept>
-#include <thread>
 
-#include "window.hpp"
+#include "threads.hpp"
 
 namespace statehouse::bench {
 
@@ -95,19 +94,7 @@ class CApi final : public System {
   Measurement run(const Load& load) override {
     std::vector<std::unique_ptr<Looper>> loopers;
     for (int i = 0; i < load.in_flight; ++i) loopers.push_back(std::make_unique<Looper>(database_));
-    Window window(load);
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 0; i < loopers.size(); ++i)
-        threads.emplace_back([&, i] { loopers[i]->run(load, i, window); });
-    }
-    Measurement result;
-    window.finish(result);
-    for (const auto& looper : loopers) {
-      result.tally.add(looper->tally);
-      result.per_worker.push_back(looper->completed);
-    }
-    return result;
+    return run_on_threads(load, loopers);
   }
 
  private:

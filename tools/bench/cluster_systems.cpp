@@ -3,14 +3,13 @@
 #include <array>
 #include <exception>
 #include <stdexcept>
-#include <thread>
 
 #include "application.hpp"
 #include "closed_loop.hpp"
 #include "cluster/decoder.hpp"
 #include "cluster/encoder.hpp"
 #include "cluster/leader.hpp"
-#include "window.hpp"
+#include "threads.hpp"
 
 namespace statehouse::bench {
 namespace {
@@ -112,19 +111,7 @@ class PlainClient final : public System {
   Measurement run(const Load& load) override {
     std::vector<std::unique_ptr<PlainConnection>> connections;
     for (int i = 0; i < load.in_flight; ++i) connections.push_back(std::make_unique<PlainConnection>(leader_));
-    Window window(load);
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 0; i < connections.size(); ++i)
-        threads.emplace_back([&, i] { connections[i]->run(load, i, window); });
-    }
-    Measurement result;
-    window.finish(result);
-    for (const auto& connection : connections) {
-      result.tally.add(connection->tally);
-      result.per_worker.push_back(connection->completed);
-    }
-    return result;
+    return run_on_threads(load, connections);
   }
 
  private:
