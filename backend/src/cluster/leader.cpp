@@ -11,8 +11,10 @@
 namespace statehouse::detail {
 namespace {
 
-constexpr Clock::duration first_pause = std::chrono::milliseconds(20);
+constexpr Clock::duration shortest_pause = std::chrono::milliseconds(20);
 constexpr Clock::duration longest_pause = std::chrono::milliseconds(500);
+/// A pause is that part of the time that has passed, so that looking adds little to what an election takes.
+constexpr int part_of_search = 8;
 
 }  // namespace
 
@@ -22,10 +24,10 @@ class Leader::Search {
   Search(Leader& leader, const Interrupter& interrupter)
       : leader_(leader),
         interrupter_(interrupter),
-        until_(deadline(interrupter.clock().now(), leader.options_.find_leader)) {}
+        began_(interrupter.clock().now()),
+        until_(deadline(began_, leader.options_.find_leader)) {}
 
   std::unique_ptr<Channel> run() {
-    Clock::duration pause_time = first_pause;
     while (true) {
       if (auto channel = try_all()) {
         leader_.remember(channel->address());
@@ -33,8 +35,9 @@ class Leader::Search {
       }
       const Patience patience{interrupter_, until_};
       if (patience.over()) return nullptr;
-      pause(leader_.jittered(pause_time), patience);
-      pause_time = std::min(pause_time * 2, longest_pause);
+      const auto passed = interrupter_.clock().now() - began_;
+      pause(leader_.jittered(std::clamp<Clock::duration>(passed / part_of_search, shortest_pause, longest_pause)),
+            patience);
     }
   }
 
@@ -93,6 +96,7 @@ class Leader::Search {
 
   Leader& leader_;
   const Interrupter& interrupter_;
+  const Clock::time_point began_;
   const Clock::time_point until_;
   std::map<std::string, std::string> findings_;
 };

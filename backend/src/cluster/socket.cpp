@@ -159,18 +159,24 @@ void Socket::send(std::string_view bytes, const Patience& patience) {
       fail("", errno);
     }
   }
+  answering_ = false;
 }
 
+/// After a request nothing is there yet: a look would be in vain, and so would be a hurried acknowledgement, which goes
+/// with the next request. Behind a first piece it must be hurried: a node has Nagle's algorithm on, and would wait for
+/// an acknowledgement that the kernel puts off by 40 ms. The kernel forgets it with each receive.
 std::size_t Socket::receive(std::span<char> into, const Patience& patience) {
+  if (!answering_) wait(POLLIN, patience);
   for (;;) {
     require_time(patience);
     const ssize_t got = ::recv(descriptor_, into.data(), into.size(), 0);
-    // The kernel forgets it with each receive. A node has Nagle's algorithm on, and would wait for an acknowledgement
-    // that is put off by 40 ms.
-    set(descriptor_, IPPROTO_TCP, TCP_QUICKACK);
-    if (got > 0) return static_cast<std::size_t>(got);
+    if (got > 0) {
+      answering_ = true;
+      return static_cast<std::size_t>(got);
+    }
     if (got == 0) throw NetworkError(NetworkError::kind::failed, "the connection was closed");
     if (errno == EAGAIN) {
+      if (answering_) set(descriptor_, IPPROTO_TCP, TCP_QUICKACK);
       wait(POLLIN, patience);
     } else if (errno != EINTR) {
       fail("", errno);

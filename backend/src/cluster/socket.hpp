@@ -66,6 +66,7 @@ class Socket {
   void close() noexcept;
 
   int descriptor_ = -1;
+  bool answering_ = false;  // something has come since the last request
 };
 
 }  // namespace statehouse::detail
