@@ -47,10 +47,11 @@ class Tunnels {
   std::string said() const { return read_file(dir_ / "ways.log"); }
 
  private:
-  /// Each end is a process, as it is on another machine.
+  /// Each end is a process, as it is on another machine. Nobody reads what it says on standard error, so it says
+  /// nothing there: a pipe that is full would stop it.
   void start(std::optional<Program>& program, const std::string& name, const std::string& services) const {
     const auto log = dir_ / (name + ".log");
-    write_file(dir_ / name, "foreground = yes\npid =\noutput = " + log.string() + "\ncert = " + certificate() +
+    write_file(dir_ / name, "foreground = quiet\npid =\noutput = " + log.string() + "\ncert = " + certificate() +
                                 "\nkey = " + key() + "\nCAfile = " + certificate() +
                                 "\nverifyChain = yes\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\n" + services);
     program.emplace(std::vector{std::string(stunnel), (dir_ / name).string()});

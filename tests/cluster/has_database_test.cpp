@@ -1,6 +1,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <string>
 
+#include "eventually.hpp"
 #include "fake_node.hpp"
 #include "statehouse/cluster_admin.hpp"
 
@@ -31,7 +32,11 @@ struct LeaderAndFollower {
     return FakeNode::answer(response::servers, FakeNode::number(2) + member(1, leader) + member(2, follower));
   }};
 
-  bool has_database() const { return ClusterAdmin({.nodes = {leader.address()}, .database = "a.db"}).has_database(); }
+  bool has_database() const {
+    const ClusterOptions options{
+        .nodes = {leader.address()}, .database = "a.db", .dial_timeout = patience, .find_leader = patience};
+    return ClusterAdmin(options).has_database();
+  }
 };
 
 TEST_CASE("cluster admin: the leader makes no copy of a database to tell that it is there, as long as another can") {

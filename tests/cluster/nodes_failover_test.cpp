@@ -97,7 +97,7 @@ TEST_CASE("cluster: a transaction that spans the leader's death is lost as a who
 TEST_CASE("cluster: without a majority there is no leader, which is unavailable and executes nothing") {
   ClusterFixture cluster;
   AppStateOptions options = failing_over(cluster);
-  options.pool.cluster.find_leader = 500ms;
+  options.pool.cluster.find_leader = 5s;
   ThreadedApp app(options);
   Pool pool = app.open();
   app.run(pool.execute("CREATE TABLE t(a INTEGER PRIMARY KEY) STRICT"));

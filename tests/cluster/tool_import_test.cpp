@@ -9,8 +9,6 @@
 namespace statehouse::test {
 namespace {
 
-using namespace std::chrono_literals;
-
 /// Of everything that a schema may have and a node takes.
 constexpr const char* rich_schema =
     "PRAGMA user_version = 7; PRAGMA application_id = 99;"
@@ -31,8 +29,9 @@ constexpr const char* rich_schema =
 
 struct ImportWorkshop : ClusterWorkshop {
   Connection open() const {
-    return Connection::in_cluster({.nodes = cluster.addresses(), .database = "a.db", .find_leader = 60s},
-                                  connection_role::writer);
+    return Connection::in_cluster(
+        {.nodes = cluster.addresses(), .database = "a.db", .dial_timeout = patience, .find_leader = patience},
+        connection_role::writer);
   }
   ToolRun import() const { return on_cluster({"cluster", "import", "--name", "a", "x.db"}); }
 };

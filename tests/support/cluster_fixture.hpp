@@ -80,7 +80,7 @@ class ClusterFixture {
 
   /// Of the network, as the nodes take it: they elect another leader when they have heard nothing of theirs for 15 of
   /// it. So none of them is replaced on a busy machine, unless a test waits for that and has to be fast.
-  explicit ClusterFixture(unsigned latency_ms = 100, Environment environment = {})
+  explicit ClusterFixture(unsigned latency_ms = 200, Environment environment = {})
       : latency_ms_(latency_ms), environment_(std::move(environment)) {
     for (std::size_t i = 0; i < size; ++i) addresses_.push_back(free_address());
     nodes_.resize(size);

@@ -31,6 +31,8 @@ class Program {
     pid_ = ::fork();
     if (pid_ == 0) {  // from here to execve only what is allowed after fork in a process with threads
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::signal(SIGINT, SIG_DFL);  // a shell cannot trap what was ignored when it began
+      ::signal(SIGTERM, SIG_DFL);
       ::dup2(ends[1], STDOUT_FILENO);
       ::dup2(ends[1], STDERR_FILENO);
       ::execve(argv[0], argv.data(), envp.data());
