@@ -34,6 +34,11 @@ struct Batching {
     }));
     forget();
   }
+  /// What the test has given refers to what it had, and closing may commit, too: PRAGMA optimize does.
+  ~Batching() { on_commit = {}; }
+  Batching(const Batching&) = delete;
+  Batching& operator=(const Batching&) = delete;
+
   static PoolOptions one_reader() {
     PoolOptions options;
     options.readers = 1;
