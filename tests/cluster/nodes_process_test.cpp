@@ -161,16 +161,54 @@ TEST_CASE("statehouse-node: a second one on the same directory is refused, and t
   CHECK(NodeProcess(of_a_founder(dir, address)).says(": leads\n"));
 }
 
-TEST_CASE("statehouse-node: a directory in which no node was ever made is empty, though one has locked it") {
+TEST_CASE(
+    "statehouse-node: a directory in which no node was ever made is empty, though one has locked and claimed it") {
   const TempDir dir;
   std::filesystem::create_directory(dir / "1");
-  write_file(dir / "1" / "statehouse-node.lock", "");
+  for (const char* const name : {"statehouse-node.lock", "statehouse-node.owner", "dqlite-lock"})
+    write_file(dir / "1" / name, "");
   auto arguments = of_a_founder(dir, free_address());
   arguments.insert(arguments.end(), {"--join", free_address()});
   NodeProcess joins_none(arguments, {}, "founds a cluster of its own in an empty directory");
   CHECK(joins_none.wait() == 2);
   arguments.resize(arguments.size() - 2);
   CHECK(NodeProcess(arguments).says(": leads\n"));
+}
+
+TEST_CASE("statehouse-node: a directory belongs to its first id and address: others are refused, the same come back") {
+  const TempDir dir;
+  const std::string address = free_address();
+  const std::string other = free_address();
+  const std::string directory = (dir / "1").string();
+  NodeProcess(of_a_founder(dir, address)).signal(SIGKILL);
+  const std::string owner = directory + " is the data of node 1 at " + address;
+  NodeProcess moved(of_a_founder(dir, other), {}, "in an empty --data-dir\n");
+  CHECK(moved.said().find(owner + ", not of node 1 at " + other + ": start it as that") != std::string::npos);
+  CHECK(moved.wait() == 2);
+  NodeProcess renamed({"--id", "3", "--address", address, "--data-dir", directory, "--join", other}, {},
+                      "in an empty --data-dir\n");
+  CHECK(renamed.said().find(owner + ", not of node 3 at " + address + ": start it as that") != std::string::npos);
+  CHECK(renamed.wait() == 2);
+  CHECK(NodeProcess(of_a_founder(dir, address)).says(": leads\n"));
+}
+
+TEST_CASE("statehouse-node: a directory from before it was written down whose it is belongs to who has it next") {
+  const TempDir dir;
+  const std::string address = free_address();
+  NodeProcess(of_a_founder(dir, address)).signal(SIGKILL);
+  std::filesystem::remove(dir / "1" / "statehouse-node.owner");
+  CHECK(NodeProcess(of_a_founder(dir, address)).says(": leads\n"));
+  NodeProcess moved(of_a_founder(dir, free_address()), {}, "in an empty --data-dir\n");
+  CHECK(moved.wait() == 2);
+}
+
+TEST_CASE("statehouse-node: a directory without data is nobody's, so a mistaken address is only started again") {
+  const TempDir dir;
+  auto arguments = of_a_founder(dir, "192.0.2.1:9001");  // of no machine
+  NodeProcess mistaken(arguments, {}, "the address cannot be listened on");
+  CHECK(mistaken.wait() == 1);
+  CHECK(std::filesystem::exists(dir / "1" / "statehouse-node.owner"));
+  CHECK(NodeProcess(of_a_founder(dir, free_address())).says(": leads\n"));
 }
 
 TEST_CASE("statehouse-node: one that was made a standby or a spare stays that when it comes back") {

@@ -36,8 +36,10 @@ DirectoryLock::~DirectoryLock() {
 
 bool holds_no_data(const std::filesystem::path& directory) {
   if (!std::filesystem::exists(directory)) return true;
-  return std::ranges::all_of(std::filesystem::directory_iterator(directory),
-                             [](const auto& entry) { return entry.path().filename() == lock_file; });
+  return std::ranges::all_of(std::filesystem::directory_iterator(directory), [](const auto& entry) {
+    const std::string name = entry.path().filename();
+    return name.starts_with("statehouse-node.") || name == "dqlite-lock";  // this program's, and later versions' lock
+  });
 }
 
 }  // namespace statehouse::node

@@ -20,7 +20,7 @@ class DirectoryLock {
   int descriptor_ = -1;
 };
 
-/// Whether there is nothing of a node in it: it is not there, or holds no more than that file.
+/// Whether there is nothing of a node in it: it is not there, or holds no more than files that say who uses it.
 bool holds_no_data(const std::filesystem::path& directory);
 
 }  // namespace statehouse::node

@@ -14,6 +14,7 @@
 #include "cluster/socket.hpp"
 #include "command_line.hpp"
 #include "directory_lock.hpp"
+#include "directory_owner.hpp"
 #include "membership.hpp"
 #include "node.hpp"
 #include "service_manager.hpp"
@@ -109,6 +110,10 @@ int run(const Options& options, const std::string& contact) {
   const Log log(options.id);
   make_directory(options.data_dir);
   const DirectoryLock alone(options.data_dir);
+  if (const std::string trouble = claim(options.data_dir, {options.id, options.address}); !trouble.empty()) {
+    std::cerr << "statehouse-node: " << trouble << '\n';
+    return usage_error;
+  }
   serve(options, contact, ending, log);
   log.say("stopped");
   return 0;
