@@ -251,7 +251,7 @@ TEST_CASE("statehouse-node: one that cannot join says why, and joins when that h
   const TempDir dir;
   const std::string founder = free_address();
   NodeProcess second({"--id", "2", "--address", free_address(), "--data-dir", (dir / "2").string(), "--join", founder},
-                     {}, ": has not joined yet: no leader is found: ");
+                     {}, ": has not joined yet and tries again: no leader is found: ");
   REQUIRE(second.says(founder + ": Connection refused"));
   const NodeProcess first(of_a_founder(dir, founder));
   CHECK(second.says(": ready\n"));

@@ -88,7 +88,7 @@ bool join(const Self& self, const std::vector<std::string>& contacts, const std:
   Joining joining(cluster, self, contacts);
   std::string told;
   for (std::string trouble = joining.attempt(); !trouble.empty(); trouble = joining.attempt()) {
-    if (trouble != told) tell("has not joined yet: " + trouble);
+    if (trouble != told) tell("has not joined yet and tries again: " + trouble);
     told = trouble;
     if (!go_on()) return false;
   }
