@@ -51,14 +51,14 @@ TEST_CASE("the example backend: addresses of a cluster that are none are wrong u
   CHECK(ServerProcess::run({}, {"STATEHOUSE_CLUSTER=nowhere"}).exit_code == 2);
 }
 
-TEST_CASE("tools/cluster: where a port is taken, it asks for another port and for another directory with it") {
+TEST_CASE("tools/cluster: where a port is taken, it asks for other ports and for another directory with them") {
   const TempDir dir;
   const std::string first_port = std::to_string(free_ports(3));
   const NodeProcess other(
       {"--id", "1", "--address", "127.0.0.1:" + first_port, "--data-dir", (dir / "other").string()});
   Program script = cluster_script({"--first-port", first_port, "--dir", (dir / "c").string()});
   CHECK(script.finish() == 1);
-  CHECK(contains(script.said(), "give --first-port and --dir"));
+  CHECK(contains(script.said(), "give --first-port, --dir and --port"));
   CHECK_FALSE(std::filesystem::exists(dir / "c"));
 }
 
