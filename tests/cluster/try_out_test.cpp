@@ -23,6 +23,11 @@ RawReply served(unsigned short port, const std::string& method, const std::strin
   return reply;
 }
 
+std::string rest_of_line(const std::string& text, std::string_view after) {
+  const std::size_t at = text.find(after) + after.size();
+  return text.substr(at, text.find('\n', at) - at);
+}
+
 TEST_CASE("the example backend on a cluster: two of them see the same data, also after the leader was killed") {
   ClusterWorkshop shop;
   const auto backend = [&](const char* dir) {
@@ -74,15 +79,51 @@ TEST_CASE("tools/cluster: one command starts three nodes and the backend, surviv
     const auto port = static_cast<unsigned short>(std::stoi(address));
     CHECK(served(port, "GET", "/documents/d/blocks/b").status == (round == 0 ? 404 : 200));
     CHECK(served(port, "PUT", "/documents/d/blocks/b", "{}").status < 300);
-    const std::string node = script.word_after("127.0.0.1:" + first_port + ", process ");
+    const std::string node = script.word_after("end a node:      kill -9 ");
     REQUIRE_FALSE(node.empty());
     CHECK(::kill(std::stoi(node), SIGKILL) == 0);
     CHECK(served(port, "PUT", "/documents/d/blocks/b", "{}").status == 204);
+    const std::string id = script.word_after("# node ");
+    REQUIRE(script.says("ends all"));
+    Program again({"/bin/bash", "-c", "exec " + rest_of_line(script.said(), "start it again:  ")},
+                  {"PATH=/usr/bin:/bin"});
+    CHECK(again.says("statehouse-node " + id + ": ready\n"));
     script.signal(SIGINT);
     CHECK(script.finish() == 0);
     CHECK(contains(script.said(), "all have ended"));
-    CHECK(contains(script.said(), "statehouse-node 2: stopped"));
+    CHECK(contains(script.said(), "statehouse-node " + std::string(id == "2" ? "3" : "2") + ": stopped"));
   }
+}
+
+TEST_CASE("tools/cluster: starts also when a fourth node has joined, whether that one runs or not") {
+  const TempDir dir;
+  const int first_port = free_ports(4);
+  const std::vector<std::string> arguments{
+      "--first-port", std::to_string(first_port), "--dir", (dir / "c").string(), "--port", "0"};
+  const std::string contact = "127.0.0.1:" + std::to_string(first_port);
+  const auto serves = [&](Program& script) {
+    const std::string address = script.word_after("statehouse-server: http://127.0.0.1:");
+    INFO(script.said());
+    REQUIRE_FALSE(address.empty());
+    CHECK(served(static_cast<unsigned short>(std::stoi(address)), "PUT", "/documents/d/blocks/b", "{}").status < 300);
+  };
+  const auto end = [](Program& script) {
+    script.signal(SIGINT);
+    CHECK(script.finish() == 0);
+  };
+  Program first = cluster_script(arguments);
+  serves(first);
+  NodeProcess fourth({"--id", "4", "--address", "127.0.0.1:" + std::to_string(first_port + 3), "--data-dir",
+                      (dir / "4").string(), "--join", contact});
+  end(first);
+  Program with_fourth = cluster_script(arguments);
+  serves(with_fourth);
+  fourth.signal(SIGKILL);
+  fourth.wait();
+  end(with_fourth);
+  Program without_fourth = cluster_script(arguments);
+  serves(without_fourth);
+  end(without_fourth);
 }
 
 }  // namespace
