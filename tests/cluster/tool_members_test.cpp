@@ -89,6 +89,26 @@ TEST_CASE("statehouse cluster: a change while another one is under way is refuse
   CHECK(contains(message_of(run), "'statehouse cluster status', and try again"));
 }
 
+TEST_CASE("statehouse cluster: where the next one does not come to lead, it is said to try once more") {
+  const Workshop shop;
+  FakeNode next;  // who knows no leader, so has nothing to take over
+  next.set_leader("");
+  const FakeNode* self = nullptr;
+  FakeNode node([&](detail::wire::request, const std::string&) {
+    const auto voter = [](std::uint64_t id, const std::string& address) {
+      return FakeNode::number(id) + FakeNode::text(address) + FakeNode::number(0);
+    };
+    return FakeNode::answer(detail::wire::response::servers,
+                            FakeNode::number(2) + voter(1, self->address()) + voter(2, next.address()));
+  });
+  self = &node;
+  const ToolRun run = shop.json({"cluster", "transfer", "2", "--cluster", node.address(), "--dial-timeout", "120"});
+  CHECK(run.kind() == "unavailable");
+  CHECK(contains(message_of(run), "node 2 at " + next.address() +
+                                      " was told to lead and does not: try once more; if it stays so, see that it is "
+                                      "reached by the others"));
+}
+
 TEST_CASE("statehouse cluster: status is a table for people, and ends with 0 where all is well") {
   const ClusterWorkshop shop;
   const std::size_t leader = leader_of(shop.cluster);

@@ -113,8 +113,8 @@ void AdminCall::hand_over(Channel& leader, const wire::Member& next) {
   begun_ = now();
   if (telling(request_kind::changes, [&] { return administration_.takes_over(leader, next); })) return;
   throw Error(errc::unavailable, name_of(next) +
-                                     " was told to lead and does not: see that it is reached by the others, and look "
-                                     "by 'statehouse cluster status'");
+                                     " was told to lead and does not: try once more; if it stays so, see that it is "
+                                     "reached by the others, and look by 'statehouse cluster status'");
 }
 
 void AdminCall::settle(const wire::Member& member) {
