@@ -237,5 +237,15 @@ TEST_CASE("log: what waits or runs for long is logged with its verb and place, a
   CHECK(test.log.count(" ran 20 ms: slow") == 1);
 }
 
+TEST_CASE("log: a slow closure, which has no statement of its own, is logged without a colon before nothing") {
+  PoolOptions options;
+  options.slow_statement = 20ms;
+  LaneTest test(connection_role::writer, 1, options);
+  test.call(kinds::transaction, [&](Connection&) { test.clock->advance(20ms); });
+  test.settle();
+  CHECK(test.log.count(" ran 20 ms") == 1);
+  CHECK(test.log.count(" ran 20 ms:") == 0);
+}
+
 }  // namespace
 }  // namespace statehouse::test

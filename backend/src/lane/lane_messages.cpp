@@ -86,8 +86,9 @@ void LaneMessages::log_slow(const Operation& operation) const {
     context_.logger->warn("database '{}': {} at {} waited {} for a {} connection", context_.name, request.verb,
                           to_string(request.where), count_ms(waited), to_string(role_));
   if (reaches(operation.ran, context_.options.slow_statement))
-    context_.logger->warn("database '{}': {} at {} ran {}: {}", context_.name, request.verb, to_string(request.where),
-                          count_ms(operation.ran), shorten(operation.sql()));
+    context_.logger->warn("database '{}': {} at {} ran {}{}{}", context_.name, request.verb, to_string(request.where),
+                          count_ms(operation.ran), operation.sql().empty() ? "" : ": ",  // as a closure's
+                          shorten(operation.sql()));
 }
 
 void LaneMessages::log_long_lease(const Holder& holder) const {
