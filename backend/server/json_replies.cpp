@@ -167,7 +167,8 @@ HttpResponse overloaded_reply(std::string_view message) {
 HttpResponse failure_reply(const Error& error) {
   const auto& code = error.code();
   if (code == condition::closed) return unavailable("shutting_down", "the server is shutting down");
-  if (code == condition::timeout || code == condition::busy || code == errc::queue_full || code == errc::unavailable)
+  if (code == errc::unavailable) return overloaded_reply("the cluster has no leader now, try again");
+  if (code == condition::timeout || code == condition::busy || code == errc::queue_full)
     return overloaded_reply("the database did not answer in time, try again later");
   if (code == errc::outcome_unknown)
     // Not for clients that repeat by themselves: whether to do so is what the caller has to decide.
