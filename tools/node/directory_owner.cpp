@@ -66,8 +66,7 @@ std::string claim(const fs::path& directory, const Self& self) {
   }
   return directory.string() + " is the data of " + owner + ", not of " + name +
          ": start it as that, or give this node a --data-dir of its own. To move a node to another address, "
-         "'statehouse "
-         "cluster remove' it, and let it join under a new --id in an empty --data-dir";
+         "'statehouse cluster remove' it, and let it join under a new --id in an empty --data-dir";
 }
 
 }  // namespace statehouse::node
