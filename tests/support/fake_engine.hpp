@@ -62,6 +62,10 @@ class FakeEngine final : public detail::Engine {
   bool locked = false;       ///< By another process: nothing may begin to write.
   bool remote = false;
   bool sends_ahead = false;  ///< What may be is run no earlier than its transaction is committed.
+  bool asks_ahead = false;   ///< Reads share no transaction, and are asked together, but for those in `asked_alone`.
+  std::set<std::string, std::less<>> asked_alone{};
+  std::function<void(const std::string&)> on_note{};  ///< May throw, for values that will not do.
+  std::string deadly{};  ///< The connection is lost with it, where it is asked with others.
   std::function<bool()> refuses_commit{};
   std::function<void()> on_rollback{};
   bool is_due = false;
@@ -117,6 +121,7 @@ class FakeSession final : public detail::Session {
   }
   bool try_begin(detail::transaction_kind kind) noexcept override {
     if (engine_.locked || interrupter().must_stop()) return false;
+    if (engine_.asks_ahead && kind == detail::transaction_kind::deferred) return false;
     begin(kind);
     return true;
   }
@@ -142,6 +147,31 @@ class FakeSession final : public detail::Session {
     return !open_;
   }
   std::vector<detail::Answer> take_answers() override { return std::exchange(answers_, {}); }
+  bool can_ask_ahead(std::string_view sql) const noexcept override {
+    return engine_.asks_ahead && !open_ && !engine_.asked_alone.contains(sql);
+  }
+  /// As a node does: one after the other, as far as it comes.
+  detail::Fetched fetch_ahead() noexcept override {
+    std::string together = "together:";
+    for (const Asked& each : asked_) together += ' ' + each.text;
+    engine_.ran.push_back(together);
+    std::size_t answered = 0;
+    for (Asked& each : asked_) {
+      if (each.text == engine_.deadly) return {answered, true};
+      const auto began = interrupter().clock().now();
+      try {
+        each.rows = run_one(each.text);
+      } catch (const Error&) {
+        if (interrupter().must_stop()) break;
+        each.error = std::current_exception();
+      }
+      each.took = interrupter().clock().now() - began;
+      each.answered = true;
+      ++answered;
+    }
+    return {answered};
+  }
+  void forget_ahead() noexcept override { asked_.clear(); }
   void savepoint(detail::savepoint_step step) override {
     if (step == detail::savepoint_step::begin) open_->savepoint = open_->writes.size();
     if (step == detail::savepoint_step::rollback) open_->writes.resize(open_->savepoint);
@@ -176,6 +206,27 @@ class FakeSession final : public detail::Session {
     run_ahead();
     return run_one(text);
   }
+  /// Of a query; none while it is only noted.
+  std::vector<std::int64_t> query(const std::string& text) {
+    if (rules().asked != nullptr) {
+      if (engine_.on_note) engine_.on_note(text);
+      asked_.push_back({text});
+      ++*rules().asked;
+      return {};
+    }
+    const auto has_answer = [&](const Asked& each) { return each.answered && each.text == text; };
+    const auto found = std::ranges::find_if(asked_, has_answer);
+    if (found != asked_.end()) {
+      throw_if_stopped(text);
+      found->answered = false;
+      rules().fetched += found->took;
+      if (found->error != nullptr) std::rethrow_exception(found->error);
+      return found->rows;
+    }
+    asked_.clear();
+    if (rules().suspect) engine_.ran.emplace_back("with care:");
+    return run(text);
+  }
   /// Whether it is to be run later.
   bool send_ahead(const std::string& text) {
     if (!engine_.sends_ahead || rules().ahead == nullptr) return false;
@@ -191,6 +242,14 @@ class FakeSession final : public detail::Session {
     std::size_t savepoint = 0;              // of the writes, those from before it
     std::optional<std::size_t> snapshot{};  // of what was kept when it first looked
     bool violated = false;
+  };
+
+  struct Asked {
+    std::string text;
+    std::vector<std::int64_t> rows{};
+    std::exception_ptr error{};
+    Clock::duration took{};
+    bool answered = false;
   };
 
   std::vector<std::int64_t> run_one(const std::string& text);
@@ -228,6 +287,7 @@ class FakeSession final : public detail::Session {
   FakeEngine& engine_;
   std::optional<Transaction> open_;
   std::vector<std::string> ahead_;
+  std::vector<Asked> asked_;
   std::vector<detail::Answer> answers_;
   std::set<std::string, std::less<>> prepared_;
   std::uint64_t compiled_ = 0;
@@ -241,7 +301,7 @@ class FakeStatement final : public detail::Statement {
   FakeStatement(FakeSession& session, std::string sql) : session_(session), sql_(std::move(sql)) {}
 
   bool step() override {
-    if (!rows_) rows_ = session_.run(sql_);
+    if (!rows_) rows_ = session_.query(sql_);
     return next_++ < rows_->size();
   }
   ExecuteResult run() override {

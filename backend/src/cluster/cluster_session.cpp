@@ -74,10 +74,26 @@ void ClusterSession::compile(PreparedStatement& statement) {
 
 std::vector<wire::Rows> ClusterSession::query(PreparedStatement& statement,
                                               std::span<const wire::Parameter> parameters) {
+  if (std::size_t* const asked = rules().asked) {
+    if (conversation_.can_ask_ahead(statement)) {
+      conversation_.ask_ahead(wire::query_request(statement.id, parameters));
+      ++*asked;
+    }
+    return {};
+  }
+  if (conversation_.has_asked()) {
+    auto rows = conversation_.take_asked(wire::query_request(statement.id, parameters), statement.sql, rules().fetched);
+    if (!rows.empty()) return rows;
+  }
   return conversation_.run(effect::nothing, statement.sql, [&](Link& link) {
     statements_.compile(statement, link);
     return link.query(wire::query_request(statement.id, parameters));
   });
+}
+
+bool ClusterSession::can_ask_ahead(std::string_view sql) const noexcept {
+  const PreparedStatement* const statement = statements_.find(sql);
+  return statement != nullptr && conversation_.can_ask_ahead(*statement);
 }
 
 template <class Request>

@@ -31,6 +31,9 @@ class ClusterSession final : public Session {
   void commit() override;
   bool rollback() noexcept override;
   std::vector<Answer> take_answers() override { return conversation_.take_answers(last_insert_rowid_); }
+  bool can_ask_ahead(std::string_view sql) const noexcept override;
+  Fetched fetch_ahead() noexcept override { return conversation_.fetch_asked(); }
+  void forget_ahead() noexcept override { conversation_.forget_asked(); }
   void savepoint(savepoint_step step) override;
   bool in_transaction() const noexcept override { return conversation_.in_transaction(); }
   /// No node tells. Where a transaction is shared, there can be none: see `try_begin`.
@@ -53,6 +56,7 @@ class ClusterSession final : public Session {
 
   // For its statements.
   int longest() const noexcept { return longest_; }
+  /// At least one part; none when the query is only noted.
   std::vector<wire::Rows> query(PreparedStatement& statement, std::span<const wire::Parameter> parameters);
   /// What this statement itself has done, as far as a node tells.
   ExecuteResult execute(PreparedStatement& statement, std::span<const wire::Parameter> parameters);

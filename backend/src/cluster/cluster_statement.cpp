@@ -27,6 +27,7 @@ bool ClusterStatement::step() {
       return false;
     }
     parts_ = session_.query(prepared_, sent());
+    if (parts_.empty()) return false;
     reader_.emplace(parts_.front().body);
   }
   return reader_ && next_row(*reader_);

@@ -162,6 +162,28 @@ void Conversation::settle_ahead() {
   ahead_.note_open();
 }
 
+Fetched Conversation::fetch_asked() noexcept {
+  bool suspect = false;
+  try {
+    if (has_asked() && link_.connected() && !link_.outdated()) asked_.exchange(link_, session_.interrupter().clock());
+  } catch (const Lost& lost) {
+    suspect = lost.may_be_executed() && !session_.interrupter().must_stop();
+  } catch (...) {
+    link_.drop();
+  }
+  return {asked_.answered(), suspect};
+}
+
+std::vector<wire::Rows> Conversation::take_asked(std::string_view request, std::string_view sql,
+                                                 Clock::duration& took) {
+  throw_if_stopped(sql);
+  auto answer = asked_.take(request);
+  if (!answer) return {};
+  took += answer->took;
+  if (answer->refusal) fail(*answer->refusal, sql);
+  return std::move(answer->rows);
+}
+
 void Conversation::commit(Link& link, std::string_view sql) {
   const std::string request = wire::exec_sql_request(sql);
   if (!ahead_.pending()) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string_view>
 
+#include "cluster/asked_ahead.hpp"
 #include "cluster/link.hpp"
 #include "cluster/prepared_statements.hpp"
 #include "cluster/schema_facts.hpp"
@@ -24,7 +25,8 @@ enum class effect : unsigned char {
 /// Invariants: what may have been executed is never sent twice, but for a read, which is sent once more. Outside of a
 /// transaction a new leader is found and used without anybody noticing. With the link a transaction is lost as a whole.
 /// Whether a transaction is open is ours to know, as no answer tells; after an error in one the node is asked, because
-/// SQLite may have ended it. What is sent ahead has been answered before anything else is asked.
+/// SQLite may have ended it. What is sent ahead has been answered before anything else is asked; what was asked ahead
+/// is forgotten by then.
 class Conversation {
  public:
   Conversation(Session& session, std::shared_ptr<Leader> leader, const ConnectionOptions& options);
@@ -45,6 +47,17 @@ class Conversation {
   std::vector<Answer> take_answers(std::uint64_t& last_insert_rowid) {
     return ahead_.take(session_.database(), last_insert_rowid);
   }
+
+  /// Whether a query by this statement may go to the node with others.
+  bool can_ask_ahead(const PreparedStatement& statement) const noexcept {
+    return link_.connected() && !in_transaction_ && knows(statement) && asked_.has_room();
+  }
+  void ask_ahead(std::string request) { asked_.add(std::move(request)); }
+  Fetched fetch_asked() noexcept;
+  bool has_asked() const noexcept { return !asked_.empty(); }
+  /// The answer that is there already, whose time is added to `took`; empty without. Throws Error.
+  std::vector<wire::Rows> take_asked(std::string_view request, std::string_view sql, Clock::duration& took);
+  void forget_asked() noexcept { asked_.forget(); }
 
   /// Whether the statement can be run by its id.
   bool knows(const PreparedStatement& statement) const noexcept { return statement.generation == link_.generation(); }
@@ -89,6 +102,7 @@ class Conversation {
   const TimeLimit busy_timeout_;
   Link link_;
   SentAhead ahead_;
+  AskedAhead asked_;
   LastError last_error_;
   bool foreign_keys_;
   bool keys_set_ = false;  // otherwise, by a statement
@@ -101,7 +115,8 @@ class Conversation {
 
 template <class Action>
 auto Conversation::run(effect what, std::string_view sql, Action&& action) {
-  Attempts attempts;
+  asked_.forget();
+  Attempts attempts{.unanswered = session_.rules().suspect};
   for (;;) {
     try {
       make_ready(sql);

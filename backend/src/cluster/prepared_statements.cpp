@@ -6,6 +6,11 @@
 
 namespace statehouse::detail {
 
+const PreparedStatement* PreparedStatements::find(std::string_view sql) const noexcept {
+  const auto found = by_text_.find(sql);
+  return found == by_text_.end() || (*found->second)->in_use ? nullptr : found->second->get();
+}
+
 PreparedStatement* PreparedStatements::check_out(std::string_view sql) {
   const auto found = by_text_.find(sql);
   if (found == by_text_.end() || (*found->second)->in_use) return nullptr;

@@ -39,6 +39,8 @@ class PreparedStatements {
 
   /// Null when the text is not known or already in use.
   PreparedStatement* check_out(std::string_view sql);
+  /// The same, but stays where it is.
+  const PreparedStatement* find(std::string_view sql) const noexcept;
   /// In use from now on: kept here, unless there is no room for it, or the text is here already.
   PreparedStatement* adopt(std::unique_ptr<PreparedStatement> statement);
   /// In use from now on, and never kept.

@@ -61,6 +61,12 @@ struct Ahead {
   std::size_t sent = 0;
 };
 
+/// What has become of queries that were asked ahead.
+struct Fetched {
+  std::size_t answered = 0;  ///< So many of the first.
+  bool suspect = false;      ///< The connection was lost with one that may be to blame.
+};
+
 /// What a statement that was sent ahead has come to: its result, if it is kept, or why nothing of it is.
 struct Answer {
   ExecuteResult result{};
@@ -80,6 +86,13 @@ struct SessionRules {
   /// Where it is given, a statement that writes may be sent ahead, if the engine can and it is certain that nothing
   /// behind it runs outside the transaction for its sake: it is counted there, and its `run` gives nothing yet.
   Ahead* ahead = nullptr;
+  /// Where it is given, a query gives no rows yet: it is noted, to be asked with others by `fetch_ahead`, and counted
+  /// there. For what `can_ask_ahead`.
+  std::size_t* asked = nullptr;
+  /// A query of the present user was on its way when the connection was lost, and may be what the other side died of.
+  bool suspect = false;
+  /// How long the answer that the present user has from `fetch_ahead` was waited for.
+  Clock::duration fetched{};
 };
 
 /// What the engine said of the statement that failed last, word for word.
@@ -119,6 +132,14 @@ class Session {
   /// order. `errc::transaction_rolled_back` means that it may be run again; after a commit that is
   /// `errc::outcome_unknown` only those that have failed for certain have an error.
   virtual std::vector<Answer> take_answers() { return {}; }
+
+  /// Whether a query by this text may be asked ahead, as it is now: it would be neither compiled nor in a transaction.
+  virtual bool can_ask_ahead(std::string_view) const noexcept { return false; }
+  /// Asks what was noted, all at once; whoever runs the same query with the same values has its answer then, until
+  /// something else is asked. It only saves time: who has none finds out by himself why.
+  virtual Fetched fetch_ahead() noexcept { return {}; }
+  virtual void forget_ahead() noexcept {}
+
   virtual void savepoint(savepoint_step step) = 0;
   virtual bool in_transaction() const noexcept = 0;
   /// True while a statement of the open transaction has left a deferred foreign key violated: it could not be

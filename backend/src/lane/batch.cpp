@@ -49,6 +49,39 @@ bool Batch::run_briefly(Operation& operation) {
   return !brief.gave_up;
 }
 
+bool Batch::can_ask(const Operation& operation) const noexcept {
+  const Request& request = operation.request();
+  return request.role == connection_role::reader && request.kind.around == bracket::none &&
+         session().can_ask_ahead(operation.sql());
+}
+
+/// What it comes to is nothing yet, be it an error.
+bool Batch::ask(Operation& operation) {
+  std::size_t asked = 0;
+  session().rules().asked = &asked;
+  operation.execute(*slot_.connection, pool_, open_transaction::none);
+  session().rules().asked = nullptr;
+  session().take_back();
+  operation.fail(nullptr);
+  return asked == 1;
+}
+
+void Batch::run_answered() {
+  const Fetched fetched = session().fetch_ahead();
+  now_ = context_.clock->now();
+  for (std::size_t i = 0; i < fetched.answered; ++i) {
+    Operation& operation = asked_.front();
+    asked_.pop_front();
+    run_one(operation, false);
+  }
+  for (Operation& operation : asked_) {
+    operation.alone = true;
+    operation.suspect = fetched.suspect;
+  }
+  if (slot_.session() != nullptr) session().forget_ahead();
+  slot_.interrupter->disarm();
+}
+
 void Batch::run_one(Operation& operation, bool others_follow) {
   if (!make_ready(operation)) return done_.push_back(operation);
   begin(operation);
@@ -168,11 +201,13 @@ void Batch::begin(Operation& operation) {
   slot_.interrupter->arm(deadline(now_, limit), &operation);
   if (operation.cancelled.load(std::memory_order_relaxed))
     slot_.interrupter->request(stop_reason::cancelled, &operation);
+  session().rules().suspect = operation.suspect;
 }
 
 void Batch::end(Operation& operation) {
   session().take_back();
   now_ = context_.clock->now();
+  operation.started -= std::exchange(session().rules().fetched, {});
   operation.ran = now_ - operation.started;
 }
 

@@ -21,7 +21,7 @@ struct BatchTerms {
 
   bool admit(const Operation& operation) const noexcept {
     const Request& request = operation.request();
-    return request.may_share() && request.role == role && operation.number <= last_number;
+    return request.may_share() && !operation.alone && request.role == role && operation.number <= last_number;
   }
 };
 
@@ -35,6 +35,9 @@ struct BatchTerms {
 ///
 /// A statement that was sent ahead is decided on when its transaction is over. Where it is run again then, it runs
 /// after those behind it.
+///
+/// Queries that share no transaction are asked ahead where the engine can: each is executed twice, to note what it asks
+/// and then with the answer. Who has none by then waits again, and runs alone as if nothing had been asked.
 class Batch {
  public:
   /// `open` opens the connection anew where it could not be cleaned.
@@ -50,11 +53,20 @@ class Batch {
   bool run_briefly(Operation& operation);
   /// What has run, in its order.
   OperationList& done() noexcept { return done_; }
+  /// What it has taken and left, in its order.
+  OperationList& left() noexcept { return asked_; }
 
  private:
   /// After that long it takes no further operation, so that one slow statement does not hold up what comes later.
   static constexpr auto time_limit = std::chrono::milliseconds(2);
+  /// Nobody waits longer for the answers to all.
+  static constexpr auto fetch_limit = std::chrono::milliseconds(250);
 
+  template <class Next>
+  void ask(Taken first, std::size_t limit, Next next);
+  bool can_ask(const Operation& operation) const noexcept;
+  bool ask(Operation& operation);
+  void run_answered();
   void run_one(Operation& operation, bool others_follow);
   void run_next(Operation& operation);
   bool make_ready(Operation& operation);
@@ -77,12 +89,14 @@ class Batch {
   bool sharing_ = false;  // a transaction is open for several
   bool lost_ = false;     // one was; the rest of this batch does without
   Ahead ahead_;           // of those in the open transaction
+  OperationList asked_;   // ahead, but perhaps for the last of them
   OperationList open_;    // ran in the open transaction
   OperationList done_;
 };
 
 template <class Next>
 void Batch::run(Taken first, std::size_t limit, Next next) {
+  if (limit > 1 && first.more && can_ask(*first.operation)) return ask(first, limit, next);
   const auto end = now_ + time_limit;
   std::size_t left = limit;
   for (Taken taken = first; taken.operation != nullptr; taken = next()) {
@@ -92,6 +106,20 @@ void Batch::run(Taken first, std::size_t limit, Next next) {
   }
   if (sharing_) commit();
   slot_.interrupter->disarm();
+}
+
+/// The first that cannot ends it.
+template <class Next>
+void Batch::ask(Taken first, std::size_t limit, Next next) {
+  slot_.begin(*first.operation, now_);
+  slot_.interrupter->arm(now_ + fetch_limit);
+  std::size_t left = limit;
+  for (Taken taken = first; taken.operation != nullptr; taken = next()) {
+    asked_.push_back(*taken.operation);
+    if (!can_ask(*taken.operation) || !ask(*taken.operation)) break;
+    if (--left == 0 || !taken.more) break;
+  }
+  run_answered();
 }
 
 }  // namespace statehouse::detail

@@ -10,7 +10,7 @@ void History::add(Operation& operation) {
   ++counts.completed;
   counts.wait_time += operation.started - operation.submitted;
   counts.run_time += operation.ran;
-  if (operation.request().may_share() && !remote_) slow_.note(operation, operation.ran);
+  if (operation.request().may_share()) note_time(operation);
   if (operation.error() == nullptr) return;
   ++counts.failed;
   note_error(operation);
@@ -29,6 +29,11 @@ void History::add_batch(const Slot& slot) noexcept {
     counts.compiled += session->take_compiled();
     remote_ = session->context().remote;
   }
+}
+
+void History::note_time(const Operation& operation) {
+  if (!remote_) return slow_.note(operation, operation.ran);
+  if (operation.request().role == connection_role::reader) slow_.note(operation, operation.ran, slow_remote_read);
 }
 
 void History::note_error(const Operation& operation) {

@@ -29,10 +29,14 @@ class History {
   LaneStats counts;  ///< Of the past; what is at this moment is not in there.
 
  private:
+  /// In one room a round trip takes a tenth of it.
+  static constexpr auto slow_remote_read = std::chrono::milliseconds(5);
+
+  void note_time(const Operation& operation);
   void note_error(const Operation& operation);
 
   SlowList slow_;
-  bool remote_ = false;  // the connections: how long a statement took tells of the network and the commit
+  bool remote_ = false;  // the connections: how long a write took tells of the commit, a read of the network
   SlowList heavy_;
   std::string last_error_;
 };

@@ -130,6 +130,10 @@ void Lane::schedule(Slot& slot) {
   context_.executor.post([this, owner = context_.owner.lock(), &slot] { serve(slot); });
 }
 
+void Lane::schedule_idle() {
+  for (std::size_t left = queue_.size(); left > 0 && slots_.any_idle(); --left) schedule(*slots_.take_idle());
+}
+
 void Lane::serve(Slot& slot) {
   Operation* leased = nullptr;
   {
@@ -151,7 +155,7 @@ void Lane::serve(Slot& slot) {
     Batch batch(slot, context_, open_);
     batch.run(first, terms.limit, [&] { return take_next(slot, terms); });
     ran += batch.done().size();
-    if (!finish(slot, batch.done())) return;
+    if (!finish(slot, batch)) return;
   }
   Afterwards after;
   {
@@ -179,7 +183,7 @@ Taken Lane::take_first(Slot& slot, BatchTerms& terms) {
       slot.reported = false;
       const Operation& front = queue_.front();
       terms = {.role = front.request().role, .last_number = queue_.last_number()};
-      if (front.request().may_share() && !history_.is_slow(front))
+      if (terms.admit(front) && !history_.is_slow(front))
         terms.limit = std::min(part_of(queue_.size(), slots_),
                                role_ == connection_role::reader ? reads_per_batch : writes_per_batch);
       slot.planned = terms.limit - 1;
@@ -209,10 +213,10 @@ Taken Lane::take_next(Slot& slot, const BatchTerms& terms) {
 }
 
 /// After a batch: false when the thread has no more business with the slot.
-bool Lane::finish(Slot& slot, OperationList& done) {
+bool Lane::finish(Slot& slot, Batch& batch) {
+  OperationList& done = batch.done();
   // Only an operation that is alone can keep the connection.
-  Operation& first = done.front();
-  const bool keeps = first.request().kind.keeps_connection && first.error() == nullptr;
+  const bool keeps = !done.empty() && done.front().request().kind.keeps_connection && done.front().error() == nullptr;
   // Before the callers hear of the outcome, nothing of what they did may be left on the connection.
   if (!keeps) slot.clean();
   Afterwards after;
@@ -220,18 +224,40 @@ bool Lane::finish(Slot& slot, OperationList& done) {
     std::lock_guard lock(mutex_);
     slot.end();
     slot.planned = 0;
-    history_.add_batch(slot);
+    if (!done.empty()) history_.add_batch(slot);
     for (Operation& operation : done) history_.add(operation);
-    after.ended.swap(done);
+    put_back(batch.left(), after);
+    after.ended.splice(after.ended.begin(), done);
     if (keeps && queue_.closed() != nullptr) {
-      first.fail(queue_.closed());
+      after.ended.front().fail(queue_.closed());
       after.add(free(slot));
     } else if (keeps) {
-      slot.lease_to(first, *this, context_.owner.lock(), context_.clock->now());
+      slot.lease_to(after.ended.front(), *this, context_.owner.lock(), context_.clock->now());
     }
   }
   after.carry_out(context_, messages_);
   return !keeps;
+}
+
+/// What a batch has taken and left waits again, where it was.
+void Lane::put_back(OperationList& left, Afterwards& after) {
+  if (left.empty()) return;
+  while (!left.empty()) {
+    Operation& operation = left.front();
+    left.pop_front();
+    operation.slot = nullptr;
+    operation.status = Operation::progress::done;
+    const bool cancelled = operation.cancelled.load(std::memory_order_relaxed);
+    if (cancelled) ++history_.counts.cancelled;
+    if (cancelled || queue_.closed() != nullptr) {
+      operation.fail(cancelled ? messages_.cancelled() : queue_.closed());
+      after.ended.push_back(operation);
+    } else {
+      queue_.put_back(operation);
+      timer_.arm(operation.wait_until);
+    }
+  }
+  if (queue_.ready()) schedule_idle();
 }
 
 /// Nobody uses the slot any more: parks it, gives it to the next in the queue, or lets it idle.

@@ -11,6 +11,7 @@
 
 namespace statehouse::detail {
 
+class Batch;
 struct BatchTerms;
 struct Taken;
 
@@ -68,9 +69,11 @@ class Lane final : public ReaderGate {
   void run_leased(Slot& slot, Operation& operation);
   Taken take_first(Slot& slot, BatchTerms& terms);
   Taken take_next(Slot& slot, const BatchTerms& terms);
-  bool finish(Slot& slot, OperationList& done);
+  bool finish(Slot& slot, Batch& batch);
   // Under the mutex.
   void schedule(Slot& slot);
+  void schedule_idle();
+  void put_back(OperationList& left, Afterwards& after);
   Afterwards free(Slot& slot);
 
   void expire();

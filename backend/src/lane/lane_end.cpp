@@ -20,7 +20,7 @@ bool Lane::hold_back(TimeLimit limit) {
 void Lane::open_again() {
   std::lock_guard lock(mutex_);
   queue_.release();
-  for (std::size_t left = queue_.size(); left > 0 && slots_.any_idle(); --left) schedule(*slots_.take_idle());
+  schedule_idle();
 }
 
 std::vector<Holder> Lane::holders() const {

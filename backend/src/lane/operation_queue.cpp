@@ -17,6 +17,13 @@ Operation& OperationQueue::take(Slot& slot) noexcept {
   return operation;
 }
 
+void OperationQueue::put_back(Operation& operation) noexcept {
+  operation.status = Operation::progress::queued;
+  entries_.insert(
+      std::ranges::find_if(entries_, [&](const Operation& other) { return other.number > operation.number; }),
+      operation);
+}
+
 Operation& OperationQueue::pop() noexcept {
   Operation& operation = entries_.front();
   remove(operation);

@@ -30,6 +30,8 @@ class OperationQueue {
   void push(Operation& operation);
   /// The longest waiting, which `slot` runs.
   Operation& take(Slot& slot) noexcept;
+  /// One that was taken, among the others as it came.
+  void put_back(Operation& operation) noexcept;
   /// The longest waiting, which nobody runs.
   Operation& pop() noexcept;
   /// One of those that wait.

@@ -17,7 +17,7 @@ class SlowList {
     return !keys_.empty() && std::ranges::find(keys_, key(operation)) != keys_.end();
   }
 
-  void note(const Operation& operation, Clock::duration ran) {
+  void note(const Operation& operation, Clock::duration ran, Clock::duration limit = std::chrono::milliseconds(1)) {
     if (ran <= limit && keys_.empty()) return;
     std::erase(keys_, key(operation));
     if (ran <= limit) return;
@@ -26,7 +26,6 @@ class SlowList {
   }
 
  private:
-  static constexpr auto limit = std::chrono::milliseconds(1);
   static constexpr std::size_t capacity = 64;
 
   /// The statement's text; for a closure, which has none, the place of the call.

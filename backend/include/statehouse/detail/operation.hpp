@@ -118,6 +118,8 @@ struct QueueEntry : boost::intrusive::list_base_hook<> {
   Clock::time_point started{};
   Clock::duration ran{0};
   bool sent_ahead = false;  // its result comes with the end of the transaction
+  bool alone = false;       // it was asked ahead in vain: with nobody else from now on
+  bool suspect = false;     // see SessionRules
 };
 
 /// The transaction that is open when an operation begins.
