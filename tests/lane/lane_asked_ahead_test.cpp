@@ -48,13 +48,31 @@ TEST_CASE_METHOD(Asking, "asked ahead: who fails among others fails alone") {
 TEST_CASE_METHOD(Asking, "asked ahead: who is alone, a closure and a lease are not") {
   ask("a");
   settle();
-  for (int i = 0; i < 2; ++i) call(kinds::transaction, [](Connection& db) { db.query_all<std::int64_t>("b"); });
+  for (int i = 0; i < 2; ++i)
+    call(kinds::transaction, [](Connection& db) { db.query_all<std::int64_t>("b"); }, {.group_commit = true});
   settle();
   Caller& holder = acquire();
   settle();
   ask_on(holder, kinds::lone_statement, "c");
   settle();
   CHECK(engine.ran == Texts{"a", "BEGIN", "b", "COMMIT", "BEGIN", "b", "COMMIT", "c"});
+}
+
+TEST_CASE("asked ahead: what writes runs once") {
+  LaneTest test(connection_role::writer, 1, {}, true);
+  test.engine.asks_ahead = true;
+  test.writes("a");
+  for (int i = 0; i < 3; ++i) test.ask(kinds::statement, "a", {}, [](Connection& db) { db.execute("a"); });
+  test.settle();
+  CHECK(test.engine.ran == Texts{"BEGIN IMMEDIATE", "a", "a", "a", "COMMIT"});
+}
+
+TEST_CASE_METHOD(Asking, "asked ahead: no more are asked together than may share a batch") {
+  for (int i = 0; i < 20; ++i) ask("a");
+  settle();
+  CHECK(engine.ran.front().size() == std::string("together:").size() + 16 * 2);
+  CHECK(engine.times("a") == 20);
+  check_all_clean();
 }
 
 TEST_CASE_METHOD(Asking, "asked ahead: what cannot be asked with others runs by itself behind those before it") {
@@ -175,10 +193,37 @@ TEST_CASE_METHOD(LeftBehind, "asked ahead: who was cancelled meanwhile does not 
   ask_all({"lost", "b", "c"});
   settle();
   CHECK(callers[1].code() == aborted);
-  CHECK(engine.times("b") == 0);
+  CHECK(engine.ran == Texts{"together: lost b c", "with care:", "lost", "with care:", "c"});
   CHECK(callers[2].rows == Rows{3});
   CHECK(lane->stats().cancelled == 1);
   check_all_clean();
+}
+
+TEST_CASE_METHOD(LeftBehind, "asked ahead: who waits again can be cancelled as anybody who waits") {
+  ask_all({"lost", "b"});
+  during = [&] {
+    cancel(callers[1], asio::cancellation_type::partial);
+    run_callers();
+    CHECK(callers[1].done());
+  };
+  settle();
+  CHECK(callers[1].code() == aborted);
+  CHECK(lane->stats().waiting == 0);
+  check_all_clean();
+}
+
+TEST_CASE("asked ahead: who had a connection and has no answer has had his turn, however long it took") {
+  PoolOptions options;
+  options.acquire_timeout = 100ms;
+  LeftBehind test(1, options);
+  test.engine.on_note = [&](const std::string& text) {
+    if (text == "b") test.clock->advance(200ms);
+  };
+  test.ask_all({"lost", "b"});
+  test.settle();
+  CHECK(test.callers[0].code() == boost::system::error_code());
+  CHECK(test.engine.times("lost") == 1);
+  test.check_all_clean();
 }
 
 TEST_CASE("asked ahead: who waits again waits no longer than acquire_timeout in all") {
@@ -242,12 +287,22 @@ TEST_CASE_METHOD(Asking,
 
 TEST_CASE_METHOD(Asking, "asked ahead: where the connection breaks, the others run on a new one") {
   engine.scripts["breaks"].breaks = true;
-  engine.asked_alone = {"breaks"};
   ask_all({"a", "breaks", "b", "c"});
   settle();
   CHECK(callers[2].rows == Rows{2});
   CHECK(callers[3].rows == Rows{3});
-  CHECK(engine.opened == 2);
+  CHECK(engine.opened == 3);  // it breaks once asked with the others, and once alone
+  check_all_clean();
+}
+
+TEST_CASE_METHOD(Asking, "asked ahead: where the connection breaks for good, those behind are told so") {
+  engine.scripts["breaks"].breaks = true;
+  engine.scripts["breaks"].call = [&] { engine.opens = false; };
+  ask_all({"a", "breaks", "b"});
+  settle();
+  CHECK(callers[0].rows == Rows{1});
+  CHECK(callers[2].code() == make_sqlite_error(sql_cantopen));
+  engine.opens = true;
   check_all_clean();
 }
 

@@ -305,6 +305,7 @@ class FakeStatement final : public detail::Statement {
     return next_++ < rows_->size();
   }
   ExecuteResult run() override {
+    if (session_.rules().asked != nullptr) return {};
     if (!session_.send_ahead(sql_)) rows_ = session_.run(sql_);
     return {};
   }

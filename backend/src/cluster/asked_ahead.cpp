@@ -6,9 +6,11 @@
 
 namespace statehouse::detail {
 
-void AskedAhead::add(std::string request) {
+bool AskedAhead::add(std::string request) {
+  if (bytes_ + request.size() > most_bytes) return false;
   bytes_ += request.size();
   queries_.push_back({std::move(request)});
+  return true;
 }
 
 void AskedAhead::exchange(Link& link, const Clock& clock) {

@@ -16,10 +16,11 @@ namespace statehouse::detail {
 /// else is asked on the link.
 class AskedAhead {
  public:
-  /// A node takes nothing more while nobody takes its answers: there is no more of it than the kernels keep meanwhile.
   bool has_room() const noexcept { return bytes_ < most_bytes; }
   bool empty() const noexcept { return queries_.empty(); }
-  void add(std::string request);
+  /// False where it is too much: a node takes nothing more while nobody takes its answers, so there is no more of it
+  /// than the kernels keep meanwhile.
+  bool add(std::string request);
 
   /// Sends them, and takes the answers as far as they tell of nothing but the query. Throws Lost.
   void exchange(Link& link, const Clock& clock);

@@ -75,10 +75,9 @@ void ClusterSession::compile(PreparedStatement& statement) {
 std::vector<wire::Rows> ClusterSession::query(PreparedStatement& statement,
                                               std::span<const wire::Parameter> parameters) {
   if (std::size_t* const asked = rules().asked) {
-    if (conversation_.can_ask_ahead(statement)) {
-      conversation_.ask_ahead(wire::query_request(statement.id, parameters));
+    if (conversation_.can_ask_ahead(statement) &&
+        conversation_.ask_ahead(wire::query_request(statement.id, parameters)))
       ++*asked;
-    }
     return {};
   }
   if (conversation_.has_asked()) {
@@ -109,6 +108,7 @@ wire::Result ClusterSession::write(const StatementFacts& facts, std::string_view
 }
 
 ExecuteResult ClusterSession::execute(PreparedStatement& statement, std::span<const wire::Parameter> parameters) {
+  if (rules().asked != nullptr) return {};
   const StatementFacts& facts = statement.facts;
   if (facts.controls_transaction()) {
     conversation_.control(facts.what, statement.sql);

@@ -167,7 +167,7 @@ Fetched Conversation::fetch_asked() noexcept {
   try {
     if (has_asked() && link_.connected() && !link_.outdated()) asked_.exchange(link_, session_.interrupter().clock());
   } catch (const Lost& lost) {
-    suspect = lost.may_be_executed() && !session_.interrupter().must_stop();
+    suspect = lost.may_be_executed();
   } catch (...) {
     link_.drop();
   }

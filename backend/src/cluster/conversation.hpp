@@ -52,7 +52,7 @@ class Conversation {
   bool can_ask_ahead(const PreparedStatement& statement) const noexcept {
     return link_.connected() && !in_transaction_ && knows(statement) && asked_.has_room();
   }
-  void ask_ahead(std::string request) { asked_.add(std::move(request)); }
+  bool ask_ahead(std::string request) { return asked_.add(std::move(request)); }
   Fetched fetch_asked() noexcept;
   bool has_asked() const noexcept { return !asked_.empty(); }
   /// The answer that is there already, whose time is added to `took`; empty without. Throws Error.

@@ -64,7 +64,7 @@ struct Ahead {
 /// What has become of queries that were asked ahead.
 struct Fetched {
   std::size_t answered = 0;  ///< So many of the first.
-  bool suspect = false;      ///< The connection was lost with one that may be to blame.
+  bool suspect = false;      ///< Another was on its way when the connection was lost, and may be to blame.
 };
 
 /// What a statement that was sent ahead has come to: its result, if it is kept, or why nothing of it is.
@@ -86,8 +86,8 @@ struct SessionRules {
   /// Where it is given, a statement that writes may be sent ahead, if the engine can and it is certain that nothing
   /// behind it runs outside the transaction for its sake: it is counted there, and its `run` gives nothing yet.
   Ahead* ahead = nullptr;
-  /// Where it is given, a query gives no rows yet: it is noted, to be asked with others by `fetch_ahead`, and counted
-  /// there. For what `can_ask_ahead`.
+  /// Where it is given nothing is run: a query is noted, to be asked with others by `fetch_ahead`, counted there, and
+  /// gives no rows yet. For what `can_ask_ahead`.
   std::size_t* asked = nullptr;
   /// A query of the present user was on its way when the connection was lost, and may be what the other side died of.
   bool suspect = false;

@@ -1,5 +1,6 @@
 #include "lane/batch.hpp"
 
+#include <cassert>
 #include <utility>
 
 #include "base/deadline.hpp"
@@ -66,17 +67,20 @@ bool Batch::ask(Operation& operation) {
   return asked == 1;
 }
 
-void Batch::run_answered() {
+void Batch::run_answered(std::size_t noted) {
   const Fetched fetched = session().fetch_ahead();
+  assert(fetched.answered <= noted);
   now_ = context_.clock->now();
   for (std::size_t i = 0; i < fetched.answered; ++i) {
     Operation& operation = asked_.front();
     asked_.pop_front();
     run_one(operation, false);
   }
+  std::size_t at = fetched.answered;
   for (Operation& operation : asked_) {
     operation.alone = true;
-    operation.suspect = fetched.suspect;
+    operation.suspect = fetched.suspect && at < noted;
+    if (at++ == 0) operation.wait_until = Clock::time_point::max();  // he has had his turn, and is the next
   }
   if (slot_.session() != nullptr) session().forget_ahead();
   slot_.interrupter->disarm();

@@ -66,7 +66,7 @@ class Batch {
   void ask(Taken first, std::size_t limit, Next next);
   bool can_ask(const Operation& operation) const noexcept;
   bool ask(Operation& operation);
-  void run_answered();
+  void run_answered(std::size_t noted);
   void run_one(Operation& operation, bool others_follow);
   void run_next(Operation& operation);
   bool make_ready(Operation& operation);
@@ -113,13 +113,13 @@ template <class Next>
 void Batch::ask(Taken first, std::size_t limit, Next next) {
   slot_.begin(*first.operation, now_);
   slot_.interrupter->arm(now_ + fetch_limit);
-  std::size_t left = limit;
+  std::size_t noted = 0;
   for (Taken taken = first; taken.operation != nullptr; taken = next()) {
     asked_.push_back(*taken.operation);
     if (!can_ask(*taken.operation) || !ask(*taken.operation)) break;
-    if (--left == 0 || !taken.more) break;
+    if (++noted == limit || !taken.more) break;
   }
-  run_answered();
+  run_answered(noted);
 }
 
 }  // namespace statehouse::detail
