@@ -18,11 +18,12 @@ struct HttpRequest {
   std::string body;
 };
 
-/// Bodies are JSON. The session adds Content-Length, Date, Connection and the like.
+/// The session adds Content-Length, Date, Connection and the like.
 struct HttpResponse {
   unsigned status = 200;
   std::string body{};
   std::vector<std::pair<std::string, std::string>> headers{};
+  const char* content_type = "application/json";  ///< Of a body that is not empty.
 };
 
 /// Answers one request. The request stays where it is until the awaitable is done, and may be moved from.

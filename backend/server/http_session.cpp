@@ -156,7 +156,7 @@ asio::awaitable<bool> HttpSession::send(HttpResponse& response, const Incoming& 
   message.set(http::field::date, http_date());
   for (const auto& [name, value] : response.headers) message.set(name, value);
   message.keep_alive(keep_alive);
-  if (length > 0) message.set(http::field::content_type, "application/json");
+  if (length > 0) message.set(http::field::content_type, response.content_type);
   if (message.result() != http::status::no_content) message.content_length(length);
   message.body() = std::move(response.body);
 

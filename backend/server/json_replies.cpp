@@ -42,16 +42,6 @@ std::string next_cursor(const BlockPage& page) {
   return json_string(to_cursor(page.blocks.back().document, page.blocks.back().block));
 }
 
-std::string_view to_string(database_state state) {
-  switch (state) {
-    case database_state::opening: return "opening";
-    case database_state::ready: return "ready";
-    case database_state::failed: return "failed";
-    case database_state::closed: return "closed";
-  }
-  return "unknown";
-}
-
 json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
 }

@@ -15,6 +15,7 @@
 #include "json_syntax.hpp"
 #include "request_target.hpp"
 #include "statehouse/app_state.hpp"
+#include "statehouse/metrics.hpp"
 
 namespace statehouse::server {
 
@@ -82,6 +83,7 @@ const Routes::Route Routes::table[] = {
     {"DELETE", {"documents", "{d}"}, &Routes::delete_document},
     {"GET", {"search"}, &Routes::search},
     {"GET", {"healthz"}, &Routes::health},
+    {"GET", {"metrics"}, &Routes::metrics},
     {"GET", {"stats"}, &Routes::stats},
 };
 
@@ -170,6 +172,12 @@ asio::awaitable<HttpResponse> Routes::search(Call& call) const {
 
 asio::awaitable<HttpResponse> Routes::health(Call&) const {
   co_return health_reply(state_.db_instances.stats());
+}
+
+asio::awaitable<HttpResponse> Routes::metrics(Call&) const {
+  HttpResponse response{200, prometheus_text(state_.db_instances.stats())};
+  response.content_type = prometheus_content_type;
+  co_return response;
 }
 
 asio::awaitable<HttpResponse> Routes::stats(Call&) const {

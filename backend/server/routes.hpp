@@ -35,6 +35,7 @@ class Routes {
   asio::awaitable<HttpResponse> delete_document(Call& call) const;
   asio::awaitable<HttpResponse> search(Call& call) const;
   asio::awaitable<HttpResponse> health(Call& call) const;
+  asio::awaitable<HttpResponse> metrics(Call& call) const;
   asio::awaitable<HttpResponse> stats(Call& call) const;
 
   AppState& state_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "statehouse/options.hpp"
@@ -41,6 +42,17 @@ struct LaneStats {
 /// Of a database that was asked for: `failed` is one that could not be opened, which the next `get_pool` tries again,
 /// or whose file was replaced, which stays so.
 enum class database_state { opening, ready, failed, closed };
+
+/// The name of a state, for logs and replies: "opening".
+constexpr std::string_view to_string(database_state state) noexcept {
+  switch (state) {
+    case database_state::opening: return "opening";
+    case database_state::ready: return "ready";
+    case database_state::failed: return "failed";
+    case database_state::closed: return "closed";
+  }
+  return "unknown";
+}
 
 /// One database at a glance. Reading it does no I/O on the database: sizes come from the file system by path.
 struct DatabaseStats {

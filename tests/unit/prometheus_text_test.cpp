@@ -1,0 +1,84 @@
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+
+#include "statehouse/metrics.hpp"
+#include "statehouse/sqlite_version.hpp"
+
+namespace {
+
+using namespace statehouse;
+using namespace std::chrono_literals;
+
+struct Scrape {
+  explicit Scrape(const std::vector<DatabaseStats>& databases) : text(prometheus_text(databases)) {}
+  bool has(const std::string& line) const { return text.find('\n' + line + '\n') != std::string::npos; }
+
+  const std::string text;
+};
+
+DatabaseStats busy() {
+  DatabaseStats stats;
+  stats.name = "context";
+  stats.state = database_state::ready;
+  stats.writer.connections = 1;
+  stats.writer.in_use = 1;
+  stats.writer.waiting = 7;
+  stats.writer.completed = 12;
+  stats.writer.failed = 2;
+  stats.readers.connections = 4;
+  stats.readers.compiled = 18'446'744'073'709'551'615U;
+  stats.holders = {{connection_role::writer, "begin", "/home/somebody/jobs.cpp:20", 5012ms, false},
+                   {connection_role::writer, "write", "jobs.cpp:21", 12ms, true}};
+  stats.wal_bytes = 49472;
+  stats.file_bytes = 8192;
+  stats.schema_version = 20251201090000;
+  return stats;
+}
+
+TEST_CASE("metrics: each number of a database is a sample with its labels") {
+  const Scrape scrape({busy()});
+  for (const std::string line :
+       {R"(statehouse_database_state{database="context",state="ready"} 1)",
+        R"(statehouse_database_state{database="context",state="failed"} 0)",
+        R"(statehouse_database_size_bytes{database="context"} 8192)",
+        R"(statehouse_wal_size_bytes{database="context"} 49472)",
+        R"(statehouse_schema_version{database="context"} 20251201090000)",
+        R"(statehouse_connections{database="context",lane="writer",state="used"} 1)",
+        R"(statehouse_connections{database="context",lane="writer",state="idle"} 0)",
+        R"(statehouse_connections{database="context",lane="readers",state="idle"} 4)",
+        R"(statehouse_pending_operations{database="context",lane="writer"} 7)",
+        R"(statehouse_oldest_lease_seconds{database="context",lane="writer"} 5.012)",
+        R"(statehouse_oldest_lease_seconds{database="context",lane="readers"} 0)",
+        R"(statehouse_operations_total{database="context",lane="writer",outcome="ok"} 10)",
+        R"(statehouse_operations_total{database="context",lane="writer",outcome="error"} 2)",
+        R"(statehouse_statements_compiled_total{database="context",lane="readers"} 18446744073709551615)"}) {
+    CAPTURE(line, scrape.text);
+    CHECK(scrape.has(line));
+  }
+}
+
+TEST_CASE("metrics: what the program is made of is there without a database, and ends with a line feed") {
+  const Scrape scrape({});
+  CHECK(scrape.has("# TYPE statehouse_build_info gauge"));
+  CHECK(scrape.text.find("sqlite_version=\"" + sqlite_version().text + '"') != std::string::npos);
+  CHECK(scrape.text.ends_with('\n'));
+}
+
+TEST_CASE("metrics: a database that was never migrated has no schema version, and none has a path") {
+  DatabaseStats other = busy();
+  other.name = "other";
+  other.schema_version.reset();
+  other.last_error = "the file '/srv/other.db' was moved";
+  const Scrape scrape({busy(), other});
+  CHECK(scrape.text.find(R"(schema_version{database="other")") == std::string::npos);
+  CHECK(scrape.has(R"(statehouse_wal_size_bytes{database="other"} 49472)"));
+  CHECK(scrape.text.find('/') == std::string::npos);
+}
+
+TEST_CASE("metrics: quotes, backslashes and line feeds in a label are escaped") {
+  DatabaseStats odd;
+  odd.name = "a\"b\\c\nd";
+  CHECK(Scrape({odd}).has(R"(statehouse_wal_size_bytes{database="a\"b\\c\nd"} 0)"));
+}
+
+}  // namespace
