@@ -75,8 +75,8 @@ json::object to_json(const LaneStats& lane) {
           {"rejected", lane.rejected},
           {"rolled_back", lane.rolled_back},
           {"replaced", lane.replaced},
-          {"wait_us", to_us(lane.wait_time)},
-          {"run_us", to_us(lane.run_time)}};
+          {"wait_us", to_us(lane.wait_time())},
+          {"run_us", to_us(lane.run_time())}};
 }
 
 json::object to_json(const Holder& holder) {

@@ -338,8 +338,8 @@ TEST_CASE_METHOD(Asking, "asked ahead: how long each took is its own, and the re
   settle();
   CHECK(callers[0].ran == 3ms);
   CHECK(callers[1].ran == 4ms);
-  CHECK(lane->stats().run_time == 7ms);
-  CHECK(lane->stats().wait_time == 7ms);  // a for b, b for a: both are told at the end
+  CHECK(lane->stats().run_time() == 7ms);
+  CHECK(lane->stats().wait_time() == 7ms);  // a for b, b for a: both are told at the end
 }
 
 }  // namespace

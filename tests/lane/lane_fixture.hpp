@@ -106,7 +106,7 @@ struct LaneTest {
   void writes(const std::string& text) { engine.scripts[text].writes = true; }
 
   detail::Request request(Kind kind, CallOptions options = {}) const {
-    return {role, kind, "verb", std::source_location::current(), options};
+    return {role, kind, operation_verb::execute, std::source_location::current(), options};
   }
   /// Who waits to be told on `io`.
   Caller& caller(const detail::Request& request, std::string text, Caller::Run run = {}) {

@@ -120,7 +120,7 @@ TEST_CASE_METHOD(Leases, "lease: one that never was is refused, and one that was
   Caller& holder = has(acquire());
   const detail::LeaseHandle other = std::move(holder.lease);
   CHECK(submit(holder.lease).code() == errc::transaction_finished);  // NOLINT(bugprone-use-after-move): the point
-  CHECK(submit(holder.lease).text() == "verb on a transaction or lease that was finished, given back or moved from");
+  CHECK(submit(holder.lease).text() == "execute on a transaction or lease that was finished, given back or moved from");
   CHECK(submit(other).text() == "");
 }
 
@@ -148,9 +148,9 @@ TEST_CASE_METHOD(Leases, "lease: the wait for it counts, and not what its holder
   run_callers();
   REQUIRE(next.lease);
   clock->advance(5s);
-  CHECK(lane->stats().wait_time == 2s);
+  CHECK(lane->stats().wait_time() == 2s);
   CHECK(lane->stats().completed == 2);
-  CHECK(log.count("verb at lane_fixture.hpp:") == 1);
+  CHECK(log.count("execute at lane_fixture.hpp:") == 1);
   CHECK(log.count(" waited 2000 ms for a writer connection") == 1);
   cancel(next);  // it has what it wanted
   CHECK(lane->stats().cancelled == 0);

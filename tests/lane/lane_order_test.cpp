@@ -209,8 +209,8 @@ TEST_CASE_METHOD(Order, "stats: an operation counts once, with its wait and its 
   CHECK(stats.failed == 1);
   CHECK(stats.compiled == 2);
   CHECK(stats.connections == 1);
-  CHECK(stats.wait_time == 25ms);
-  CHECK(stats.run_time == 5ms);
+  CHECK(stats.wait_time() == 25ms);
+  CHECK(stats.run_time() == 5ms);
   CHECK(lane->last_error() == "database 'test': as scripted (SQLite 10) [fails]");
 }
 
@@ -229,7 +229,7 @@ TEST_CASE("log: what waits or runs for long is logged with its verb and place, a
   CHECK(test.log.count("held by") == 0);
   test.clock->advance(1ms);
   for (int i = 0; i < 2; ++i) test.lane->report_long_leases();
-  CHECK(test.log.count("database 'test': writer connection held by verb at lane_fixture.hpp:") == 1);
+  CHECK(test.log.count("database 'test': writer connection held by execute at lane_fixture.hpp:") == 1);
   CHECK(test.log.count(" for 30 ms, running nothing") == 1);
   holder.lease.reset();
   test.settle();

@@ -48,8 +48,8 @@ TEST_CASE_METHOD(Wait, "timeout: the text names the call, the wait, the queue, t
   CHECK_FALSE(first.done());  // posted, not told by the clock
   settle();
   const std::string line = std::to_string(first.request().where.line());
-  CHECK(first.text() == "database 'test': verb at lane_fixture.hpp:" + line +
-                            ": no writer connection became free within 250 ms; 2 in the queue; held by verb at "
+  CHECK(first.text() == "database 'test': execute at lane_fixture.hpp:" + line +
+                            ": no writer connection became free within 250 ms; 2 in the queue; held by execute at "
                             "lane_fixture.hpp:" +
                             line + " for 350 ms (not running anything); last SQLite error: " + lane->last_error());
   CHECK(second.text().find("; 1 in the queue; ") != std::string::npos);
@@ -167,7 +167,7 @@ TEST_CASE("run timeout: a statement is stopped when its time is up, and the next
   test.settle();
   CHECK(standard.code() == errc::deadline_exceeded);
   CHECK(own.code() == errc::deadline_exceeded);
-  CHECK(test.lane->stats().run_time == 120ms + 1020ms);
+  CHECK(test.lane->stats().run_time() == 120ms + 1020ms);
   endless = {};
   test.check_all_clean();
 }

@@ -14,8 +14,8 @@ struct Queue {
   std::deque<Caller> callers;
 
   Caller& push(std::chrono::milliseconds wait_until = 0ms) {
-    Caller& one =
-        callers.emplace_back(detail::Request{connection_role::writer, kinds::statement, "verb", {}}, "", nullptr);
+    Caller& one = callers.emplace_back(
+        detail::Request{connection_role::writer, kinds::statement, operation_verb::execute, {}}, "", nullptr);
     if (wait_until.count() > 0) one.wait_until = at(wait_until);
     queue.push(one);
     return one;

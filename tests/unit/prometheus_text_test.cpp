@@ -2,6 +2,7 @@
 #include <string>
 
 #include "statehouse/metrics.hpp"
+#include "statehouse/operation_verb.hpp"
 #include "statehouse/sqlite_version.hpp"
 
 namespace {
@@ -55,6 +56,38 @@ TEST_CASE("metrics: each number of a database is a sample with its labels") {
     CAPTURE(line, scrape.text);
     CHECK(scrape.has(line));
   }
+}
+
+TEST_CASE("metrics: times are histograms whose buckets contain the shorter ones, of each verb that was called") {
+  DatabaseStats stats = busy();
+  for (const auto took : {5us, 10us, 70us, 20'000'000us}) stats.writer.waits.add(took);
+  stats.readers.runs[static_cast<std::size_t>(operation_verb::query_one)].add(250ms);
+  const Scrape scrape({stats});
+  CHECK(scrape.has("# TYPE statehouse_operation_wait_seconds histogram"));
+  const std::string wait = R"(statehouse_operation_wait_seconds_bucket{database="context",lane="writer",le=")";
+  const std::vector<std::pair<std::string, int>> waits = {
+      {"1e-05", 2}, {"5e-05", 2}, {"1e-04", 3}, {"5e-04", 3}, {"0.001", 3}, {"0.005", 3}, {"0.01", 3},
+      {"0.05", 3},  {"0.1", 3},   {"0.5", 3},   {"1", 3},     {"5", 3},     {"10", 3},    {"+Inf", 4}};
+  for (const auto& [limit, count] : waits) {
+    CAPTURE(limit, scrape.text);
+    CHECK(scrape.has(wait + limit + "\"} " + std::to_string(count)));
+  }
+  CHECK(scrape.has(R"(statehouse_operation_wait_seconds_sum{database="context",lane="writer"} 20.000085)"));
+  CHECK(scrape.has(R"(statehouse_operation_wait_seconds_count{database="context",lane="writer"} 4)"));
+  const std::string run = R"({database="context",lane="readers",verb="query_one")";
+  CHECK(scrape.has("statehouse_operation_run_seconds_bucket" + run + R"(,le="0.1"} 0)"));
+  CHECK(scrape.has("statehouse_operation_run_seconds_bucket" + run + R"(,le="0.5"} 1)"));
+  CHECK(scrape.has("statehouse_operation_run_seconds_sum" + run + "} 0.25"));
+  CHECK(scrape.text.find("verb=\"execute\"") == std::string::npos);
+}
+
+TEST_CASE("metrics: an error of both lanes is one number") {
+  DatabaseStats stats = busy();
+  stats.writer.errors = {{"SQLITE_FULL", 2}, {"acquire_timeout", 1}};
+  stats.readers.errors = {{"acquire_timeout", 3}};
+  const Scrape scrape({stats});
+  CHECK(scrape.has(R"(statehouse_errors_total{database="context",code="SQLITE_FULL"} 2)"));
+  CHECK(scrape.has(R"(statehouse_errors_total{database="context",code="acquire_timeout"} 4)"));
 }
 
 TEST_CASE("metrics: what the program is made of is there without a database, and ends with a line feed") {

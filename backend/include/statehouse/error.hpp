@@ -79,6 +79,11 @@ boost::system::error_condition make_error_condition(condition value) noexcept;
 /// One of SQLite's codes as an error code: `error.code() == make_sqlite_error(SQLITE_FULL)`.
 boost::system::error_code make_sqlite_error(int extended_code) noexcept;
 
+/// What programs call an error: "SQLITE_FULL" for each of SQLite's codes of that kind, "acquire_timeout" as in errc,
+/// "operation_aborted" for cancellation, and "other". A closed set, of static storage, so that it can be a label of
+/// metrics.
+std::string_view name_of(const boost::system::error_code& code) noexcept;
+
 /// The one exception of this library. `what()` is one sentence for a log line, with the database and the statement
 /// where they apply. Bound values are left out, SQL text is cut at 200 bytes; but what SQLite says comes word for word,
 /// and of a faulty JSON path, MATCH expression or REGEXP pattern it says the text.

@@ -43,11 +43,11 @@ class ReaderLease : public QueryVerbs<ReaderLease, detail::Awaited>, public Read
   template <class Verb, class... Args>
   auto statement(Verb, const CallOptions& options, Sql sql, Args&&... args) const {
     return detail::perform(handle_.ref(),
-                           detail::Request{Verb::role, detail::kinds::statement, Verb::name, sql.where, options},
+                           detail::Request{Verb::role, detail::kinds::statement, Verb::verb, sql.where, options},
                            detail::make_statement<Verb>(sql.text, std::forward<Args>(args)...));
   }
   template <class F>
-  auto closure(connection_role role, const char* verb, F&& f, const CallOptions& options,
+  auto closure(connection_role role, operation_verb verb, F&& f, const CallOptions& options,
                std::source_location where) const {
     detail::check_verb_closure<F>();
     return detail::perform(handle_.ref(), detail::Request{role, detail::kinds::transaction, verb, where, options},

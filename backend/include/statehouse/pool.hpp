@@ -69,8 +69,8 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
   template <std::invocable<Connection&> F>
   asio::awaitable<detail::closure_result_t<F, Connection>> write_without_transaction(
       F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) const {
-    return perform(std::forward<F>(f),
-                   {connection_role::writer, detail::kinds::maintenance, "write_without_transaction", where, options});
+    return perform(std::forward<F>(f), {connection_role::writer, detail::kinds::maintenance,
+                                        operation_verb::write_without_transaction, where, options});
   }
 
   /// A write transaction, begun with BEGIN IMMEDIATE. `options` limit the wait and the BEGIN, not what follows.
@@ -105,14 +105,14 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
     return detail::perform(core_, request, std::decay_t<F>(std::forward<F>(f)));
   }
   template <class F>
-  auto closure(connection_role role, const char* verb, F&& f, const CallOptions& options,
+  auto closure(connection_role role, operation_verb verb, F&& f, const CallOptions& options,
                std::source_location where) const {
     return perform(std::forward<F>(f), {role, detail::kinds::transaction, verb, where, options});
   }
   template <class Verb, class... Args>
   auto statement(Verb, const CallOptions& options, Sql sql, Args&&... args) const {
     constexpr auto kind = Verb::may_share ? detail::kinds::statement : detail::kinds::lone_statement;
-    return detail::perform(core_, detail::Request{Verb::role, kind, Verb::name, sql.where, options},
+    return detail::perform(core_, detail::Request{Verb::role, kind, Verb::verb, sql.where, options},
                            detail::make_statement<Verb>(sql.text, std::forward<Args>(args)...));
   }
 

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "statehouse/operation_verb.hpp"
 #include "statehouse/options.hpp"
 
 namespace statehouse {
@@ -21,22 +24,64 @@ struct Holder {
   bool running = false;                   ///< A closure or statement runs right now.
 };
 
+/// How many operations took how long.
+struct DurationHistogram {
+  /// The upper limits of the buckets but the last, which has none. Those that OpenTelemetry advises are among them.
+  static constexpr std::array<std::chrono::nanoseconds, 13> limits = {
+      std::chrono::microseconds(10),  std::chrono::microseconds(50), std::chrono::microseconds(100),
+      std::chrono::microseconds(500), std::chrono::milliseconds(1),  std::chrono::milliseconds(5),
+      std::chrono::milliseconds(10),  std::chrono::milliseconds(50), std::chrono::milliseconds(100),
+      std::chrono::milliseconds(500), std::chrono::seconds(1),       std::chrono::seconds(5),
+      std::chrono::seconds(10)};
+
+  std::array<std::uint64_t, limits.size() + 1> counts{};  ///< Of each bucket by itself.
+  std::chrono::nanoseconds sum{0};                        ///< Of all.
+
+  /// Counts one.
+  void add(std::chrono::nanoseconds took) noexcept {
+    std::size_t bucket = 0;  // nearly all end in one of the first
+    while (bucket < limits.size() && took > limits[bucket]) ++bucket;
+    ++counts[bucket];
+    sum += took;
+  }
+  /// How many were counted.
+  std::uint64_t count() const noexcept { return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}); }
+};
+
+/// How often something failed with one code.
+struct ErrorCount {
+  std::string_view code;    ///< See `name_of`.
+  std::uint64_t count = 0;  ///< So often.
+};
+
 /// Counters of one lane since the pool was opened, and its state at this moment.
 struct LaneStats {
-  std::size_t connections = 0;            ///< That the lane has.
-  std::size_t in_use = 0;                 ///< Of them, running something or held by a caller.
-  std::size_t waiting = 0;                ///< Operations that have not begun.
-  std::uint64_t completed = 0;            ///< Operations that ran, failed ones included.
-  std::uint64_t failed = 0;               ///< Of them, with an error.
-  std::uint64_t batches = 0;              ///< What ran together, in one transaction, counts once.
-  std::uint64_t compiled = 0;             ///< Statements that were not found prepared.
-  std::uint64_t acquire_timeouts = 0;     ///< Operations that never got a connection in time.
-  std::uint64_t cancelled = 0;            ///< While queued.
-  std::uint64_t rejected = 0;             ///< Because the queue was full.
-  std::uint64_t rolled_back = 0;          ///< Connections that came back with an open transaction.
-  std::uint64_t replaced = 0;             ///< Connections that had to be opened anew.
-  std::chrono::nanoseconds wait_time{0};  ///< Sum over completed operations.
-  std::chrono::nanoseconds run_time{0};   ///< Sum over completed operations.
+  std::size_t connections = 0;         ///< That the lane has.
+  std::size_t in_use = 0;              ///< Of them, running something or held by a caller.
+  std::size_t waiting = 0;             ///< Operations that have not begun.
+  std::uint64_t completed = 0;         ///< Operations that ran, failed ones included.
+  std::uint64_t failed = 0;            ///< Of them, with an error.
+  std::uint64_t batches = 0;           ///< What ran together, in one transaction, counts once.
+  std::uint64_t compiled = 0;          ///< Statements that were not found prepared.
+  std::uint64_t acquire_timeouts = 0;  ///< Operations that never got a connection in time.
+  std::uint64_t cancelled = 0;         ///< While queued.
+  std::uint64_t rejected = 0;          ///< Because the queue was full.
+  std::uint64_t rolled_back = 0;       ///< Connections that came back with an open transaction.
+  std::uint64_t replaced = 0;          ///< Connections that had to be opened anew.
+  std::uint64_t slow = 0;              ///< Operations that ran for `slow_statement` or longer.
+  DurationHistogram waits;             ///< Of completed operations, for a connection.
+  /// Of completed operations, by `operation_verb`; to be given a lease takes no time and is not among them.
+  std::array<DurationHistogram, operation_verbs> runs;
+  std::vector<ErrorCount> errors;  ///< What failed, timed out, was cancelled or rejected: each code once.
+
+  /// Sum over completed operations.
+  std::chrono::nanoseconds wait_time() const noexcept { return waits.sum; }
+  /// Sum over completed operations.
+  std::chrono::nanoseconds run_time() const noexcept {
+    std::chrono::nanoseconds sum{0};
+    for (const DurationHistogram& one : runs) sum += one.sum;
+    return sum;
+  }
 };
 
 /// Of a database that was asked for: `failed` is one that could not be opened, which the next `get_pool` tries again,

@@ -43,7 +43,7 @@ class Transaction : public QueryVerbs<Transaction, detail::Awaited>, public Exec
     auto nested = [work = std::decay_t<F>(std::forward<F>(f))](Connection& connection) mutable {
       return connection.savepoint([&] { return work(connection); });
     };
-    return detail::perform(handle_.ref(), request("savepoint", options, where), std::move(nested));
+    return detail::perform(handle_.ref(), request(operation_verb::savepoint, options, where), std::move(nested));
   }
 
   /// Makes everything permanent and gives the connection back. When COMMIT fails the transaction is rolled back before
@@ -58,13 +58,13 @@ class Transaction : public QueryVerbs<Transaction, detail::Awaited>, public Exec
 
   explicit Transaction(detail::LeaseHandle handle) noexcept : handle_(std::move(handle)) {}
 
-  static detail::Request request(const char* verb, const CallOptions& options, std::source_location where) noexcept {
+  static detail::Request request(operation_verb verb, const CallOptions& options, std::source_location where) noexcept {
     return {connection_role::writer, detail::kinds::in_transaction, verb, where, options};
   }
 
   template <class Verb, class... Args>
   auto statement(Verb, const CallOptions& options, Sql sql, Args&&... args) const {
-    return detail::perform(handle_.ref(), request(Verb::name, options, sql.where),
+    return detail::perform(handle_.ref(), request(Verb::verb, options, sql.where),
                            detail::make_statement<Verb>(sql.text, std::forward<Args>(args)...));
   }
 

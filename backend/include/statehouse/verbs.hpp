@@ -15,6 +15,7 @@
 #include "statehouse/detail/closure.hpp"
 #include "statehouse/detail/statement_verbs.hpp"
 #include "statehouse/execute_result.hpp"
+#include "statehouse/operation_verb.hpp"
 #include "statehouse/options.hpp"
 #include "statehouse/row.hpp"
 
@@ -48,7 +49,7 @@ struct VerbAccess {
     return static_cast<const Self&>(self).statement(verb, options, sql, std::forward<Args>(args)...);
   }
   template <class Self, class Mixin, class F>
-  static auto closure(const Mixin& self, connection_role role, const char* verb, F&& f, const CallOptions& options,
+  static auto closure(const Mixin& self, connection_role role, operation_verb verb, F&& f, const CallOptions& options,
                       std::source_location where) {
     return static_cast<const Self&>(self).closure(role, verb, std::forward<F>(f), options, where);
   }
@@ -186,8 +187,8 @@ class ReadVerb {
   template <std::invocable<Reader&> F>
   Result<detail::closure_result_t<F, Reader>> read(F&& f, CallOptions options = {},
                                                    std::source_location where = std::source_location::current()) const {
-    return detail::VerbAccess::closure<Self>(*this, connection_role::reader, "read", std::forward<F>(f), options,
-                                             where);
+    return detail::VerbAccess::closure<Self>(*this, connection_role::reader, operation_verb::read, std::forward<F>(f),
+                                             options, where);
   }
 };
 
@@ -200,8 +201,8 @@ class WriteVerb {
   template <std::invocable<Connection&> F>
   Result<detail::closure_result_t<F, Connection>> write(
       F&& f, CallOptions options = {}, std::source_location where = std::source_location::current()) const {
-    return detail::VerbAccess::closure<Self>(*this, connection_role::writer, "write", std::forward<F>(f), options,
-                                             where);
+    return detail::VerbAccess::closure<Self>(*this, connection_role::writer, operation_verb::write, std::forward<F>(f),
+                                             options, where);
   }
 };
 

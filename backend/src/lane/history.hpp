@@ -11,6 +11,9 @@ namespace statehouse::detail {
 /// What a lane counts and remembers of operations that have ended. Under the lane's mutex.
 class History {
  public:
+  /// What runs at least as long as `slow` is counted as such.
+  explicit History(TimeLimit slow) : slow_limit_(slow) { counts.errors.reserve(all_codes); }
+
   /// One of them has run.
   void add(Operation& operation);
   /// One was given the connection that it waited for, and wanted nothing else.
@@ -19,6 +22,8 @@ class History {
   void add_batch(const Slot& slot) noexcept;
   /// It gave up on a calling thread.
   void add_heavy(const Operation& operation) { heavy_.note(operation, Clock::duration::max()); }
+  /// All of it; what is at this moment is not in there.
+  LaneStats stats() const;
 
   bool is_slow(const Operation& operation) const { return slow_.contains(operation); }
   /// Too much for a calling thread.
@@ -26,15 +31,18 @@ class History {
   /// What was wrong with the file when an operation last failed for that; empty when none has.
   const std::string& last_error() const noexcept { return last_error_; }
 
-  LaneStats counts;  ///< Of the past; what is at this moment is not in there.
+  LaneStats counts;  ///< Of the past. What has not run is not among its errors.
 
  private:
+  /// More than `name_of` has names, so that to count an error never fails.
+  static constexpr std::size_t all_codes = 96;
   /// In one room a round trip takes a tenth of it.
   static constexpr auto slow_remote_read = std::chrono::milliseconds(5);
 
   void note_time(const Operation& operation);
   void note_error(const Operation& operation);
 
+  const TimeLimit slow_limit_;
   SlowList slow_;
   bool remote_ = false;  // the connections: how long a write took tells of the commit, a read of the network
   SlowList heavy_;

@@ -132,7 +132,7 @@ void Lane::report_long_leases() {
 
 LaneStats Lane::stats() const {
   std::lock_guard lock(mutex_);
-  LaneStats result = history_.counts;
+  LaneStats result = history_.stats();
   result.connections = slots_.size();
   result.waiting = queue_.size();
   for (const Slot& slot : slots_) {

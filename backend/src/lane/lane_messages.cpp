@@ -45,8 +45,8 @@ std::exception_ptr LaneMessages::queue_full(std::size_t waiting) const {
 std::exception_ptr LaneMessages::timed_out(const Operation& operation, Clock::time_point now, std::size_t waiting,
                                            const SlotSet& slots, const std::string& last_error) const {
   const Request& request = operation.request();
-  std::string text = std::string(request.verb) + " at " + to_string(request.where) + ": no " + to_string(role_) +
-                     " connection became free within " + count_ms(now - operation.submitted) + "; " +
+  std::string text = std::string(to_string(request.verb)) + " at " + to_string(request.where) + ": no " +
+                     to_string(role_) + " connection became free within " + count_ms(now - operation.submitted) + "; " +
                      std::to_string(waiting) + " in the queue";
   const char* separator = "; held by ";
   for (const Holder& holder : holders(slots, now)) {
@@ -71,7 +71,7 @@ std::exception_ptr LaneMessages::lease_busy() const {
 }
 
 std::exception_ptr LaneMessages::no_lease(const Operation& operation, const LeaseRef& lease) {
-  const std::string verb = operation.request().verb;
+  const std::string verb = to_string(operation.request().verb);
   if (lease.ticket == 0)
     return std::make_exception_ptr(
         Error(errc::invalid_handle, verb + " on an empty transaction or lease: take one from begin or acquire"));
@@ -83,11 +83,12 @@ void LaneMessages::log_slow(const Operation& operation) const {
   const Request& request = operation.request();
   const auto waited = operation.started - operation.submitted;
   if (reaches(waited, context_.options.slow_acquire))
-    context_.logger->warn("database '{}': {} at {} waited {} for a {} connection", context_.name, request.verb,
-                          to_string(request.where), count_ms(waited), to_string(role_));
+    context_.logger->warn("database '{}': {} at {} waited {} for a {} connection", context_.name,
+                          to_string(request.verb), to_string(request.where), count_ms(waited), to_string(role_));
   if (reaches(operation.ran, context_.options.slow_statement))
-    context_.logger->warn("database '{}': {} at {} ran {}{}{}", context_.name, request.verb, to_string(request.where),
-                          count_ms(operation.ran), operation.sql().empty() ? "" : ": ",  // as a closure's
+    context_.logger->warn("database '{}': {} at {} ran {}{}{}", context_.name, to_string(request.verb),
+                          to_string(request.where), count_ms(operation.ran),
+                          operation.sql().empty() ? "" : ": ",  // as a closure's
                           shorten(operation.sql()));
 }
 
@@ -100,10 +101,11 @@ void LaneMessages::log_long_lease(const Holder& holder) const {
 Holder LaneMessages::describe(const Slot& slot, Clock::time_point now) const {
   if (slot.leased()) {
     const Slot::Lease& lease = slot.lease();
-    return {role_, lease.verb, to_string(lease.where), duration_cast<milliseconds>(now - lease.since), slot.running()};
+    return {role_, to_string(lease.verb), to_string(lease.where), duration_cast<milliseconds>(now - lease.since),
+            slot.running()};
   }
   const Request& request = slot.current()->request();
-  return {role_, request.verb, to_string(request.where), duration_cast<milliseconds>(now - slot.since()),
+  return {role_, to_string(request.verb), to_string(request.where), duration_cast<milliseconds>(now - slot.since()),
           slot.running()};
 }
 

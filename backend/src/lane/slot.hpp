@@ -71,7 +71,7 @@ class Slot {
 
   struct Lease {
     std::uint64_t ticket = 0;
-    const char* verb = "";
+    operation_verb verb{};
     std::source_location where{};
     Clock::time_point since{};
     bool in_transaction = false;   // which the caller ends

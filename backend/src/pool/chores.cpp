@@ -11,10 +11,10 @@ namespace {
 /// Belongs to the handler it completes with.
 class Chore final : public Operation {
  public:
-  Chore(const char* name, std::function<void(Session&)> chore)
+  Chore(operation_verb verb, std::function<void(Session&)> chore)
       : Operation({connection_role::writer,
                    kinds::lone_statement,
-                   name,
+                   verb,
                    std::source_location::current(),
                    {.timeout = std::chrono::milliseconds(0)}}),
         chore_(std::move(chore)) {}
@@ -27,9 +27,9 @@ class Chore final : public Operation {
 
 }  // namespace
 
-std::weak_ptr<void> queue_chore(Lane& writer, const DatabaseExecutor& executor, const char* name,
+std::weak_ptr<void> queue_chore(Lane& writer, const DatabaseExecutor& executor, operation_verb verb,
                                 std::function<void(Session&)> chore) {
-  const auto operation = std::make_shared<Chore>(name, std::move(chore));
+  const auto operation = std::make_shared<Chore>(verb, std::move(chore));
   const auto target = executor.hold();
   if (target == nullptr) return {};  // the threads are over
   operation->hold(asio::bind_executor(*target, [operation] {}));

@@ -52,22 +52,25 @@ bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation) {
 
 void submit(const std::shared_ptr<PoolCore>& core, Operation& operation) {
   if (core != nullptr) return core->submit(operation);
-  operation.refuse(
-      std::make_exception_ptr(Error(errc::invalid_handle, operation.request().verb + std::string(empty_handle))));
+  operation.refuse(std::make_exception_ptr(
+      Error(errc::invalid_handle, std::string(to_string(operation.request().verb)) + empty_handle)));
 }
 
 }  // namespace detail
 
 asio::awaitable<Transaction> Pool::begin(CallOptions options, std::source_location where) const {
-  return hold<Transaction>(core_, {connection_role::writer, detail::kinds::begin, "begin", where, options});
+  return hold<Transaction>(core_,
+                           {connection_role::writer, detail::kinds::begin, operation_verb::begin, where, options});
 }
 
 asio::awaitable<ReaderLease> Pool::acquire(reader_t, CallOptions options, std::source_location where) const {
-  return hold<ReaderLease>(core_, {connection_role::reader, detail::kinds::acquire, "acquire", where, options});
+  return hold<ReaderLease>(core_,
+                           {connection_role::reader, detail::kinds::acquire, operation_verb::acquire, where, options});
 }
 
 asio::awaitable<WriterLease> Pool::acquire(writer_t, CallOptions options, std::source_location where) const {
-  return hold<WriterLease>(core_, {connection_role::writer, detail::kinds::acquire, "acquire", where, options});
+  return hold<WriterLease>(core_,
+                           {connection_role::writer, detail::kinds::acquire, operation_verb::acquire, where, options});
 }
 
 detail::PoolCore& Pool::core() const {
@@ -86,11 +89,13 @@ const std::filesystem::path& Pool::path() const {
 }
 
 asio::awaitable<void> Transaction::commit(std::source_location where) && {
-  return end(std::move(handle_), {connection_role::writer, detail::kinds::end, "commit", where}, commit_on);
+  return end(std::move(handle_), {connection_role::writer, detail::kinds::end, operation_verb::commit, where},
+             commit_on);
 }
 
 asio::awaitable<void> Transaction::rollback(std::source_location where) && {
-  return end(std::move(handle_), {connection_role::writer, detail::kinds::end, "rollback", where}, roll_back_on);
+  return end(std::move(handle_), {connection_role::writer, detail::kinds::end, operation_verb::rollback, where},
+             roll_back_on);
 }
 
 }  // namespace statehouse

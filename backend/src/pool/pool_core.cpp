@@ -242,12 +242,12 @@ void PoolCore::report_long_leases() {
 
 void PoolCore::checkpoint_if_idle() {
   if (!engine_->note_idle() || !idle_chore_.expired()) return;
-  idle_chore_ =
-      queue_chore(writer_, config_.executor, "checkpoint", [this](Session& writer) { engine_->on_idle(writer); });
+  idle_chore_ = queue_chore(writer_, config_.executor, operation_verb::checkpoint,
+                            [this](Session& writer) { engine_->on_idle(writer); });
 }
 
 void PoolCore::optimize() {
-  queue_chore(writer_, config_.executor, "optimize",
+  queue_chore(writer_, config_.executor, operation_verb::optimize,
               [this](Session& writer) { engine_->optimize(writer, config_.options.connection.optimize_budget); });
 }
 

@@ -17,6 +17,7 @@
 #include "statehouse/clock.hpp"
 #include "statehouse/detail/suspension.hpp"
 #include "statehouse/execute_result.hpp"
+#include "statehouse/operation_verb.hpp"
 #include "statehouse/options.hpp"
 
 namespace statehouse::detail {
@@ -58,7 +59,7 @@ const void* running_pool() noexcept;
 struct Request {
   connection_role role;
   Kind kind;
-  const char* verb;
+  operation_verb verb;
   std::source_location where;
   CallOptions options{};
   const void* caller = running_pool();  ///< Made inside a closure of this pool: to wait for it would never end.

@@ -9,10 +9,11 @@
 #include "statehouse/detail/statement.hpp"
 #include "statehouse/error.hpp"
 #include "statehouse/execute_result.hpp"
+#include "statehouse/operation_verb.hpp"
 #include "statehouse/options.hpp"
 #include "statehouse/row.hpp"
 
-/// What each statement verb does on a connection, what it is called in messages, which connection it needs, and whether
+/// What each statement verb does on a connection, what it is called, which connection it needs, and whether
 /// it may share a transaction with others.
 namespace statehouse::detail {
 
@@ -58,7 +59,7 @@ class Query {
 };
 
 struct Execute {
-  static constexpr const char* name = "execute";
+  static constexpr operation_verb verb = operation_verb::execute;
   static constexpr connection_role role = connection_role::writer;
   static constexpr bool may_share = true;
 
@@ -70,7 +71,7 @@ struct Execute {
 
 template <class T>
 struct QueryAll {
-  static constexpr const char* name = "query_all";
+  static constexpr operation_verb verb = operation_verb::query_all;
   static constexpr connection_role role = connection_role::reader;
   static constexpr bool may_share = true;
 
@@ -87,14 +88,14 @@ struct QueryAll {
 /// Not shared: it is undone alone when a row of it cannot be read, which outside of a transaction costs nothing.
 template <class T>
 struct ExecuteReturning : QueryAll<T> {
-  static constexpr const char* name = "execute_returning";
+  static constexpr operation_verb verb = operation_verb::execute_returning;
   static constexpr connection_role role = connection_role::writer;
   static constexpr bool may_share = false;
 };
 
 template <class T>
 struct QueryOptional {
-  static constexpr const char* name = "query_optional";
+  static constexpr operation_verb verb = operation_verb::query_optional;
   static constexpr connection_role role = connection_role::reader;
   static constexpr bool may_share = true;
 
@@ -110,7 +111,7 @@ struct QueryOptional {
 
 template <class T>
 struct QueryOne {
-  static constexpr const char* name = "query_one";
+  static constexpr operation_verb verb = operation_verb::query_one;
   static constexpr connection_role role = connection_role::reader;
   static constexpr bool may_share = true;
 
