@@ -19,6 +19,8 @@ using namespace std::chrono_literals;
 constexpr std::string_view database_name = "context";
 constexpr std::size_t page_bytes = std::size_t{8} << 20;
 constexpr std::size_t blocks_per_page = 10'000;
+/// Who comes while migrations run is told to come again.
+constexpr CallOptions opening_limits{.timeout = 3s};
 /// A search reads the whole table when nothing matches.
 constexpr CallOptions search_limits{.run_timeout = 5s};
 
@@ -73,8 +75,12 @@ class SearchPlace {
 // `1`. So a JSON value that is a number is stored as a blob, which is left alone, and reading casts to text. All else
 // is stored as text.
 
+asio::awaitable<Pool> ContextRepository::open_pool() const {
+  return state_.db_instances.get_pool(database_name, opening_limits);
+}
+
 asio::awaitable<bool> ContextRepository::put(const BlockKey& key, const std::string& context) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database_name);
+  const Pool pool = co_await open_pool();
   const bool number = is_json_number(context);
   co_return co_await pool.write([&](Connection& db) {
     const auto updated = db.execute(
@@ -88,20 +94,20 @@ asio::awaitable<bool> ContextRepository::put(const BlockKey& key, const std::str
 }
 
 asio::awaitable<std::optional<std::string>> ContextRepository::get(const BlockKey& key) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database_name);
+  const Pool pool = co_await open_pool();
   co_return co_await pool.query_optional<std::string>(
       "SELECT CAST(context AS TEXT) FROM context WHERE document_id = ? AND block_id = ?", key.document, key.block);
 }
 
 asio::awaitable<bool> ContextRepository::erase(const BlockKey& key) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database_name);
+  const Pool pool = co_await open_pool();
   const ExecuteResult result =
       co_await pool.execute("DELETE FROM context WHERE document_id = ? AND block_id = ?", key.document, key.block);
   co_return result.changes > 0;
 }
 
 asio::awaitable<BlockPage> ContextRepository::list(const BlockKey& start) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database_name);
+  const Pool pool = co_await open_pool();
   co_return co_await pool.read([&](Reader& db) {
     auto keys = db.query_all<BlockKey>(
         "SELECT document_id, block_id FROM context WHERE document_id = ? AND block_id > ? ORDER BY block_id LIMIT ?",
@@ -111,14 +117,14 @@ asio::awaitable<BlockPage> ContextRepository::list(const BlockKey& start) const 
 }
 
 asio::awaitable<std::int64_t> ContextRepository::erase_document(const std::string& document) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database_name);
+  const Pool pool = co_await open_pool();
   const ExecuteResult result = co_await pool.execute("DELETE FROM context WHERE document_id = ?", document);
   co_return result.changes;
 }
 
 asio::awaitable<BlockPage> ContextRepository::search(const std::string& pattern, const BlockKey& start,
                                                      std::size_t limit) const {
-  const Pool pool = co_await state_.db_instances.get_pool(database_name);
+  const Pool pool = co_await open_pool();
   const std::size_t readers = pool.stats().readers.connections;
   const SearchPlace place(searches_, std::max<std::size_t>(readers, 2) - 1);
   co_return co_await pool.read([&](Reader& db) { return collect(db, find(db, pattern, start, limit + 1), limit); },

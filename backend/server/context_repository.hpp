@@ -11,7 +11,8 @@
 
 namespace statehouse {
 class AppState;
-}
+class Pool;
+}  // namespace statehouse
 
 namespace statehouse::server {
 
@@ -71,6 +72,8 @@ class ContextRepository {
   asio::awaitable<BlockPage> search(const std::string& pattern, const BlockKey& start, std::size_t limit) const;
 
  private:
+  asio::awaitable<Pool> open_pool() const;
+
   AppState& state_;
   mutable std::atomic<std::size_t> searches_{0};  // that run now
 };

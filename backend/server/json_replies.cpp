@@ -1,6 +1,5 @@
 #include "json_replies.hpp"
 
-#include <algorithm>
 #include <boost/algorithm/hex.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -12,6 +11,7 @@
 
 #include "http_error.hpp"
 #include "statehouse/error.hpp"
+#include "statehouse/health.hpp"
 #include "statehouse/sqlite_version.hpp"
 #include "statehouse/stats.hpp"
 
@@ -63,11 +63,15 @@ json::object summary(const DatabaseStats& stats) {
 }
 
 json::object to_json(const LaneStats& lane) {
+  json::object errors;
+  for (const ErrorCount& error : lane.errors) errors[error.code] = error.count;
   return {{"connections", lane.connections},
           {"in_use", lane.in_use},
           {"waiting", lane.waiting},
           {"completed", lane.completed},
           {"failed", lane.failed},
+          {"errors", errors},
+          {"slow", lane.slow},
           {"batches", lane.batches},
           {"compiled", lane.compiled},
           {"acquire_timeouts", lane.acquire_timeouts},
@@ -85,6 +89,35 @@ json::object to_json(const Holder& holder) {
           {"where", std::filesystem::path(holder.where).filename().string()},
           {"held_ms", holder.held_for.count()},
           {"running", holder.running}};
+}
+
+json::object to_json(const DatabaseHealth& database) {
+  json::object check{{"name", database.name},
+                     {"state", to_string(database.state)},
+                     {"required", database.required},
+                     {"reason", nullptr}};
+  if (database.reason != health_reason::none) check["reason"] = to_string(database.reason);
+  if (database.migration)
+    check["migration"] = {{"version", database.migration->version},
+                          {"index", database.migration->index},
+                          {"total", database.migration->total}};
+  return check;
+}
+
+HttpResponse probe_reply(const Health& health, bool well, std::string_view otherwise) {
+  json::array checks;
+  for (const DatabaseHealth& database : health.databases) checks.push_back(to_json(database));
+  const std::string_view status = !well ? otherwise : health.degraded() ? "degraded" : "ok";
+  HttpResponse response{well ? 200U : 503U, json::serialize(json::object{{"status", status}, {"checks", checks}})};
+  if (!well) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+std::string_view why_not_ready(const Health& health) {
+  if (health.stopping) return "stopping";
+  for (const DatabaseHealth& database : health.databases)
+    if (database.required && database.reason >= health_reason::failed) return "failing";
+  return "starting";
 }
 
 HttpResponse unavailable(std::string_view code, std::string_view message) {
@@ -126,13 +159,16 @@ BlockKey from_cursor(std::string_view cursor) {
   return {plain.substr(0, separator), plain.substr(separator + 1)};
 }
 
-HttpResponse health_reply(const std::vector<DatabaseStats>& databases) {
-  const bool healthy = std::ranges::all_of(
-      databases, [](const DatabaseStats& database) { return database.state == database_state::ready; });
-  json::array entries;
-  for (const DatabaseStats& database : databases) entries.push_back(summary(database));
-  const json::object reply{{"status", healthy ? "ok" : "failing"}, {"databases", entries}};
-  return {healthy ? 200u : 503u, json::serialize(reply)};
+HttpResponse live_reply(const Health& health) {
+  return probe_reply(health, health.live(), "failing");
+}
+
+HttpResponse ready_reply(const Health& health) {
+  return probe_reply(health, health.ready(), why_not_ready(health));
+}
+
+HttpResponse started_reply(const Health& health) {
+  return probe_reply(health, health.started(), health.stopping ? "stopping" : "starting");
 }
 
 HttpResponse stats_reply(const std::vector<DatabaseStats>& databases) {
@@ -157,6 +193,7 @@ HttpResponse overloaded_reply(std::string_view message) {
 HttpResponse failure_reply(const Error& error) {
   const auto& code = error.code();
   if (code == condition::closed) return unavailable("shutting_down", "the server is shutting down");
+  if (code == errc::not_initialised) return unavailable("starting", "the server is starting, try again later");
   if (code == errc::unavailable) return overloaded_reply("the cluster has no leader now, try again");
   if (code == condition::timeout || code == condition::busy || code == errc::queue_full)
     return overloaded_reply("the database did not answer in time, try again later");

@@ -9,6 +9,7 @@
 
 namespace statehouse {
 struct DatabaseStats;
+struct Health;
 class Error;
 }  // namespace statehouse
 
@@ -24,8 +25,11 @@ std::string to_cursor(std::string_view document, std::string_view block);
 /// Throws HttpError 400.
 BlockKey from_cursor(std::string_view cursor);
 
-/// 200 when every database is ready, else 503.
-HttpResponse health_reply(const std::vector<DatabaseStats>& databases);
+/// The three probes: 200 or, to be asked again, 503; `{"status": ..., "checks": [{"name", "state", "required",
+/// "reason"}]}`, with `"migration": {"version", "index", "total"}` while one runs. Names and codes only.
+HttpResponse live_reply(const Health& health);
+HttpResponse ready_reply(const Health& health);
+HttpResponse started_reply(const Health& health);
 HttpResponse stats_reply(const std::vector<DatabaseStats>& databases);
 
 /// 503: the client may try again.

@@ -27,6 +27,11 @@ namespace asio = boost::asio;
 using namespace statehouse;
 using namespace statehouse::server;
 
+void announce_listening(const HttpServer& server) {
+  spdlog::info("statehouse-server {} listens: address={} port={}", STATEHOUSE_VERSION,
+               server.endpoint().address().to_string(), server.endpoint().port());
+}
+
 void announce(const HttpServer& server, const Settings& settings) {
   const SqliteVersion sqlite = sqlite_version();
   spdlog::info("statehouse-server {} is ready: address={} port={} data_dir={} sqlite={} vulnerable_sqlite={}",
@@ -36,18 +41,21 @@ void announce(const HttpServer& server, const Settings& settings) {
   std::cout << "statehouse-server: http://" << server.endpoint() << '\n' << std::flush;
 }
 
-/// Opens the database now, so that one that cannot be opened or migrated stops the program here.
+/// Listens first, so that whoever probes the service sees that it lives and what it does; then opens the database, so
+/// that one that cannot be opened or migrated stops the program here.
 asio::awaitable<void> start(AppState& state, HttpServer& server, const Settings& settings) {
   std::exception_ptr failure;
   try {
+    server.start();
+    announce_listening(server);
     co_await state.init();
     co_await state.db_instances.get_pool("context");
-    server.start();
     announce(server, settings);
   } catch (...) {
     failure = std::current_exception();
   }
   if (failure == nullptr) co_return;
+  co_await server.drain(std::chrono::milliseconds(0));
   co_await state.shutdown();
   std::rethrow_exception(failure);
 }

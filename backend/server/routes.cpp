@@ -82,7 +82,10 @@ const Routes::Route Routes::table[] = {
     {"GET", {"documents", "{d}"}, &Routes::get_document},
     {"DELETE", {"documents", "{d}"}, &Routes::delete_document},
     {"GET", {"search"}, &Routes::search},
-    {"GET", {"healthz"}, &Routes::health},
+    {"GET", {"livez"}, &Routes::live},
+    {"GET", {"readyz"}, &Routes::ready},
+    {"GET", {"healthz"}, &Routes::ready},  // its name until 0.2
+    {"GET", {"startupz"}, &Routes::started},
     {"GET", {"metrics"}, &Routes::metrics},
     {"GET", {"stats"}, &Routes::stats},
 };
@@ -170,8 +173,16 @@ asio::awaitable<HttpResponse> Routes::search(Call& call) const {
   co_return search_reply(page);
 }
 
-asio::awaitable<HttpResponse> Routes::health(Call&) const {
-  co_return health_reply(state_.db_instances.stats());
+asio::awaitable<HttpResponse> Routes::live(Call&) const {
+  co_return live_reply(state_.db_instances.health());
+}
+
+asio::awaitable<HttpResponse> Routes::ready(Call&) const {
+  co_return ready_reply(state_.db_instances.health());
+}
+
+asio::awaitable<HttpResponse> Routes::started(Call&) const {
+  co_return started_reply(state_.db_instances.health());
 }
 
 asio::awaitable<HttpResponse> Routes::metrics(Call&) const {

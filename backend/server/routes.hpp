@@ -34,7 +34,9 @@ class Routes {
   asio::awaitable<HttpResponse> get_document(Call& call) const;
   asio::awaitable<HttpResponse> delete_document(Call& call) const;
   asio::awaitable<HttpResponse> search(Call& call) const;
-  asio::awaitable<HttpResponse> health(Call& call) const;
+  asio::awaitable<HttpResponse> live(Call& call) const;
+  asio::awaitable<HttpResponse> ready(Call& call) const;
+  asio::awaitable<HttpResponse> started(Call& call) const;
   asio::awaitable<HttpResponse> metrics(Call& call) const;
   asio::awaitable<HttpResponse> stats(Call& call) const;
 

@@ -17,6 +17,7 @@
 #include "cluster/cluster_session.hpp"
 #include "engine/scopes.hpp"
 #include "error_of.hpp"
+#include "eventually.hpp"
 #include "fake_node.hpp"
 #include "log_capture.hpp"
 #include "statehouse/execute_result.hpp"
@@ -75,6 +76,26 @@ TEST_CASE("leader: one that was named and does not lead is not believed") {
   lone.open();
   CHECK(deposed.asked(request::open) == 0);
   CHECK(leading.asked(request::open) == 1);
+}
+
+TEST_CASE("leader: that nobody was found to lead is known until somebody is") {
+  FakeNode node;
+  node.set_leader("");
+  Lone lone({node.address()}, 1ms);
+  const auto before = std::chrono::steady_clock::now();
+  CHECK(lone.leader->missed_at() < before);
+  CHECK(error_of([&] { lone.open(); }).code() == errc::unavailable);
+  CHECK(lone.leader->missed_at() >= before);
+  node.set_leader(node.address());
+  CHECK(eventually([&] {
+    try {
+      lone.open();
+      return true;
+    } catch (const Error&) {  // a busy machine may take longer than it may look
+      return false;
+    }
+  }));
+  CHECK(lone.leader->missed_at() < before);
 }
 
 TEST_CASE("leader: with no leader the error says how each node was found, and that nothing was executed") {

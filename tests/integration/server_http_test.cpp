@@ -307,6 +307,10 @@ TEST_CASE("unknown paths are 404, and other methods on known ones 405 with Allow
                                                                     {"/documents/d", "GET, HEAD, DELETE"},
                                                                     {"/search?q=x", "GET, HEAD"},
                                                                     {"/healthz", "GET, HEAD"},
+                                                                    {"/livez", "GET, HEAD"},
+                                                                    {"/metrics", "GET, HEAD"},
+                                                                    {"/readyz", "GET, HEAD"},
+                                                                    {"/startupz", "GET, HEAD"},
                                                                     {"/stats", "GET, HEAD"}};
   for (const auto& [target, methods] : allowed) {
     for (const std::string method : {"POST", "PATCH", "OPTIONS", "TRACE", "BREW", "get"}) {
@@ -342,7 +346,14 @@ TEST_CASE("health and statistics are JSON, without paths") {
   CHECK(health.status == 200);
   const json::value healthy = json::parse(health.body);
   CHECK(healthy.at("status").as_string() == "ok");
-  const json::value& database = healthy.at("databases").at(0);
+  CHECK(healthy.at("checks").at(0).at("name").as_string() == "context");
+  CHECK(healthy.at("checks").at(0).at("state").as_string() == "ready");
+  CHECK(healthy.at("checks").at(0).at("reason").is_null());
+
+  const RawReply stats = client.request("GET", "/stats");
+  CHECK(stats.status == 200);
+  const json::value told = json::parse(stats.body);
+  const json::value& database = told.at("databases").at(0);
   CHECK(database.at("name").as_string() == "context");
   CHECK(database.at("state").as_string() == "ready");
   CHECK(database.at("last_error").is_null());
@@ -351,10 +362,7 @@ TEST_CASE("health and statistics are JSON, without paths") {
   CHECK(database.at("oldest_lease_ms").as_int64() == 0);
   CHECK(database.at("schema_version").as_int64() > 0);
   CHECK(database.at("vulnerable_sqlite").is_bool());
-
-  const RawReply stats = client.request("GET", "/stats");
-  CHECK(stats.status == 200);
-  CHECK(json::parse(stats.body).at("databases").at(0).at("writer").at("completed").as_int64() > 0);
+  CHECK(database.at("writer").at("completed").as_int64() > 0);
   CHECK(stats.body.find(server.data.path().string()) == std::string::npos);
 }
 
@@ -365,7 +373,9 @@ TEST_CASE("when the database file is lost, health and requests say so, without p
   RawReply health;
   CHECK(eventually([&] { return (health = client.request("GET", "/healthz")).status == 503; }));
   CHECK(json::parse(health.body).at("status").as_string() == "failing");
-  CHECK_FALSE(json::parse(health.body).at("databases").at(0).at("last_error").is_null());
+  CHECK(json::parse(health.body).at("checks").at(0).at("reason").as_string() == "file_replaced");
+  const RawReply stats = client.request("GET", "/stats");
+  CHECK_FALSE(json::parse(stats.body).at("databases").at(0).at("last_error").is_null());
 
   const RawReply put = client.request("PUT", "/documents/d/blocks/b", "1");
   CHECK(put.status == 500);

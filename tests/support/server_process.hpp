@@ -27,11 +27,14 @@ namespace statehouse::test {
 /// Used by the thread that made it.
 class ServerProcess {
  public:
-  /// Starts it on a free port and waits until it is ready. `environment` adds to this process's, without what is named
+  enum class until { it_listens, it_is_ready };
+
+  /// Starts it on a free port and waits for that. `environment` adds to this process's, without what is named
   /// STATEHOUSE_*. Throws std::runtime_error with the log when it ends instead.
-  explicit ServerProcess(std::vector<std::string> arguments, std::vector<std::string> environment = {})
+  explicit ServerProcess(std::vector<std::string> arguments, std::vector<std::string> environment = {},
+                         until awaited = until::it_is_ready)
       : ServerProcess(not_ready{}, with_free_port(std::move(arguments)), std::move(environment)) {
-    wait_until_ready();
+    awaited == until::it_listens ? wait_until_listening() : wait_until_ready();
   }
 
   struct Run {
@@ -129,6 +132,21 @@ class ServerProcess {
     if (count <= 0) return false;
     output.append(buffer, static_cast<std::size_t>(count));
     return true;
+  }
+
+  /// Until then the log alone has the port.
+  void wait_until_listening() {
+    constexpr std::string_view before = " port=";
+    std::string said;
+    const bool listens = eventually([&] {
+      said = log();
+      const std::size_t at = said.find(before);
+      return wait(std::chrono::milliseconds(0)) ||
+             (at != std::string::npos && said.find('\n', at) != std::string::npos);
+    });
+    const std::size_t at = said.find(before);
+    if (!listens || at == std::string::npos) throw std::runtime_error("statehouse-server does not listen:\n" + said);
+    std::from_chars(said.data() + at + before.size(), said.data() + said.size(), port_);
   }
 
   void wait_until_ready() {

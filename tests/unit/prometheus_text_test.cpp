@@ -33,6 +33,9 @@ DatabaseStats busy() {
   stats.wal_bytes = 49472;
   stats.file_bytes = 8192;
   stats.schema_version = 20251201090000;
+  stats.opening_time = 1500ms;
+  stats.migrations_applied = 3;
+  stats.migration_time = 1250ms;
   return stats;
 }
 
@@ -44,6 +47,9 @@ TEST_CASE("metrics: each number of a database is a sample with its labels") {
         R"(statehouse_database_size_bytes{database="context"} 8192)",
         R"(statehouse_wal_size_bytes{database="context"} 49472)",
         R"(statehouse_schema_version{database="context"} 20251201090000)",
+        R"(statehouse_open_seconds{database="context"} 1.5)",
+        R"(statehouse_migrations_applied_total{database="context"} 3)",
+        R"(statehouse_migration_seconds{database="context"} 1.25)",
         R"(statehouse_connections{database="context",lane="writer",state="used"} 1)",
         R"(statehouse_connections{database="context",lane="writer",state="idle"} 0)",
         R"(statehouse_connections{database="context",lane="readers",state="idle"} 4)",
@@ -81,13 +87,15 @@ TEST_CASE("metrics: times are histograms whose buckets contain the shorter ones,
   CHECK(scrape.text.find("verb=\"execute\"") == std::string::npos);
 }
 
-TEST_CASE("metrics: an error of both lanes is one number") {
+TEST_CASE("metrics: an error of both lanes is one number, and those that alerts look at are there before they happen") {
   DatabaseStats stats = busy();
   stats.writer.errors = {{"SQLITE_FULL", 2}, {"acquire_timeout", 1}};
   stats.readers.errors = {{"acquire_timeout", 3}};
   const Scrape scrape({stats});
   CHECK(scrape.has(R"(statehouse_errors_total{database="context",code="SQLITE_FULL"} 2)"));
   CHECK(scrape.has(R"(statehouse_errors_total{database="context",code="acquire_timeout"} 4)"));
+  CHECK(Scrape({busy()}).has(R"(statehouse_errors_total{database="context",code="SQLITE_FULL"} 0)"));
+  CHECK(Scrape({busy()}).text.find("SQLITE_CONSTRAINT") == std::string::npos);
 }
 
 TEST_CASE("metrics: what the program is made of is there without a database, and ends with a line feed") {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "statehouse/health.hpp"
 #include "statehouse/migrator.hpp"
 #include "statehouse/pool.hpp"
 #include "statehouse/stats.hpp"
@@ -79,6 +80,11 @@ class DbInstances {
 
   /// One entry per database that was ever asked for, sorted by name. No I/O through SQLite: safe to call every second.
   std::vector<DatabaseStats> stats() const;
+
+  /// Whether the service can work, for the probes of whoever runs it: what is known without any I/O, so it may be asked
+  /// as often as one likes. It tells of each database from when its name is first mentioned, by `add_migrator`,
+  /// `configure` or `get_pool`; those with `PoolOptions::required` count for the service.
+  Health health() const;
 
   /// Closes everything and reports. New calls and waiting operations fail with `errc::closed` at once; what runs may
   /// finish within `grace`, is then interrupted and rolled back, and connections held by transactions and leases are

@@ -29,10 +29,10 @@ struct EmbeddedFile {
   std::string_view content;  ///< The bytes of the file.
 };
 
-/// Told after each migration that was applied or reverted, when that is committed.
+/// Told of each migration that is applied or reverted: before it runs, and when it is committed.
 struct MigrationProgress {
-  const Migration& migration;        ///< The file that ran.
-  std::chrono::nanoseconds elapsed;  ///< Of this migration.
+  const Migration& migration;        ///< The file that runs.
+  std::chrono::nanoseconds elapsed;  ///< Of this migration; zero before it runs.
   std::size_t index;                 ///< 1 to `total`.
   std::size_t total;                 ///< How many this run set out to do; others may do some of them meanwhile.
   std::span<const MigrationProblem> remarks;  ///< As in PlannedMigration.
@@ -56,8 +56,10 @@ struct MigratorOptions {
   /// zero is no limit. Then the migration that runs is rolled back, those before stay, and the error is
   /// `errc::deadline_exceeded`. (The timeout of `get_pool` ends only that caller's wait.)
   TimeLimit timeout{0};
-  /// Runs on the migrating thread, outside any transaction. If it throws, the run ends with that exception; what is
-  /// applied stays applied.
+  /// Before each migration that the run sets out to do, also where another process is then faster. On the migrating
+  /// thread, outside any transaction. If it throws, the run ends with that exception; what is applied stays applied.
+  std::function<void(const MigrationProgress&)> on_begin{};
+  /// After each migration that was applied or reverted, in the same way.
   std::function<void(const MigrationProgress&)> on_progress{};
 };
 

@@ -105,8 +105,9 @@ struct PoolOptions {
   integrity_check startup_check = integrity_check::never;
   std::uint64_t startup_check_max_bytes = 1 << 30;  ///< A larger file with its log is not checked, with a warning.
   TimeLimit startup_check_timeout{10'000};          ///< Then the check is given up, with a warning.
-  ConnectionOptions connection{};                   ///< Of each connection.
-  ClusterOptions cluster{};                         ///< Where the database is not a file of this machine.
+  bool required = true;            ///< Without this database the service is not ready: see `DbInstances::health`.
+  ConnectionOptions connection{};  ///< Of each connection.
+  ClusterOptions cluster{};        ///< Where the database is not a file of this machine.
 };
 
 /// Limits of one call, as in PoolOptions; what is not given comes from the pool's. `run_timeout` applies to every verb.

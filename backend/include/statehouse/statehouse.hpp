@@ -9,6 +9,7 @@
 #include "statehouse/database_name.hpp"
 #include "statehouse/db_instances.hpp"
 #include "statehouse/error.hpp"
+#include "statehouse/health.hpp"
 #include "statehouse/metrics.hpp"
 #include "statehouse/migration_folder.hpp"
 #include "statehouse/migrator.hpp"

@@ -111,7 +111,10 @@ struct DatabaseStats {
   std::uint64_t file_bytes = 0;                    ///< Size of the file; 0 in memory.
   /// The highest migration that is applied to the database, known to this program or not, when it was opened.
   std::optional<std::int64_t> schema_version;
-  bool vulnerable_sqlite = false;  ///< See has_wal_reset_bug.
+  std::chrono::nanoseconds opening_time{0};    ///< Of the opening that it is ready from, migrations included.
+  std::size_t migrations_applied = 0;          ///< By that opening.
+  std::chrono::nanoseconds migration_time{0};  ///< Of those, waits for other processes included.
+  bool vulnerable_sqlite = false;              ///< See has_wal_reset_bug.
 };
 
 }  // namespace statehouse

@@ -39,6 +39,7 @@ class ClusterEngine final : public Engine {
   std::string release() noexcept override { return {}; }
   std::optional<std::string> loss() const override { return std::nullopt; }
   EngineFacts facts() const override { return {}; }
+  bool missed_leader_since(Clock::time_point since) const override { return leader_->missed_at() >= since; }
 
  private:
   const ClusterEngineConfig config_;

@@ -33,9 +33,11 @@ class Leader::Search {
         leader_.remember(channel->address());
         return channel;
       }
+      const auto now = interrupter_.clock().now();
+      if (!interrupter_.must_stop()) leader_.missed_at_.store(now, std::memory_order_relaxed);
       const Patience patience{interrupter_, until_};
       if (patience.over()) return nullptr;
-      const auto passed = interrupter_.clock().now() - began_;
+      const auto passed = now - began_;
       pause(leader_.jittered(std::clamp<Clock::duration>(passed / part_of_search, shortest_pause, longest_pause)),
             patience);
     }
@@ -116,6 +118,7 @@ bool Leader::is_last_known(const std::string& address) const {
 void Leader::remember(const std::string& address) {
   std::lock_guard lock(mutex_);
   last_known_ = address;
+  missed_at_.store(Clock::time_point::min(), std::memory_order_relaxed);
 }
 
 /// Between half of the time and one and a half, so that those who lost the same leader do not come together.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -28,6 +29,9 @@ class Leader {
   /// Whether no connection has found another one since.
   bool is_last_known(const std::string& address) const;
 
+  /// When nobody was found to lead; the beginning of time when somebody has been found since.
+  Clock::time_point missed_at() const noexcept { return missed_at_.load(std::memory_order_relaxed); }
+
   const ClusterOptions& options() const noexcept { return options_; }
 
  private:
@@ -40,6 +44,7 @@ class Leader {
   mutable std::mutex mutex_;
   std::string last_known_;
   std::minstd_rand random_;
+  std::atomic<Clock::time_point> missed_at_ = Clock::time_point::min();
 };
 
 }  // namespace statehouse::detail

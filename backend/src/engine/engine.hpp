@@ -35,8 +35,9 @@ struct EngineFacts {
 
 /// One database, as whatever keeps it sees it: opens connections to it and looks after it between their operations.
 ///
-/// Thread-safety: what takes the writer is called by the thread that has it; `due`, `note_idle`, `loss` and `facts` by
-/// any, each by one at a time. Those four do not block; all others are called on database threads only.
+/// Thread-safety: what takes the writer is called by the thread that has it; `due`, `note_idle`, `loss`, `facts` and
+/// `missed_leader_since` by any, each but the last by one at a time. Those do not block; all others are called on
+/// database threads only.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -64,6 +65,8 @@ class Engine {
   /// Why this is not the database that was opened any more, its log included; nothing when all is well.
   virtual std::optional<std::string> loss() const = 0;
   virtual EngineFacts facts() const = 0;
+  /// Of a cluster: nobody was found to lead it when last looked for, and not before `since`.
+  virtual bool missed_leader_since(Clock::time_point) const { return false; }
 };
 
 }  // namespace statehouse::detail

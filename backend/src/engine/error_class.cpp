@@ -39,6 +39,10 @@ bool tells_of_the_file(const boost::system::error_code& error) noexcept {
   }
 }
 
+bool tells_of_full_disk(const boost::system::error_code& error) noexcept {
+  return primary_code(error) == SQLITE_FULL;
+}
+
 std::string explain_missing_function(std::string_view text) {
   if (!text.starts_with("no such function")) return {};
   return std::string("; this is SQLite ") + sqlite3_libversion() + ", a newer one may have it";

@@ -13,6 +13,9 @@ bool may_depend_on_transaction(const boost::system::error_code& error) noexcept;
 /// Locks and I/O, as opposed to what is wrong with a statement.
 bool tells_of_the_file(const boost::system::error_code& error) noexcept;
 
+/// There is no space for what is written.
+bool tells_of_full_disk(const boost::system::error_code& error) noexcept;
+
 /// What to add where SQLite says `text` of a function that it does not have: which SQLite this is. Else empty.
 std::string explain_missing_function(std::string_view text);
 

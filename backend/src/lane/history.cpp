@@ -25,6 +25,8 @@ void History::add(Operation& operation) {
   counts.runs[static_cast<std::size_t>(operation.request().verb)].add(operation.ran);
   if (reaches(operation.ran, slow_limit_)) ++counts.slow;
   if (operation.request().may_share()) note_time(operation);
+  // The pool's own may have had nothing to write.
+  if (operation.request().verb < operation_verb::checkpoint) disk_full_at_ = Clock::time_point::min();
   if (operation.error() == nullptr) return;
   ++counts.failed;
   note_error(operation);
@@ -55,6 +57,7 @@ void History::note_error(const Operation& operation) {
     std::rethrow_exception(operation.error());
   } catch (const Error& error) {
     count(counts.errors, name_of(error.code()), 1);
+    if (tells_of_full_disk(error.code())) disk_full_at_ = operation.started + operation.ran;
     if (tells_of_the_file(error.code())) last_error_ = error.what();
   } catch (...) {  // the user's own; not ours to keep
     count(counts.errors, "exception", 1);

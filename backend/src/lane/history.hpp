@@ -30,6 +30,8 @@ class History {
   bool is_heavy(const Operation& operation) const { return is_slow(operation) || heavy_.contains(operation); }
   /// What was wrong with the file when an operation last failed for that; empty when none has.
   const std::string& last_error() const noexcept { return last_error_; }
+  /// When the last operation found no space on the disk; the beginning of time when it did not.
+  Clock::time_point disk_full_at() const noexcept { return disk_full_at_; }
 
   LaneStats counts;  ///< Of the past. What has not run is not among its errors.
 
@@ -47,6 +49,7 @@ class History {
   bool remote_ = false;  // the connections: how long a write took tells of the commit, a read of the network
   SlowList heavy_;
   std::string last_error_;
+  Clock::time_point disk_full_at_ = Clock::time_point::min();
 };
 
 }  // namespace statehouse::detail

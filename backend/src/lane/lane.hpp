@@ -60,6 +60,10 @@ class Lane final : public ReaderGate {
   /// Logs leases that are held for too long.
   void report_long_leases();
   LaneStats stats() const;
+  /// Who comes now is refused.
+  bool full() const;
+  /// The last operation that has run found no space on the disk, and not before `since`.
+  bool found_disk_full_since(Clock::time_point since) const;
   /// Of SQLite, about the file; empty when there was none.
   std::string last_error() const;
 

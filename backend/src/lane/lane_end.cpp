@@ -143,6 +143,16 @@ LaneStats Lane::stats() const {
   return result;
 }
 
+bool Lane::full() const {
+  std::lock_guard lock(mutex_);
+  return queue_.full();
+}
+
+bool Lane::found_disk_full_since(Clock::time_point since) const {
+  std::lock_guard lock(mutex_);
+  return history_.disk_full_at() >= since;
+}
+
 std::string Lane::last_error() const {
   std::lock_guard lock(mutex_);
   return history_.last_error();

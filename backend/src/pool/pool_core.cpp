@@ -15,7 +15,6 @@
 #include "pool/chores.hpp"
 #include "pool/cluster_options.hpp"
 #include "sqlite/local_engine.hpp"
-#include "statehouse/migrator.hpp"
 #include "text/trim.hpp"
 
 namespace statehouse::detail {
@@ -27,6 +26,9 @@ PoolConfig normalised(PoolConfig config) {
   if (options.readers == 0) options.readers = std::clamp(std::thread::hardware_concurrency(), 2U, 4U);
   return config;
 }
+
+/// How long what an operation has found is taken to be so: without requests nobody would find that it is over.
+constexpr auto found_recently = std::chrono::seconds(10);
 
 /// Times that the migrations of one opening are begun again.
 constexpr int most_leaders_lost = 5;
@@ -106,6 +108,7 @@ std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>
 }
 
 void PoolCore::open_connections(const Migrator* migrator, const std::shared_ptr<Interrupter>& interrupter) {
+  const auto began = config_.clock->now();
   engine_ = make_engine(interrupter);
   // The writer makes the WAL and its index and migrates before any reader looks at the file.
   auto writer = connect(connection_role::writer, interrupter);
@@ -117,6 +120,7 @@ void PoolCore::open_connections(const Migrator* migrator, const std::shared_ptr<
     auto connection = connect(connection_role::reader, stop);
     readers_->add(std::move(connection), std::move(stop));
   }
+  opening_time_ = config_.clock->now() - began;
 }
 
 std::unique_ptr<Connection> PoolCore::connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter) {
@@ -127,10 +131,10 @@ void PoolCore::migrate(Connection& writer, const Migrator& migrator) {
   for (const std::string& file : migrator.ignored())
     config_.logger->warn("database '{}': migration file '{}' is ignored: name it <version>_<description>.sql",
                          config_.name, file);
-  const MigrationReport report = run_migrations(writer, migrator);
+  migrated_ = run_migrations(writer, migrator);
   for (const MigrationStatus& each : migrator.status(writer))  // ascending, and not all of them in the set
     if (each.state != migration_state::pending) schema_version_ = each.version;
-  if (report.versions.empty()) return;
+  if (migrated_.versions.empty()) return;
   // Statistics for the new schema before anybody is served.
   engine_->optimize(session_of(writer), config_.options.connection.optimize_budget);
 }
@@ -258,6 +262,13 @@ std::vector<Holder> PoolCore::holders() const {
   return all;
 }
 
+health_reason PoolCore::trouble() const {
+  const auto recently = config_.clock->now() - found_recently;
+  if (engine_->missed_leader_since(recently)) return health_reason::no_leader;
+  if (writer_.found_disk_full_since(recently)) return health_reason::disk_full;
+  return writer_.full() || (readers_ && readers_->full()) ? health_reason::queue_full : health_reason::none;
+}
+
 DatabaseStats PoolCore::stats() const {
   DatabaseStats result;
   result.name = config_.name;
@@ -275,6 +286,9 @@ DatabaseStats PoolCore::stats() const {
   result.wal_bytes = facts.wal_bytes;
   result.file_bytes = facts.file_bytes;
   result.schema_version = schema_version_;
+  result.opening_time = opening_time_;
+  result.migrations_applied = migrated_.versions.size();
+  result.migration_time = migrated_.elapsed;
   result.vulnerable_sqlite = facts.vulnerable_sqlite;
   return result;
 }

@@ -9,11 +9,8 @@
 #include "engine/engine.hpp"
 #include "lane/lane.hpp"
 #include "pool/pool_config.hpp"
-
-namespace statehouse {
-class Migrator;
-struct MigrationReport;
-}  // namespace statehouse
+#include "statehouse/health.hpp"
+#include "statehouse/migrator.hpp"
 
 namespace statehouse::detail {
 
@@ -55,6 +52,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   DatabaseStats stats() const;
   std::vector<Holder> holders() const;
+  /// What is wrong with the open pool as far as its operations have found; `none` when that is nothing.
+  health_reason trouble() const;
   const PoolConfig& config() const noexcept { return config_; }
 
  private:
@@ -70,6 +69,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   const PoolConfig config_;
   std::unique_ptr<Engine> engine_;  // outlives the connections
   std::optional<std::int64_t> schema_version_;
+  MigrationReport migrated_;
+  Clock::duration opening_time_{0};
   LaneContext context_;
   Lane writer_;
   std::optional<Lane> readers_;

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "state/errors.hpp"
-#include "statehouse/sqlite_version.hpp"
 
 namespace statehouse::detail {
 
@@ -105,7 +104,7 @@ void Database::open() {
     std::lock_guard lock(mutex_);
     if (state_ != state::opening) return;  // shut down before a thread was free
     interrupter_ = interrupter = std::make_shared<Interrupter>(config.clock);
-    migrator = migrator_;
+    if (migrator_) migrator = watched(*migrator_);
     pool = {.name = text_,
             .path = surroundings_->path_of(name_, options()),
             .options = surroundings_->completed(name_, options()),
@@ -125,6 +124,19 @@ void Database::open() {
   } else {
     publish();
   }
+}
+
+/// The same, telling what `health` says of it as well. For as long as this is kept.
+Migrator Database::watched(const Migrator& migrator) {
+  MigratorOptions options = migrator.options();
+  options.on_begin = [this, told = std::move(options.on_begin)](const MigrationProgress& progress) {
+    {
+      std::lock_guard lock(mutex_);
+      migration_ = {progress.migration.version, progress.index, progress.total};
+    }
+    if (told) told(progress);
+  };
+  return migrator.with_options(std::move(options));
 }
 
 Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
@@ -154,6 +166,7 @@ void Database::publish() {
     outcome = std::move(*outcome_);
     outcome_.reset();
     interrupter_.reset();
+    migration_.reset();
     core_ = outcome.core;
     last_error_ = outcome.failure != nullptr ? text_of(outcome.failure) : std::string();
     late = shutdown_began_.has_value();
@@ -179,31 +192,6 @@ void Database::lose(const std::string& why) {
   state_ = state::failed;
   last_error_ = why;
   surroundings_->open_pools.withdraw(text_);
-}
-
-database_state Database::shown() const noexcept {
-  if (wanted_ || state_ == state::opening) return database_state::opening;
-  if (state_ == state::ready) return database_state::ready;
-  return state_ == state::failed ? database_state::failed : database_state::closed;
-}
-
-std::optional<DatabaseStats> Database::stats() const {
-  DatabaseStats result;
-  std::shared_ptr<PoolCore> core;
-  {
-    std::lock_guard lock(mutex_);
-    if (state_ == state::absent && !wanted_) return std::nullopt;
-    result.state = shown();
-    result.last_error = last_error_;
-    core = core_;
-  }
-  result.name = text_;
-  result.vulnerable_sqlite = sqlite_version().wal_reset_bug;
-  if (core == nullptr) return result;
-  DatabaseStats live = core->stats();
-  // The pool of a failed database closes by itself, which does not make the database well.
-  if (result.state == database_state::failed) live.state = result.state;
-  return live;
 }
 
 bool Database::refuse(Clock::time_point began, std::function<void()> on_gone) {
@@ -274,25 +262,6 @@ void Database::close_now() {
     if (state_ != state::gone) core = core_;
   }
   if (core != nullptr) core->close_now();
-}
-
-bool Database::is_idle() const {
-  std::lock_guard lock(mutex_);
-  return !wanted_ && state_ != state::opening && (core_ == nullptr || state_ == state::gone);
-}
-
-std::optional<ShutdownReport::Database> Database::report() const {
-  std::lock_guard lock(mutex_);
-  if (core_ == nullptr && state_ != state::opening) return std::nullopt;
-  ShutdownReport::Database report;
-  report.name = text_;
-  report.closed = state_ == state::gone;
-  report.interrupted = interrupted_;
-  if (!report.closed && core_ != nullptr) report.holders = core_->holders();
-  report.failure = unfinished_;
-  const auto until = closed_at_ ? *closed_at_ : surroundings_->config.clock->now();
-  report.took = duration_cast<milliseconds>(until - shutdown_began_.value_or(until));
-  return report;
 }
 
 }  // namespace statehouse::detail

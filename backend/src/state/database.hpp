@@ -44,6 +44,7 @@ class Database : public std::enable_shared_from_this<Database> {
   void wait_for_open(OpenWaiter& waiter);
   /// One that was asked for.
   std::optional<DatabaseStats> stats() const;
+  DatabaseHealth health() const;
   /// The file of the open pool is not there any more.
   void lose(const std::string& why);
 
@@ -70,6 +71,7 @@ class Database : public std::enable_shared_from_this<Database> {
 
   void begin();
   void open();
+  Migrator watched(const Migrator& migrator);
   Outcome try_open(PoolConfig config, const Migrator* migrator, std::shared_ptr<Interrupter> interrupter) const;
   void publish();
   void close_pool();
@@ -78,6 +80,7 @@ class Database : public std::enable_shared_from_this<Database> {
   // Under the mutex.
   void check_unopened(const char* verb) const;
   database_state shown() const noexcept;
+  health_reason reason() const noexcept;
   std::shared_ptr<PoolCore> usable() const;
   const PoolOptions& options() const noexcept { return options_ ? *options_ : surroundings_->config.pool; }
 
@@ -91,11 +94,12 @@ class Database : public std::enable_shared_from_this<Database> {
   state state_ = state::absent;
   bool wanted_ = false;  // somebody has asked, and the strand has not run since
   std::optional<Migrator> migrator_;
-  std::optional<PoolOptions> options_;        // in place of everybody's
-  std::shared_ptr<Interrupter> interrupter_;  // while an opening has begun and is not published
-  std::optional<Outcome> outcome_;            // of an opening, until it is published
-  std::shared_ptr<PoolCore> core_;            // from the moment it was published, for ever
-  std::string last_error_;                    // while failed; of an opening that the shutdown has stopped, too
+  std::optional<PoolOptions> options_;         // in place of everybody's
+  std::shared_ptr<Interrupter> interrupter_;   // while an opening has begun and is not published
+  std::optional<RunningMigration> migration_;  // that the opening has come to
+  std::optional<Outcome> outcome_;             // of an opening, until it is published
+  std::shared_ptr<PoolCore> core_;             // from the moment it was published, for ever
+  std::string last_error_;                     // while failed; of an opening that the shutdown has stopped, too
   std::optional<Clock::time_point> shutdown_began_;
   std::optional<Clock::time_point> closed_at_;
   std::string unfinished_;  // of the pool, when it is closed

@@ -83,6 +83,10 @@ std::vector<DatabaseStats> DbInstances::stats() const {
   return registry_->stats();
 }
 
+Health DbInstances::health() const {
+  return registry_->health();
+}
+
 asio::awaitable<ShutdownReport> DbInstances::shutdown(ShutdownOptions options) const {
   return shut_down(registry_, options);
 }

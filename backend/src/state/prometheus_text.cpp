@@ -54,6 +54,14 @@ void add_databases(detail::Exposition& out, const Databases& databases) {
   out.family("statehouse_schema_version", "gauge", "Highest migration that is applied; none: no sample.");
   for (const auto& database : databases)
     if (database.schema_version) out.sample({{"database", database.name}}, *database.schema_version);
+  out.family("statehouse_open_seconds", "gauge", "How long the opening took, migrations included.");
+  for (const auto& database : databases)
+    out.sample({{"database", database.name}}, detail::Exposition::seconds(database.opening_time));
+  out.family("statehouse_migrations_applied_total", "counter", "Migrations that the opening has applied.");
+  for (const auto& database : databases) out.sample({{"database", database.name}}, database.migrations_applied);
+  out.family("statehouse_migration_seconds", "gauge", "How long those took, waits for other processes included.");
+  for (const auto& database : databases)
+    out.sample({{"database", database.name}}, detail::Exposition::seconds(database.migration_time));
 }
 
 void add_lanes(detail::Exposition& out, const Databases& databases) {
@@ -85,11 +93,16 @@ void add_lanes(detail::Exposition& out, const Databases& databases) {
   }
 }
 
+/// What alerts look at has a sample from the start: a counter that begins above zero has not risen, to Prometheus.
+std::map<std::string_view, std::uint64_t> watched_errors() {
+  return {{"SQLITE_BUSY", 0},   {"SQLITE_CANTOPEN", 0}, {"SQLITE_CORRUPT", 0},  {"SQLITE_FULL", 0}, {"SQLITE_IOERR", 0},
+          {"SQLITE_NOTADB", 0}, {"SQLITE_READONLY", 0}, {"acquire_timeout", 0}, {"queue_full", 0},  {"unavailable", 0}};
+}
+
 void add_errors(detail::Exposition& out, const Databases& databases) {
-  out.family("statehouse_errors_total", "counter",
-             "What failed, timed out, was cancelled or rejected; none: no sample.");
+  out.family("statehouse_errors_total", "counter", "What failed, timed out, was cancelled or rejected.");
   for (const auto& database : databases) {
-    std::map<std::string_view, std::uint64_t> counts;
+    std::map<std::string_view, std::uint64_t> counts = watched_errors();
     for (const auto* const lane : {&database.writer, &database.readers})
       for (const ErrorCount& error : lane->errors) counts[error.code] += error.count;
     for (const auto& [code, count] : counts) out.sample({{"database", database.name}, {"code", code}}, count);

@@ -167,6 +167,20 @@ std::vector<DatabaseStats> Registry::stats() const {
   return result;
 }
 
+Health Registry::health() const {
+  check_process();
+  Health result;
+  std::vector<std::shared_ptr<Database>> databases;
+  {
+    std::lock_guard lock(mutex_);
+    result.initialised = !surroundings_->directory.empty();
+    result.stopping = shutdown_ != nullptr;
+    databases = all();
+  }
+  for (const auto& database : databases) result.databases.push_back(database->health());
+  return result;
+}
+
 std::shared_ptr<ShutdownRun> Registry::shut_down(ShutdownOptions options) {
   std::shared_ptr<ShutdownRun> run;
   bool first = false;

@@ -33,6 +33,7 @@ class Registry : public std::enable_shared_from_this<Registry> {
   std::filesystem::path path_of(const DatabaseName& name) const;
   std::vector<std::string> names() const;
   std::vector<DatabaseStats> stats() const;
+  Health health() const;
 
   /// From here on everything is `closed`.
   std::shared_ptr<ShutdownRun> shut_down(ShutdownOptions options);

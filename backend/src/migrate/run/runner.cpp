@@ -202,6 +202,7 @@ MigrationReport Runner::run_steps(std::vector<Step>& steps) {
   MigrationReport report;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Migration& migration = *steps[i].migration;
+    if (options_.on_begin) options_.on_begin({migration, {}, i + 1, steps.size(), steps[i].plan.remarks});
     const auto start = clock.now();
     heartbeat.begin(migration, i + 1, steps.size());
     const bool done = run_step(steps[i]);
