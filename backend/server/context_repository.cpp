@@ -19,8 +19,6 @@ using namespace std::chrono_literals;
 constexpr std::string_view database_name = "context";
 constexpr std::size_t page_bytes = std::size_t{8} << 20;
 constexpr std::size_t blocks_per_page = 10'000;
-/// Who comes while migrations run is told to come again.
-constexpr CallOptions opening_limits{.timeout = 3s};
 /// A search reads the whole table when nothing matches.
 constexpr CallOptions search_limits{.run_timeout = 5s};
 
@@ -75,8 +73,11 @@ class SearchPlace {
 // `1`. So a JSON value that is a number is stored as a blob, which is left alone, and reading casts to text. All else
 // is stored as text.
 
+/// The start of the program opens it: no request waits for that, nor begins it once more where it has failed.
 asio::awaitable<Pool> ContextRepository::open_pool() const {
-  return state_.db_instances.get_pool(database_name, opening_limits);
+  if (auto pool = state_.db_instances.try_get_pool(database_name)) co_return *std::move(pool);
+  if (!state_.db_instances.health().started()) throw Error(errc::not_initialised, "the database is not open yet");
+  co_return co_await state_.db_instances.get_pool(database_name);  // it was: says why it is not any more
 }
 
 asio::awaitable<bool> ContextRepository::put(const BlockKey& key, const std::string& context) const {

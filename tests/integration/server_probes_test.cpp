@@ -1,11 +1,13 @@
 #include <SQLiteCpp/Database.h>
 
+#include <atomic>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "../../backend/server/json_replies.hpp"
 #include "eventually.hpp"
@@ -108,12 +110,37 @@ TEST_CASE("server: listens before it migrates, tells which migration runs, and r
   CHECK(ask("/livez").status == 200);
   CHECK(ask("/startupz").status == 503);
   CHECK(ask("/healthz").status == 503);
+  const RawReply refused = ask("/documents/d/blocks/b");
+  CHECK(refused.status == 503);
+  CHECK(refused.body.find("starting") != std::string::npos);
   CHECK(ask("/metrics").status == 200);
   locked.release();
   CHECK(eventually([&] { return ask("/readyz").status == 200; }));
   CHECK(ask("/startupz").status == 200);
   CHECK(ask("/healthz").body == ask("/readyz").body);
   CHECK(ask("/documents/d/blocks/b").status == 404);
+}
+
+TEST_CASE("server: a migration that fails is not begun again by those who ask meanwhile, and ends the program") {
+  const TempDir data;
+  Locked locked(data / "context.db");  // for longer than the three seconds that the migration waits for it
+  ServerProcess server({"--data-dir", data.path().string()}, {}, ServerProcess::until::it_listens);
+  std::atomic<bool> over{false};
+  std::jthread client([&] {
+    while (!over) {
+      try {
+        RawHttp(server.port()).request("GET", "/documents/d/blocks/b");
+      } catch (const std::exception&) {  // it has ended
+      }
+    }
+  });
+  CHECK(server.wait(patience) == 1);
+  over = true;
+  const std::string log = server.log();
+  const std::string failed = "opening failed";
+  CHECK(log.find("cannot start") != std::string::npos);
+  CHECK(log.find(failed) != std::string::npos);
+  CHECK(log.find(failed) == log.rfind(failed));
 }
 
 TEST_CASE("server: a lost file fails what lives and what is ready, without paths") {

@@ -105,7 +105,7 @@ struct PoolOptions {
   integrity_check startup_check = integrity_check::never;
   std::uint64_t startup_check_max_bytes = 1 << 30;  ///< A larger file with its log is not checked, with a warning.
   TimeLimit startup_check_timeout{10'000};          ///< Then the check is given up, with a warning.
-  bool required = true;            ///< Without this database the service is not ready: see `DbInstances::health`.
+  bool required = true;            ///< Without it, from its first mention on, the service is not ready: `DbInstances::health`.
   ConnectionOptions connection{};  ///< Of each connection.
   ClusterOptions cluster{};        ///< Where the database is not a file of this machine.
 };

@@ -25,8 +25,6 @@ void History::add(Operation& operation) {
   counts.runs[static_cast<std::size_t>(operation.request().verb)].add(operation.ran);
   if (reaches(operation.ran, slow_limit_)) ++counts.slow;
   if (operation.request().may_share()) note_time(operation);
-  // The pool's own may have had nothing to write.
-  if (operation.request().verb < operation_verb::checkpoint) disk_full_at_ = Clock::time_point::min();
   if (operation.error() == nullptr) return;
   ++counts.failed;
   note_error(operation);

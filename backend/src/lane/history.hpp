@@ -18,6 +18,8 @@ class History {
   void add(Operation& operation);
   /// One was given the connection that it waited for, and wanted nothing else.
   void add_lease(Operation& operation, Clock::time_point now) noexcept;
+  /// One could not run, for want of a connection.
+  void add_unopened(const Operation& operation) { note_error(operation); }
   /// What ran in one transaction has ended.
   void add_batch(const Slot& slot) noexcept;
   /// It gave up on a calling thread.
@@ -30,7 +32,7 @@ class History {
   bool is_heavy(const Operation& operation) const { return is_slow(operation) || heavy_.contains(operation); }
   /// What was wrong with the file when an operation last failed for that; empty when none has.
   const std::string& last_error() const noexcept { return last_error_; }
-  /// When the last operation found no space on the disk; the beginning of time when it did not.
+  /// When an operation last found no space on the disk; the beginning of time when none has.
   Clock::time_point disk_full_at() const noexcept { return disk_full_at_; }
 
   LaneStats counts;  ///< Of the past. What has not run is not among its errors.

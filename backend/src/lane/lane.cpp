@@ -195,6 +195,7 @@ Taken Lane::take_first(Slot& slot, BatchTerms& terms) {
     } else {
       Operation& operation = queue_.pop();
       operation.fail(unusable);
+      history_.add_unopened(operation);
       after.ended.push_back(operation);
       schedule(slot);
     }

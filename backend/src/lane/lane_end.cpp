@@ -145,7 +145,7 @@ LaneStats Lane::stats() const {
 
 bool Lane::full() const {
   std::lock_guard lock(mutex_);
-  return queue_.full();
+  return queue_.full() && (queue_.held() || !slots_.any_idle());
 }
 
 bool Lane::found_disk_full_since(Clock::time_point since) const {

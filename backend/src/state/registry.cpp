@@ -174,10 +174,11 @@ Health Registry::health() const {
   {
     std::lock_guard lock(mutex_);
     result.initialised = !surroundings_->directory.empty();
-    result.stopping = shutdown_ != nullptr;
     databases = all();
   }
   for (const auto& database : databases) result.databases.push_back(database->health());
+  std::lock_guard lock(mutex_);  // last: what was asked during a shutdown is told as that
+  result.stopping = shutdown_ != nullptr;
   return result;
 }
 
