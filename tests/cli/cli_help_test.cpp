@@ -19,7 +19,7 @@ const Options nodes = {"--cluster", "--dial-timeout", "--find-leader"};
 
 /// What each command takes, besides `everywhere`.
 const std::map<std::string, std::vector<Options>> commands = {
-    {"migrate add", {{"--source", "--reversible", "--simple", "--sequential", "--timestamp", "NAME"}}},
+    {"migrate add", {{"--source", "--reversible", "--simple", "--sequential", "--timestamp", "--name", "NAME"}}},
     {"migrate run",
      {where,
       nodes,
@@ -37,7 +37,7 @@ const std::map<std::string, std::vector<Options>> commands = {
       nodes,
       {"--source", "--target-version", "--ignore-missing", "--strict", "--table", "--ignored-chars",
        "--busy-timeout"}}},
-    {"migrate verify", {{"--source", "--strict"}}},
+    {"migrate verify", {{"--source", "--name", "--strict"}}},
     {"migrate repair",
      {where, nodes, {"--source", "--dry-run", "--yes", "--table", "--ignored-chars", "--busy-timeout", "VERSION"}}},
     {"migrate baseline",
@@ -203,8 +203,11 @@ TEST_CASE("bash completes commands, options, choices and files") {
     return read_file(shop / "reply");
   };
   CHECK(complete("statehouse m") == "migrate ");
+  CHECK(complete("statehouse u") == "up ");
   CHECK(complete("statehouse migrate re") == "revert repair ");
-  CHECK(complete("statehouse migrate run --ta") == "--table --target-version ");
+  CHECK(complete("statehouse migrate st") == "status ");
+  for (const std::string command : {"migrate run", "migrate up", "mig run", "up"})
+    CHECK(complete("statehouse " + command + " --ta") == "--table --target-version ");
   CHECK(complete("statehouse migrate run --format j") == "json ");
   CHECK(complete("statehouse db backup --database sc") == "script ");
   CHECK(complete("statehouse completion z") == "zsh ");

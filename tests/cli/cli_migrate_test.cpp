@@ -121,7 +121,7 @@ TEST_CASE("revert refuses a target that no migration has, so that a slip reverts
   CHECK(slip.exit_code == 1);
   CHECK(slip.kind() == "migration_target");
   CHECK(slip.document().at("error").at("version") == 2025);
-  CHECK(versions(shop.migrate("revert", {"--target-version", "20250101120001"}), "reverted").empty());
+  CHECK(shop.migrate("revert", {"--target-version", "20250101120001"}).kind() == "migration_target");
   CHECK(versions(shop.migrate("revert", {"--target-version", "2"}), "reverted") == "20250101120000 ");
 }
 

@@ -31,8 +31,9 @@ class ToolProcess {
  public:
   using Words = std::vector<std::string>;
 
-  /// Output goes to the files `out` and `err` in `directory`, which is the working directory, too.
-  ToolProcess(const std::filesystem::path& directory, Words words) : directory_(directory) {
+  /// Output goes to the files `out` and `err` in `directory`, which is the working directory, too. `environment` has
+  /// NAME=value; what else the tool looks for there is not set.
+  ToolProcess(const std::filesystem::path& directory, Words words, Words environment = {}) : directory_(directory) {
     words.insert(words.begin(), STATEHOUSE_TOOL_PROGRAM);
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
@@ -41,6 +42,8 @@ class ToolProcess {
     if (pid_ < 0) throw std::runtime_error("fork failed");
     if (pid_ > 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    forget_settings();
+    for (auto& variable : environment) ::putenv(variable.data());
     const bool ready = ::chdir(directory_.c_str()) == 0 && redirect("/dev/null", O_RDONLY, STDIN_FILENO) &&
                        redirect("out", O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO) &&
                        redirect("err", O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
@@ -67,6 +70,17 @@ class ToolProcess {
   }
 
  private:
+  /// Those of the one who runs the tests.
+  static void forget_settings() {
+    std::vector<std::string> names;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      const std::string_view variable(*entry);
+      const std::string_view name = variable.substr(0, variable.find('='));
+      const bool ours = name.starts_with("STATEHOUSE_") && !name.starts_with("STATEHOUSE_TEST_");
+      if (ours || name == "DATABASE_URL") names.emplace_back(name);
+    }
+    for (const auto& name : names) ::unsetenv(name.c_str());
+  }
   static bool redirect(const char* file, int flags, int descriptor) {
     const int opened = ::open(file, flags | O_CLOEXEC, 0600);
     return opened >= 0 && ::dup2(opened, descriptor) == descriptor;
@@ -95,17 +109,17 @@ class Workshop {
   const std::filesystem::path& path() const { return directory_.path(); }
   std::filesystem::path operator/(const std::filesystem::path& name) const { return directory_ / name; }
 
-  ToolRun run(const ToolProcess::Words& words) const {
-    ToolProcess process(directory_.path(), words);
+  ToolRun run(const ToolProcess::Words& words, const ToolProcess::Words& environment = {}) const {
+    ToolProcess process(directory_.path(), words, environment);
     const int exit_code = process.wait();
     ToolRun run{exit_code, read_file(directory_ / "out"), read_file(directory_ / "err")};
     std::filesystem::remove(directory_ / "out");
     std::filesystem::remove(directory_ / "err");
     return run;
   }
-  ToolRun json(ToolProcess::Words words) const {
+  ToolRun json(ToolProcess::Words words, const ToolProcess::Words& environment = {}) const {
     words.insert(words.end(), {"--format", "json"});
-    return run(words);
+    return run(words, environment);
   }
   /// With migrations/ and x.db.
   ToolRun migrate(const std::string& command, ToolProcess::Words more = {}) const {

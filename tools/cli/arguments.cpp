@@ -3,10 +3,12 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <memory>
 
 #include "command_line.hpp"
 #include "commands.hpp"
 #include "definition.hpp"
+#include "help_format.hpp"
 #include "statehouse/sqlite_version.hpp"
 
 namespace statehouse::cli {
@@ -15,8 +17,9 @@ namespace {
 void define_add(Definition define, Arguments& arguments) {
   auto& app = define
                   .command("add", "Creates the file or files of a new migration, to be filled in", migrate_add,
-                           {"add --source migrations/context create_users", "add -r --sequential 'add email to users'"})
-                  .source()
+                           {"add --name context create_users", "add -r --sequential 'add email to users'"})
+                  .alias("new")
+                  .folder()
                   .app();
   app.add_option("NAME", arguments.description, "What it does; blanks become '_'")->required();
   auto* const reversible = app.add_flag("-r,--reversible", arguments.reversible,
@@ -32,8 +35,8 @@ void define_applying(Definition define, Arguments& arguments) {
   const char* const strict = "Refuse a pending version that is older than an applied one";
   define
       .command("run", "Applies what is pending; creates the database if it is missing", migrate_run,
-               {"run --source migrations/context --database data/context.db",
-                "run --source migrations/context --data-dir data --name context --target-version 3 --dry-run"})
+               {"run --database data/context.db", "run --data-dir data --name context --target-version 3"})
+      .alias("up")
       .folder_and_database()
       .or_cluster()
       .target("Apply up to and including this version")
@@ -42,8 +45,8 @@ void define_applying(Definition define, Arguments& arguments) {
       .flag("--strict", arguments.strict, strict);
   define
       .command("revert", "Reverts the latest applied migration that has a down file", migrate_revert,
-               {"revert --source migrations/context --database data/context.db",
-                "revert --source migrations/context --database data/context.db --target-version 0 --dry-run"})
+               {"revert --database data/context.db", "revert --data-dir data --name context --target-version 0"})
+      .alias("down")
       .folder_and_database()
       .or_cluster()
       .target("Revert all versions above this one; 0 reverts all")
@@ -51,7 +54,7 @@ void define_applying(Definition define, Arguments& arguments) {
       .tolerating();
   define
       .command("plan", "Shows what run would do, after all its checks; changes nothing", migrate_plan,
-               {"plan --source migrations/context --database data/context.db"})
+               {"plan --data-dir data --name context"})
       .folder_and_database()
       .or_cluster()
       .target("Plan up to and including this version")
@@ -61,9 +64,9 @@ void define_applying(Definition define, Arguments& arguments) {
 
 void define_looking(Definition define, Arguments& arguments) {
   define
-      .command(
-          "info", "Lists the migrations of the folder and of the database; changes nothing", migrate_info,
-          {"info --source migrations/context --database data/context.db", "info --check --database data/context.db"})
+      .command("info", "Lists the migrations of the folder and of the database; changes nothing", migrate_info,
+               {"info --data-dir data --name context", "info --check --database data/context.db"})
+      .alias("status")
       .folder_and_database()
       .or_cluster()
       .flag("--check", arguments.check, "Exit with 3 unless all are applied, unchanged and known: for CI")
@@ -71,14 +74,14 @@ void define_looking(Definition define, Arguments& arguments) {
   define
       .command("verify", "Checks a folder alone, without any database: for pre-commit hooks", migrate_verify,
                {"verify --source migrations/context"})
-      .source()
+      .folder()
       .flag("--strict", arguments.strict, "Warnings fail it, too");
 }
 
 void define_recording(Definition define, Arguments& arguments) {
   define
       .command("repair", "Records what the files of these versions are now; runs nothing", migrate_repair,
-               {"repair --source migrations/context --database data/context.db 20250101120000"})
+               {"repair --data-dir data --name context 20250101120000"})
       .folder_and_database()
       .or_cluster()
       .dry_run()
@@ -89,7 +92,7 @@ void define_recording(Definition define, Arguments& arguments) {
       ->required();
   define
       .command("baseline", "Records the versions up to this one as applied; runs nothing", migrate_baseline,
-               {"baseline --source migrations/context --database data/context.db 20250101120000"})
+               {"baseline --data-dir data --name context 20250101120000"})
       .folder_and_database()
       .or_cluster()
       .dry_run()
@@ -124,13 +127,13 @@ void define_lifetime(Definition define, Arguments& arguments) {
       .flag("--force", arguments.force, force);
   define
       .command("reset", "Drops a database, creates it again and applies all migrations", db_reset,
-               {"reset --source migrations/context --database data/context.db --yes"})
+               {"reset --data-dir data --name context --yes"})
       .folder_and_database()
       .yes()
       .flag("--force", arguments.force, force);
   define
       .command("setup", "Creates a database if it is missing and applies what is pending", db_setup,
-               {"setup --source migrations/context --database data/context.db"})
+               {"setup --data-dir data --name context"})
       .folder_and_database()
       .tolerating();
 }
@@ -156,7 +159,7 @@ void define_db(CLI::App& parent, Arguments& arguments) {
 }
 
 void define_membership(Definition define, Arguments& arguments) {
-  const char* const nodes = "--cluster 10.0.0.1:9001,10.0.0.2:9001,10.0.0.3:9001";
+  const char* const nodes = "--cluster 10.0.0.1:9001,10.0.0.2:9001";
   define
       .command("status", "Asks every node: who belongs to the cluster, who leads, who does not answer", cluster_status,
                {std::string("status ") + nodes})
@@ -193,13 +196,13 @@ void define_cluster(CLI::App& parent, Arguments& arguments) {
   Definition define(app, arguments);
   define_membership(define, arguments);
   define
-      .command("dump", "Copies a database of the cluster, also while others write to it, into a file with mode 0600",
-               cluster_dump, {"dump --cluster 10.0.0.1:9001,10.0.0.2:9001 --name context --to backup/context.db"})
+      .command("dump", "Copies a database of the cluster, also while others write to it, into a file with mode 0600", cluster_dump,
+               {"dump --cluster 10.0.0.1:9001 --name context --to context.db"})
       .clustered_database()
       .copy_to_file();
   define
       .command("import", "Copies a database file into a database of the cluster that has no tables yet, and compares",
-               cluster_import, {"import --cluster 10.0.0.1:9001,10.0.0.2:9001 --name context data/context.db"})
+               cluster_import, {"import --cluster 10.0.0.1:9001 --name context context.db"})
       .clustered_database()
       .app()
       .add_option("FILE", arguments.source_file, "The database; nobody may write to it meanwhile")
@@ -214,11 +217,13 @@ void define(CLI::App& app, Arguments& arguments) {
   app.description("Migrates and looks after SQLite databases, beside the servers that use them.");
   app.set_version_flag("--version", "statehouse " STATEHOUSE_VERSION ", SQLite " + sqlite_version().text);
   app.require_subcommand(1);
+  app.formatter(std::make_shared<HelpFormat>());
   app.footer(std::string("First steps:\n"
-                         "  statehouse migrate add --source migrations/context create_users\n"
-                         "  statehouse db setup --source migrations/context --database data/context.db\n"
-                         "  statehouse migrate info --source migrations/context --database data/context.db\n\n") +
-             exit_codes);
+                         "  statehouse new --name context create_users\n"
+                         "  statehouse up --data-dir data --name context\n"
+                         "  statehouse status --data-dir data --name context\n"
+                         "new, up, status and down: short for 'migrate add', 'run', 'info' and 'revert'.\n\n") +
+             setting_rule + "\n\n" + exit_codes);
   define_migrate(app, arguments);
   define_db(app, arguments);
   define_cluster(app, arguments);
@@ -229,8 +234,9 @@ void define(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   shell->footer(
       "Examples:\n"
-      "  statehouse completion bash > ~/.local/share/bash-completion/completions/statehouse\n"
-      "  statehouse completion zsh  > a directory of $fpath/_statehouse\n"
+      "  cd ~/.local/share/bash-completion/completions\n"
+      "  statehouse completion bash > statehouse\n"
+      "  statehouse completion zsh > _statehouse, in a directory of $fpath\n"
       "  statehouse completion fish > ~/.config/fish/completions/statehouse.fish");
 }
 

@@ -23,6 +23,7 @@ struct Arguments {
 
   // The database: a file, or a name as the library has it.
   std::string database;
+  bool must_exist = false;  ///< `migrate run` does not make the file.
   std::string data_dir;
   std::string name;
   std::string dev_prefix;

@@ -9,6 +9,8 @@
 namespace statehouse::cli {
 
 ClusterOptions cluster_of(const Arguments& arguments) {
+  if (arguments.cluster.empty())
+    throw UsageError("which cluster? Give --cluster HOST:PORT, of one of its nodes or of several with commas");
   ClusterOptions options;
   options.nodes = command_line::split_list(arguments.cluster);
   options.dial_timeout = arguments.dial_timeout;
@@ -22,6 +24,11 @@ ClusterOptions cluster_of(const Arguments& arguments) {
     throw UsageError(std::string("--cluster: ") + error.what());
   }
   return options;
+}
+
+ClusterOptions database_of_cluster(const Arguments& arguments) {
+  if (arguments.name.empty()) throw UsageError("which database of the cluster? Give --name NAME");
+  return cluster_of(arguments);
 }
 
 const char* name_of(node_role role) {

@@ -7,8 +7,12 @@ namespace statehouse::cli {
 
 struct Arguments;
 
-/// The cluster, and the database that --name stands for, where it is given. Throws UsageError for what is no address.
+/// The cluster, and the database that --name stands for, where it is given. Throws UsageError for none, and for what is
+/// no address.
 ClusterOptions cluster_of(const Arguments& arguments);
+
+/// The same; throws UsageError where there is no --name.
+ClusterOptions database_of_cluster(const Arguments& arguments);
 
 /// "voter"
 const char* name_of(node_role role);

@@ -20,7 +20,7 @@ constexpr const char* no_dump = "the dump was interrupted, there is none";
 }  // namespace
 
 void cluster_dump(const Arguments& arguments, Output& output) {
-  const ClusterOptions options = cluster_of(arguments);
+  const ClusterOptions options = database_of_cluster(arguments);
   const fs::path target = resolved(arguments.target_file);
   output.document()["database"] = options.database;
   output.document()["dump"] = target.string();

@@ -219,7 +219,7 @@ fs::path place_for_copy() {
 }  // namespace
 
 void cluster_import(const Arguments& arguments, Output& output) {
-  const ClusterOptions options = cluster_of(arguments);
+  const ClusterOptions options = database_of_cluster(arguments);
   const fs::path file = resolved(arguments.source_file);
   output.document()["file"] = file.string();
   output.document()["database"] = options.database;

@@ -26,7 +26,8 @@ struct Word {
 
 /// A command, and what may follow it.
 struct Node {
-  std::string path;  ///< "statehouse migrate run"
+  std::string path;                    ///< "statehouse migrate run"
+  std::vector<std::string> spelled{};  ///< The same with aliases, and shortcuts.
   std::vector<Word> commands{};
   std::vector<Word> options{};
   std::vector<std::string> arguments{};  ///< What a positional argument may be, where that is a choice.
@@ -66,10 +67,20 @@ Word option_word(const CLI::Option& option, const std::string& name) {
   return word;
 }
 
-void collect(const CLI::App& app, const std::string& path, std::vector<Node>& nodes) {
-  Node node{path};
-  for (const CLI::App* sub : app.get_subcommands({}))
+/// Groups have aliases too, but who does not know the group's name is shown that.
+void add_commands(const CLI::App& app, Node& node) {
+  for (const CLI::App* sub : app.get_subcommands({})) {
     node.commands.push_back({sub->get_name(), sub->get_description()});
+    if (!sub->get_subcommands({}).empty()) continue;
+    for (const auto& alias : sub->get_aliases()) node.commands.push_back({alias, sub->get_description()});
+  }
+}
+
+void collect(const CLI::App& app, const std::string& path, std::vector<Node>& nodes) {
+  Node node{path, {path}};
+  const std::string parent = path.substr(0, path.rfind(' ') + 1);
+  for (const auto& alias : app.get_aliases()) node.spelled.push_back(parent + alias);
+  add_commands(app, node);
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_positional()) node.arguments = choices_of(*option);
     for (const auto& name : option->get_snames()) node.options.push_back(option_word(*option, '-' + name));
@@ -77,6 +88,17 @@ void collect(const CLI::App& app, const std::string& path, std::vector<Node>& no
   }
   nodes.push_back(std::move(node));
   for (const CLI::App* sub : app.get_subcommands({})) collect(*sub, path + ' ' + sub->get_name(), nodes);
+}
+
+/// At the top, too, the commands of migrate that have another name.
+void add_shortcuts(const CLI::App& app, std::vector<Node>& nodes) {
+  for (const CLI::App* command : app.get_subcommand("migrate")->get_subcommands({})) {
+    const auto node = std::ranges::find(nodes, "statehouse migrate " + command->get_name(), &Node::path);
+    for (const auto& shortcut : command->get_aliases()) {
+      nodes.front().commands.push_back({shortcut, command->get_description()});
+      node->spelled.push_back("statehouse " + shortcut);
+    }
+  }
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -118,8 +140,12 @@ std::string choice_cases(const std::vector<Node>& nodes, const std::string& befo
 /// Sets `at` to the command that the words before the cursor name. `words` is how the shell says them.
 std::string find_path(const std::vector<Node>& nodes, const std::string& words) {
   std::string text = "  local at=statehouse word\n  for word in " + words + "; do\n    case \"$at $word\" in\n      ";
-  for (std::size_t i = 1; i < nodes.size(); ++i) text += (i > 1 ? "|" : "") + in_shell_quotes(nodes[i].path);
-  return text + ") at=\"$at $word\" ;;\n    esac\n  done\n";
+  for (std::size_t i = 1; i < nodes.size(); ++i) {
+    for (const auto& spelled : nodes[i].spelled)
+      text += in_shell_quotes(spelled) + (spelled == nodes[i].spelled.back() ? "" : "|");
+    text += ") at=" + in_shell_quotes(nodes[i].path) + " ;;\n      ";
+  }
+  return text + "esac\n  done\n";
 }
 
 std::string bash(const std::vector<Node>& nodes) {
@@ -206,11 +232,13 @@ std::string fish(const std::vector<Node>& nodes) {
       "function __statehouse_at\n"
       "  set -l at statehouse\n"
       "  for word in (commandline -opc)[2..-1]\n"
-      "    switch \"$at $word\"\n"
-      "      case";
-  for (std::size_t i = 1; i < nodes.size(); ++i) text += ' ' + in_shell_quotes(nodes[i].path);
+      "    switch \"$at $word\"\n";
+  for (std::size_t i = 1; i < nodes.size(); ++i) {
+    text += "      case";
+    for (const auto& spelled : nodes[i].spelled) text += ' ' + in_shell_quotes(spelled);
+    text += "\n        set at " + in_shell_quotes(nodes[i].path) + '\n';
+  }
   text +=
-      "\n        set at \"$at $word\"\n"
       "    end\n"
       "  end\n"
       "  test \"$at\" = \"$argv\"\n"
@@ -234,6 +262,7 @@ void completion(const Arguments& arguments, Output&) {
   define(app, unused);
   std::vector<Node> nodes;
   collect(app, "statehouse", nodes);
+  add_shortcuts(app, nodes);
   std::cout << (arguments.shell == "bash" ? bash(nodes) : arguments.shell == "zsh" ? zsh(nodes) : fish(nodes));
 }
 

@@ -49,8 +49,7 @@ Place::Place(const Arguments& arguments) : arguments_(arguments) {
     text_ = file_.string();
     return;
   }
-  if (arguments.name.empty()) throw UsageError("which database of the cluster? Give --name NAME");
-  cluster_ = cluster_of(arguments);
+  cluster_ = database_of_cluster(arguments);
   text_ = cluster_.database;
 }
 
@@ -89,7 +88,8 @@ std::filesystem::path database_file(const Arguments& arguments) {
     file = std::filesystem::path(arguments.data_dir) /
            DatabaseName::parse_or_throw(arguments.name).file_name(arguments.dev_prefix);
   } else {
-    throw UsageError("which database? Give --database FILE, or --data-dir DIR and --name NAME");
+    throw UsageError(arguments.name.empty() ? "which database? Give --database FILE, or --data-dir DIR and --name NAME"
+                                            : "in which directory is the database? Give --data-dir DIR");
   }
   return resolved(file);
 }

@@ -3,19 +3,30 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <memory>
 
 #include "command_line.hpp"
+#include "help_format.hpp"
+#include "settings.hpp"
 
 namespace statehouse::cli {
 
 const char* const exit_codes =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 would change something (info --check).\n"
-    "With --format json, standard output is exactly one JSON document, also for failures:\n"
-    R"(  {"ok": false, "command": ..., "error": {"kind", "version", "file", "line", "message"}})";
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 would change something (--check).\n"
+    "With --format json, standard output is exactly one JSON document, also where the\n"
+    "command fails: {\"ok\": false, \"command\": ...,\n"
+    R"(  "error": {"kind", "version", "file", "line", "message"}})";
+
+const char* const setting_rule =
+    "What has a name in brackets may also come from that environment variable, else\n"
+    "from a line NAME=value of the file .env, else from statehouse.toml, where it is\n"
+    "called as here without the hyphens: data-dir = \"data\". Both files are looked for\n"
+    "in the working directory. The command line goes before all of them.";
 
 CLI::App& group(CLI::App& app, const std::string& name, const std::string& description) {
   auto* const added = app.add_subcommand(name, description);
   added->require_subcommand(1);
+  added->formatter(std::make_shared<HelpFormat>());
   added->footer("'statehouse " + name + " COMMAND --help' tells more, with examples.\n\n" + exit_codes);
   return *added;
 }
@@ -26,7 +37,10 @@ Definition& Definition::command(const std::string& name, const std::string& desc
   app_->callback([&arguments = arguments_, function] { arguments.command = function; });
   std::string footer = examples.size() == 1 ? "Example:\n" : "Examples:\n";
   for (const auto& example : examples) footer += "  statehouse " + group_->get_name() + ' ' + example + '\n';
-  app_->footer(footer + '\n' + exit_codes);
+  app_->footer([command = app_, footer] {
+    const bool settings = !command->get_options([](const CLI::Option* option) { return is_setting(*option); }).empty();
+    return footer + '\n' + (settings ? std::string(setting_rule) + "\n\n" : std::string()) + exit_codes;
+  });
   app_->add_option_function<std::string>(
           "--format", [&arguments = arguments_](const std::string& format) { arguments.as_json = format == "json"; },
           "How to say what was done: table, or json for machines")
@@ -35,46 +49,55 @@ Definition& Definition::command(const std::string& name, const std::string& desc
   return *this;
 }
 
+Definition& Definition::alias(const std::string& name) {
+  app_->alias(name);
+  return *this;
+}
+
 Definition& Definition::source() {
-  app_->add_option("--source", arguments_.source, "Directory of the migrations")
+  app_->add_option("--source", arguments_.source,
+                   "Directory of the migrations; with a name of the database migrations/NAME, if that is there or "
+                   "migrations has none itself")
       ->type_name("DIR")
       ->capture_default_str();
+  return *this;
+}
+
+Definition& Definition::folder() {
+  source();
+  app_->add_option("--name", arguments_.name, "Name of the database that they are of")->type_name("NAME");
   return *this;
 }
 
 Definition& Definition::database() {
   auto* const file = app_->add_option("--database", arguments_.database, "File of the database")->type_name("FILE");
   auto* const directory =
-      app_->add_option("--data-dir", arguments_.data_dir, "Directory of the databases, with --name")->type_name("DIR");
+      app_->add_option("--data-dir", arguments_.data_dir, "Directory of the databases that are meant by name")
+          ->type_name("DIR");
   auto* const name =
       app_->add_option("--name", arguments_.name, "Name of the database: FILE is DIR/NAME.db")->type_name("NAME");
   auto* const prefix =
       app_->add_option("--dev-prefix", arguments_.dev_prefix, "FILE is DIR/PREFIX_NAME.db")->type_name("PREFIX");
   file->excludes(directory, name, prefix);
-  directory->needs(name);
-  prefix->needs(name);
   limit("--busy-timeout", arguments_.busy_timeout, "Longest wait for another process's lock, in seconds", "5");
   return *this;
 }
 
 Definition& Definition::or_cluster() {
   auto* const nodes =
-      nodes_option("A cluster that keeps the database, with --name: HOST:PORT of its nodes, with commas");
-  nodes->needs(app_->get_option("--name"));
+      nodes_option("A cluster that keeps the database of that name: HOST:PORT of its nodes, with commas");
   nodes->excludes(app_->get_option("--database"), app_->get_option("--data-dir"));
   return *this;
 }
 
 Definition& Definition::cluster() {
-  nodes_option("Addresses HOST:PORT of one or more nodes, with commas between them")->required();
+  nodes_option("Addresses HOST:PORT of one or more nodes, with commas between them");
   return *this;
 }
 
 Definition& Definition::clustered_database() {
   cluster();
-  app_->add_option("--name", arguments_.name, "Name of the database: it is NAME.db in the cluster")
-      ->type_name("NAME")
-      ->required();
+  app_->add_option("--name", arguments_.name, "Name of the database: it is NAME.db in the cluster")->type_name("NAME");
   app_->add_option("--dev-prefix", arguments_.dev_prefix, "It is PREFIX_NAME.db in the cluster")->type_name("PREFIX");
   return *this;
 }

@@ -15,6 +15,9 @@ namespace statehouse::cli {
 /// Ends the help of every command.
 extern const char* const exit_codes;
 
+/// Ends the help of every command that has settings.
+extern const char* const setting_rule;
+
 /// A command of commands.
 CLI::App& group(CLI::App& app, const std::string& name, const std::string& description);
 
@@ -27,8 +30,10 @@ class Definition {
   Definition& command(const std::string& name, const std::string& description, Command function,
                       std::initializer_list<std::string> examples);
 
-  /// The directory of the migrations.
-  Definition& source();
+  /// How else it may be called.
+  Definition& alias(const std::string& name);
+  /// A directory of migrations, without a database.
+  Definition& folder();
   /// A file, or a name as the library has it.
   Definition& database();
   /// In place of a file.
@@ -49,6 +54,7 @@ class Definition {
   CLI::App& app() { return *app_; }
 
  private:
+  Definition& source();
   CLI::Option* nodes_option(const std::string& description);
   void limit(const std::string& name, std::chrono::milliseconds& value, const std::string& description,
              const std::string& usual);

@@ -12,6 +12,8 @@
 
 #include "arguments.hpp"
 #include "output.hpp"
+#include "settings.hpp"
+#include "words.hpp"
 
 namespace {
 
@@ -37,23 +39,27 @@ std::string command_of(const CLI::App& app) {
   return name;
 }
 
-/// CLI11 says of an unknown command, too, that one is missing.
-std::string sentence(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App* at = &app;
-  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
-  const auto commands = at->get_subcommands({});
-  if (commands.empty()) return error.what();
-  std::string names;
-  for (const CLI::App* command : commands) names += (names.empty() ? "" : ", ") + command->get_name();
-  return "a command is missing or unknown: " + at->get_name() + " has " + names;
-}
-
-int refuse(const CLI::App& app, const CLI::ParseError& error, bool as_json) {
+int refuse(CLI::App& app, const CLI::ParseError& error, bool as_json) {
   const std::string command = command_of(app);
   Output output(as_json, command);
-  output.fail(std::make_exception_ptr(
-      UsageError(sentence(app, error) + ". See: statehouse " + command + (command.empty() ? "--help" : " --help"))));
+  const std::string what = explain(app, error);
+  output.fail(
+      std::make_exception_ptr(UsageError(what + (what.ends_with('?') ? " See: statehouse " : ". See: statehouse ") +
+                                         command + (command.empty() ? "--help" : " --help"))));
   return output.finish();
+}
+
+/// The command that was understood last.
+CLI::App& innermost(CLI::App& app) {
+  return app.get_subcommands().empty() ? app : innermost(*app.get_subcommands().front());
+}
+
+/// Says where the values come from that the user does not see before him.
+void tell_origins(const Origins& origins, bool failed, Output& output) {
+  if (origins.empty()) return;
+  auto& settings = output.document()["settings"].emplace_object();
+  for (const auto& [name, origin] : origins) settings[name] = origin;
+  if (failed && !output.as_json()) output.note(text_of(origins));
 }
 
 }  // namespace
@@ -67,18 +73,24 @@ int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app;
   define(app, arguments);
+  const auto words = without_shortcut(app, {argv, static_cast<std::size_t>(argc)});
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(words.size()), words.data());
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     return refuse(app, error, wants_json({argv, static_cast<std::size_t>(argc)}));
   }
   Output output(arguments.as_json, command_of(app));
+  Origins origins;
+  bool failed = false;
   try {
+    origins = take_settings(innermost(app), arguments);
     arguments.command(arguments, output);
   } catch (...) {
+    failed = true;
     output.fail(std::current_exception());
   }
+  tell_origins(origins, failed, output);
   return output.finish();
 }

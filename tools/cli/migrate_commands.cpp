@@ -102,8 +102,10 @@ std::int64_t below_latest(const Migrator& migrations, Connection& connection) {
 
 /// A slip of the finger must not revert more than was meant.
 void check_known(const Migrator& migrations, std::int64_t target, const std::vector<PlannedMigration>& plan) {
-  const bool known = std::ranges::binary_search(migrations.migrations(), target, {}, &Migration::version);
-  if (known || target <= 0 || plan.empty()) return;
+  const auto files = migrations.migrations();
+  const bool known = std::ranges::binary_search(files, target, {}, &Migration::version);
+  const bool above_all = !files.empty() && target > files.back().version;
+  if (known || target <= 0 || (plan.empty() && !above_all)) return;
   throw MigrationError(errc::migration_target,
                        "there is no migration " + std::to_string(target) +
                            " in this folder: give the version to go back to, or 0 to revert all",
@@ -233,6 +235,10 @@ void change_records(const Arguments& arguments, Output& output, Plan&& plan, Act
 
 void migrate_run(const Arguments& arguments, Output& output) {
   if (arguments.dry_run) return migrate_plan(arguments, output);
+  if (const Place place(arguments); arguments.must_exist && !place.is_there())
+    throw Finding("not_found", "there is no database file '" + place.text() +
+                                   "', and by mode=rw in DATABASE_URL none is to be made: leave that out, or make it " +
+                                   "with 'db create' or 'db setup'");
   apply(read_migrations(arguments, output, arguments.ignore_missing), arguments, output);
 }
 
