@@ -72,10 +72,12 @@ void define_looking(Definition define, Arguments& arguments) {
       .flag("--check", arguments.check, "Exit with 3 unless all are applied, unchanged and known: for CI")
       .tolerating();
   define
-      .command("verify", "Checks a folder alone, without any database: for pre-commit hooks", migrate_verify,
-               {"verify --source migrations/context"})
+      .command("verify",
+               "Checks a folder without a database: reads the files, looks for loss of data, and applies, reverts and "
+               "applies them again in memory",
+               migrate_verify, {"verify --name context", "verify --source migrations/context --strict"})
       .folder()
-      .flag("--strict", arguments.strict, "Warnings fail it, too");
+      .flag("--strict", arguments.strict, "Warnings fail it, too: for pre-commit hooks and CI");
 }
 
 void define_recording(Definition define, Arguments& arguments) {
@@ -196,8 +198,8 @@ void define_cluster(CLI::App& parent, Arguments& arguments) {
   Definition define(app, arguments);
   define_membership(define, arguments);
   define
-      .command("dump", "Copies a database of the cluster, also while others write to it, into a file with mode 0600", cluster_dump,
-               {"dump --cluster 10.0.0.1:9001 --name context --to context.db"})
+      .command("dump", "Copies a database of the cluster, also while others write to it, into a file with mode 0600",
+               cluster_dump, {"dump --cluster 10.0.0.1:9001 --name context --to context.db"})
       .clustered_database()
       .copy_to_file();
   define

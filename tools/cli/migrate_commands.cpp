@@ -10,7 +10,6 @@
 #include "migrations.hpp"
 #include "output.hpp"
 #include "remarks.hpp"
-#include "statehouse/migration_folder.hpp"
 
 namespace statehouse::cli {
 namespace {
@@ -281,30 +280,6 @@ void migrate_info(const Arguments& arguments, Output& output) {
   output.document()["table"] = arguments.table;
   output.document()["summary"] = summary.to_json();
   if (arguments.check && !summary.in_order(arguments.ignore_missing)) output.set_exit_code(exit_would_change);
-}
-
-void migrate_verify(const Arguments& arguments, Output& output) {
-  const auto problems = verify_folder(arguments.source);
-  auto& list = output.document()["problems"].emplace_array();
-  Table table;
-  for (const auto& problem : problems) {
-    list.push_back(remark_json(problem));
-    table.rows.push_back({{severity_text(problem.severity), severity_style(problem.severity)}, {problem.message}});
-  }
-  output.table(table);
-  const auto count = [&](problem_severity severity) {
-    return static_cast<std::size_t>(std::ranges::count(problems, severity, &MigrationProblem::severity));
-  };
-  const std::size_t errors = count(problem_severity::error), warnings = count(problem_severity::warning);
-  const std::string found = count_text(errors, "error") + ", " + count_text(warnings, "warning");
-  if (errors > 0 || (arguments.strict && warnings > 0)) {
-    const auto first = std::ranges::find(problems, errors > 0 ? problem_severity::error : problem_severity::warning,
-                                         &MigrationProblem::severity);
-    throw MigrationError(errc::migration_source,
-                         "the folder '" + arguments.source + "' has " + found + ": put them right first",
-                         {first->version, first->file, first->line});
-  }
-  output.line(warnings == 0 ? "no problems" : found, warnings == 0 ? style::good : style::warning);
 }
 
 void migrate_repair(const Arguments& arguments, Output& output) {
