@@ -48,6 +48,11 @@ const std::map<std::string, std::vector<Options>> commands = {
     {"db setup", {where, {"--source", "--ignore-missing", "--table", "--ignored-chars", "--busy-timeout"}}},
     {"db check", {where, {"--busy-timeout"}}},
     {"db backup", {where, {"--to", "--overwrite", "--busy-timeout"}}},
+    {"db schema", {where, {"--check", "--table", "--busy-timeout"}}},
+    {"db seed", {where, {"FILE", "--busy-timeout"}}},
+    {"db vacuum", {where, {"--busy-timeout"}}},
+    {"db optimize", {where, {"--busy-timeout"}}},
+    {"db checkpoint", {where, {"--busy-timeout"}}},
     {"db shell-info", {where, {"--busy-timeout"}}},
     {"cluster status", {nodes}},
     {"cluster add", {nodes, {"ID", "ADDRESS", "--role"}}},
@@ -210,5 +215,7 @@ TEST_CASE("bash completes commands, options, choices and files") {
     CHECK(complete("statehouse " + command + " --ta") == "--table --target-version ");
   CHECK(complete("statehouse migrate run --format j") == "json ");
   CHECK(complete("statehouse db backup --database sc") == "script ");
+  CHECK(complete("statehouse db schema --check sc") == "script ");
+  CHECK(complete("statehouse migrate info --check --ta") == "--table ");  // takes no file there
   CHECK(complete("statehouse completion z") == "zsh ");
 }

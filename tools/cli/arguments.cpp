@@ -140,8 +140,43 @@ void define_lifetime(Definition define, Arguments& arguments) {
       .tolerating();
 }
 
+void define_content(Definition define, Arguments& arguments) {
+  define
+      .command("schema", "Prints the schema as SQL, in an order that does not depend on its history", db_schema,
+               {"schema --data-dir data --name context > schema.sql",
+                "schema --data-dir data --name context --check schema.sql"})
+      .database()
+      .table()
+      .app()
+      .add_option("--check", arguments.source_file,
+                  "Print how the schema differs from that of FILE, and exit with 3 if it does: for CI")
+      ->type_name("FILE");
+  define
+      .command("seed", "Runs a file of SQL in one transaction, which is kept as a whole or not at all", db_seed,
+               {"seed --data-dir data --name context", "seed --database data/context.db demo.sql"})
+      .database()
+      .app()
+      .add_option("FILE", arguments.source_file, "The file; without it seeds/NAME.sql, or seeds.sql")
+      ->type_name("FILE");
+}
+
+void define_upkeep(Definition define) {
+  define
+      .command("vacuum", "Writes the database anew without free pages; writers wait meanwhile", db_vacuum,
+               {"vacuum --database data/context.db"})
+      .database();
+  define
+      .command("optimize", "Has SQLite look at the indexes, so that it chooses among them better", db_optimize,
+               {"optimize --database data/context.db"})
+      .database();
+  define
+      .command("checkpoint", "Moves the write-ahead log into a database that no other process has open", db_checkpoint,
+               {"checkpoint --database data/context.db"})
+      .database();
+}
+
 void define_db(CLI::App& parent, Arguments& arguments) {
-  CLI::App& app = group(parent, "db", "Creates, drops, checks and backs up databases");
+  CLI::App& app = group(parent, "db", "Creates, drops, checks, fills and backs up databases");
   app.alias("database");
   Definition define(app, arguments);
   define_lifetime(define, arguments);
@@ -154,6 +189,8 @@ void define_db(CLI::App& parent, Arguments& arguments) {
                {"backup --database data/context.db --to backup/context.db"})
       .database()
       .copy_to_file();
+  define_content(define, arguments);
+  define_upkeep(define);
   define
       .command("shell-info", "Tells how to open a database with the sqlite3 shell without harm", db_shell_info,
                {"shell-info --database data/context.db"})

@@ -21,6 +21,11 @@ void db_reset(const Arguments& arguments, Output& output);
 void db_setup(const Arguments& arguments, Output& output);
 void db_check(const Arguments& arguments, Output& output);
 void db_backup(const Arguments& arguments, Output& output);
+void db_schema(const Arguments& arguments, Output& output);
+void db_seed(const Arguments& arguments, Output& output);
+void db_vacuum(const Arguments& arguments, Output& output);
+void db_optimize(const Arguments& arguments, Output& output);
+void db_checkpoint(const Arguments& arguments, Output& output);
 void db_shell_info(const Arguments& arguments, Output& output);
 
 void cluster_status(const Arguments& arguments, Output& output);

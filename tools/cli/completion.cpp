@@ -3,7 +3,6 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <iostream>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -115,25 +114,27 @@ std::string words_of(const Node& node) {
   return joined(words);
 }
 
-/// Options of all commands that take a value of that kind, as a case pattern.
+/// What stands for an option of a command in a case: the same option may be of another kind elsewhere.
+std::string case_of(const Node& node, const Word& option) {
+  return in_shell_quotes(node.path + ' ' + option.text);
+}
+
+/// Options that take a value of that kind, as a case pattern.
 std::string pattern(const std::vector<Node>& nodes, value_kind kind) {
-  std::vector<std::string> names;
+  std::string text;
   for (const auto& node : nodes)
     for (const auto& option : node.options)
-      if (option.value == kind && std::ranges::find(names, option.text) == names.end()) names.push_back(option.text);
-  std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : "|") + name;
+      if (option.value == kind) text += (text.empty() ? "" : "|") + case_of(node, option);
   return text.empty() ? "''" : text;
 }
 
 /// A case for every option whose value is a choice.
 std::string choice_cases(const std::vector<Node>& nodes, const std::string& before, const std::string& after) {
-  std::map<std::string, std::string> choices;
+  std::string text;
   for (const auto& node : nodes)
     for (const auto& option : node.options)
-      if (option.value == value_kind::choice) choices[option.text] = joined(option.choices);
-  std::string text;
-  for (const auto& [name, words] : choices) text.append("    ").append(name) += ") " + before + words + after;
+      if (option.value == value_kind::choice)
+        text += "    " + case_of(node, option) + ") " + before + joined(option.choices) + after;
   return text;
 }
 
@@ -154,7 +155,7 @@ std::string bash(const std::vector<Node>& nodes) {
       "_statehouse() {\n"
       "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n" +
       find_path(nodes, "\"${COMP_WORDS[@]:1:COMP_CWORD-1}\"") +
-      "  case $prev in\n"
+      "  case \"$at $prev\" in\n"
       "    " +
       pattern(nodes, value_kind::directory) +
       ") mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); compopt -o filenames; return ;;\n"
@@ -188,7 +189,7 @@ std::string zsh(const std::vector<Node>& nodes) {
       "_statehouse() {\n"
       "  local prev=${words[CURRENT-1]}\n" +
       find_path(nodes, "\"${(@)words[2,CURRENT-1]}\"") +
-      "  case $prev in\n"
+      "  case \"$at $prev\" in\n"
       "    " +
       pattern(nodes, value_kind::directory) +
       ") _files -/; return ;;\n"

@@ -1,12 +1,13 @@
 #include "data_loss.hpp"
 
-#include <SQLiteCpp/Database.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 #include <string>
 
+#include "native.hpp"
 #include "statehouse/connection.hpp"
 #include "statements.hpp"
 #include "table_text.hpp"
@@ -59,7 +60,7 @@ struct Rename {
 
 class DataLossSearch {
  public:
-  DataLossSearch() : connection_(Connection::in_memory("in memory")), sqlite_(connection_.native().getHandle()) {
+  DataLossSearch() : connection_(Connection::in_memory("in memory")), sqlite_(native_handle(connection_)) {
     set("PRAGMA foreign_keys = OFF");
     set("PRAGMA trusted_schema = ON");
   }

@@ -111,7 +111,11 @@ bool is_there(const std::filesystem::path& file) {
 }
 
 void require_file(const std::filesystem::path& file) {
-  if (!is_there(file)) throw Finding("not_found", "there is no database file '" + file.string() + "'");
+  require_there(file, "database file");
+}
+
+void require_there(const std::filesystem::path& file, const std::string& what) {
+  if (!is_there(file)) throw Finding("not_found", "there is no " + what + " '" + file.string() + "'");
 }
 
 std::uintmax_t size_of(const std::filesystem::path& file) noexcept {

@@ -48,6 +48,8 @@ bool is_there(const std::filesystem::path& file);
 
 /// Throws Finding when it is not there.
 void require_file(const std::filesystem::path& file);
+/// The same for what is called `what`, "database file".
+void require_there(const std::filesystem::path& file, const std::string& what);
 
 /// In bytes; 0 when there is no such file.
 std::uintmax_t size_of(const std::filesystem::path& file) noexcept;

@@ -110,13 +110,17 @@ Definition& Definition::node() {
 }
 
 Definition& Definition::folder_and_database() {
-  source().database();
-  app_->add_option("--table", arguments_.table, "Table that records what is applied")
-      ->type_name("NAME")
-      ->capture_default_str();
+  source().database().table();
   app_->add_option("--ignored-chars", arguments_.ignored_characters,
                    R"(Characters left out of checksums; \r, \n, \t and \uXXXX stand for their characters)")
       ->type_name("CHARS");
+  return *this;
+}
+
+Definition& Definition::table() {
+  app_->add_option("--table", arguments_.table, "Table that records what is applied")
+      ->type_name("NAME")
+      ->capture_default_str();
   return *this;
 }
 

@@ -44,6 +44,8 @@ class Definition {
   Definition& node();
   /// What compares a folder with a database.
   Definition& folder_and_database();
+  /// The one that records what is applied.
+  Definition& table();
   Definition& copy_to_file();
   Definition& tolerating();
   Definition& target(const std::string& description);

@@ -53,6 +53,9 @@ std::string advice(const boost::system::error_code& code, const std::string& ver
     return (code.value() & 0xff) == SQLITE_NOTADB
                ? ". Check the path: this file is of another program, or encrypted"
                : ". Restore a backup, or save what is left with .recover of the sqlite3 shell";
+  if (code.category() == sqlite_category() && (code.value() & 0xff) == SQLITE_FULL)
+    return ". Make room on the disk, for VACUUM about twice the size of the database, half of it in /var/tmp or "
+           "SQLITE_TMPDIR";
   if (code == errc::migration_missing) return " (here: --ignore-missing of run, revert, plan and info)";
   if (code == errc::migration_order) return " (here: leave --strict out)";
   if (code == errc::migration_dirty) return " (here: statehouse migrate repair " + version + ')';
@@ -85,7 +88,10 @@ Failure describe(const std::exception_ptr& error) {
   } catch (const UsageError& usage) {
     return {exit_usage, object_of("usage", usage.what())};
   } catch (const Finding& finding) {
-    return {exit_failed, object_of(finding.kind, finding.what())};
+    Failure failure{exit_failed, object_of(finding.kind, finding.what())};
+    if (!finding.file.empty()) failure.object["file"] = finding.file;
+    if (finding.line != 0) failure.object["line"] = finding.line;
+    return failure;
   } catch (const MigrationError& migration) {
     return failure_of(migration);
   } catch (const Error& library) {

@@ -79,7 +79,8 @@ std::string Table::text(bool colour) const {
   return result;
 }
 
-Output::Output(bool as_json, std::string_view command) : as_json_(as_json), colour_(!as_json && terminal_with_colour()) {
+Output::Output(bool as_json, std::string_view command)
+    : as_json_(as_json), colour_(!as_json && terminal_with_colour()) {
   document_["ok"] = true;
   document_["command"] = command;
 }
@@ -90,6 +91,17 @@ void Output::line(std::string_view text, style look) const {
 
 void Output::table(const Table& table) const {
   if (!as_json_) std::cout << table.text(colour_) << std::flush;
+}
+
+void Output::exactly(std::string_view text) const {
+  if (as_json_) return;
+  if (::isatty(STDOUT_FILENO) != 1) {
+    std::cout << text << std::flush;
+    return;
+  }
+  std::string without_tabs;
+  for (const char c : text) without_tabs.append(c == '\t' ? 4 : 1, c == '\t' ? ' ' : c);
+  std::cout << printable(without_tabs) << std::flush;
 }
 
 void Output::note(std::string_view text) const {

@@ -23,8 +23,11 @@ struct UsageError : std::runtime_error {
 
 /// The command has come to its end, and what it found is not as it should be. `what()` says what to do.
 struct Finding : std::runtime_error {
-  Finding(std::string its_kind, const std::string& message) : runtime_error(message), kind(std::move(its_kind)) {}
+  Finding(std::string its_kind, const std::string& message, std::string its_file = {}, std::size_t its_line = 0)
+      : runtime_error(message), kind(std::move(its_kind)), file(std::move(its_file)), line(its_line) {}
   std::string kind;
+  std::string file;  ///< Where it is about one.
+  std::size_t line;  ///< From 1; 0 for none.
 };
 
 enum class style { plain, good, warning, bad, faint };
@@ -54,6 +57,8 @@ class Output {
   /// For people only.
   void line(std::string_view text, style look = style::plain) const;
   void table(const Table& table) const;
+  /// Byte for byte, as somebody may keep it in a file; a terminal gets it printable.
+  void exactly(std::string_view text) const;
   /// To standard error, for people and machines.
   void note(std::string_view text) const;
 

@@ -28,6 +28,15 @@ bool Statements::next() {
   return false;
 }
 
+bool Statements::skip() {
+  for (std::size_t semicolon = script_.find(';', begin_); semicolon != std::string_view::npos;
+       semicolon = script_.find(';', semicolon + 1)) {
+    end_ = semicolon + 1;
+    if (sqlite3_complete(std::string(text()).c_str()) == 1) return true;
+  }
+  return false;
+}
+
 void Statements::run() {
   int code = SQLITE_ROW;
   while (code == SQLITE_ROW) code = sqlite3_step(statement_.get());

@@ -28,6 +28,8 @@ class Statements {
   bool next();
   /// Runs it to its end; rows are passed over. Throws StatementError.
   void run();
+  /// Goes on behind a statement that does not compile, at the ';' that ends it; false where there is none.
+  bool skip();
   /// Where it begins, counted from 1.
   std::size_t line() const { return line_at(begin_); }
   std::string_view text() const { return script_.substr(begin_, end_ - begin_); }
