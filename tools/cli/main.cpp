@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "arguments.hpp"
+#include "import_hint.hpp"
 #include "output.hpp"
 #include "settings.hpp"
 #include "words.hpp"
@@ -84,12 +85,18 @@ int main(int argc, char** argv) {
   Output output(arguments.as_json, command_of(app));
   Origins origins;
   bool failed = false;
+  std::string hint;
   try {
     origins = take_settings(innermost(app), arguments);
     arguments.command(arguments, output);
   } catch (...) {
     failed = true;
     output.fail(std::current_exception());
+    hint = import_hint(std::current_exception(), arguments.source);
+  }
+  if (!hint.empty()) {
+    output.document()["hint"] = hint;
+    if (!output.as_json()) output.note(hint);
   }
   tell_origins(origins, failed, output);
   return output.finish();
