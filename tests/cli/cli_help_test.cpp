@@ -87,6 +87,7 @@ TEST_CASE("help at every level names every option, has examples and the exit cod
     CHECK(contains(run.out, "Example"));
     CHECK(contains(run.out, "statehouse " + command + ' '));
     CHECK(contains(run.out, "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 would change something"));
+    CHECK(run.out.find("Exit codes:") == run.out.rfind("Exit codes:"));
     for (const auto& option : everywhere) CHECK(contains(run.out, option));
     for (const auto& group : groups)
       for (const auto& option : group) {
@@ -128,7 +129,7 @@ TEST_CASE("no command takes an option that its help does not name") {
 TEST_CASE("wrong usage exits with 2, says what is wrong and where to look, also as one document") {
   const Workshop shop;
   const std::vector<std::pair<ToolProcess::Words, std::string>> usages = {
-      {{}, "has migrate, db, cluster, completion"},
+      {{}, "has migrate, db, cluster, completion, man"},
       {{"migrate"}, "has add, run, revert"},
       {{"migrate", "rnu"}, "migrate --help"},
       {{"migrate", "run", "--tabel", "x"}, "--tabel"},
@@ -207,7 +208,9 @@ TEST_CASE("bash completes commands, options, choices and files") {
     CHECK(std::system(("bash '" + (shop / "test").string() + '\'').c_str()) == 0);
     return read_file(shop / "reply");
   };
-  CHECK(complete("statehouse m") == "migrate ");
+  CHECK(complete("statehouse mi") == "migrate ");
+  CHECK(complete("statehouse man te") == " ");  // none: there is no directory
+  CHECK(complete("statehouse db seed sc") == "script ");
   CHECK(complete("statehouse u") == "up ");
   CHECK(complete("statehouse migrate re") == "revert repair ");
   CHECK(complete("statehouse migrate st") == "status ");

@@ -249,6 +249,30 @@ void define_cluster(CLI::App& parent, Arguments& arguments) {
       ->type_name("FILE");
 }
 
+/// What the tool has for itself, made from these definitions.
+void define_own(CLI::App& app, Arguments& arguments) {
+  auto* const shell = app.add_subcommand("completion", "Prints a completion script for your shell");
+  shell->callback([&arguments] { arguments.command = completion; });
+  shell->add_option("SHELL", arguments.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  shell->footer(
+      "Examples:\n"
+      "  cd ~/.local/share/bash-completion/completions\n"
+      "  statehouse completion bash > statehouse\n"
+      "  statehouse completion zsh > _statehouse, in a directory of $fpath\n"
+      "  statehouse completion fish > ~/.config/fish/completions/statehouse.fish");
+  auto* const pages = app.add_subcommand("man", "Writes manual pages of all commands into a directory");
+  pages->formatter(std::make_shared<HelpFormat>());
+  pages->callback([&arguments] { arguments.command = manual; });
+  pages->add_option("DIR", arguments.target_directory, "The directory; it is made if it is missing")
+      ->required()
+      ->type_name("DIR");
+  pages->footer(
+      "Example:\n"
+      "  statehouse man ~/.local/share/man/man1, and then: man statehouse-migrate-run");
+}
+
 }  // namespace
 
 void define(CLI::App& app, Arguments& arguments) {
@@ -266,17 +290,7 @@ void define(CLI::App& app, Arguments& arguments) {
   define_migrate(app, arguments);
   define_db(app, arguments);
   define_cluster(app, arguments);
-  auto* const shell = app.add_subcommand("completion", "Prints a completion script for your shell");
-  shell->callback([&arguments] { arguments.command = completion; });
-  shell->add_option("SHELL", arguments.shell, "bash, zsh or fish")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  shell->footer(
-      "Examples:\n"
-      "  cd ~/.local/share/bash-completion/completions\n"
-      "  statehouse completion bash > statehouse\n"
-      "  statehouse completion zsh > _statehouse, in a directory of $fpath\n"
-      "  statehouse completion fish > ~/.config/fish/completions/statehouse.fish");
+  define_own(app, arguments);
 }
 
 }  // namespace statehouse::cli

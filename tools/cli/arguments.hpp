@@ -62,7 +62,10 @@ struct Arguments {
   bool force = false;
 
   bool yes = false;
+
+  // What belongs to the tool itself.
   std::string shell;
+  std::string target_directory;
 };
 
 /// The whole command line of the tool. `arguments` must outlive `app`.

@@ -35,6 +35,8 @@ void cluster_transfer(const Arguments& arguments, Output& output);
 void cluster_dump(const Arguments& arguments, Output& output);
 void cluster_import(const Arguments& arguments, Output& output);
 
+/// Writes the manual pages into `arguments.target_directory`.
+void manual(const Arguments& arguments, Output& output);
 /// Prints the completion script for `arguments.shell`.
 void completion(const Arguments& arguments, Output& output);
 

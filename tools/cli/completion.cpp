@@ -30,6 +30,7 @@ struct Node {
   std::vector<Word> commands{};
   std::vector<Word> options{};
   std::vector<std::string> arguments{};  ///< What a positional argument may be, where that is a choice.
+  value_kind files = value_kind::none;   ///< Whether it may be a file or a directory.
 };
 
 /// CLI11 shows a choice as "TEXT:{a,b}".
@@ -81,7 +82,10 @@ void collect(const CLI::App& app, const std::string& path, std::vector<Node>& no
   for (const auto& alias : app.get_aliases()) node.spelled.push_back(parent + alias);
   add_commands(app, node);
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_positional()) node.arguments = choices_of(*option);
+    if (option->get_positional()) {
+      node.arguments = choices_of(*option);
+      node.files = option_word(*option, {}).value;
+    }
     for (const auto& name : option->get_snames()) node.options.push_back(option_word(*option, '-' + name));
     for (const auto& name : option->get_lnames()) node.options.push_back(option_word(*option, "--" + name));
   }
@@ -166,13 +170,18 @@ std::string bash(const std::vector<Node>& nodes) {
       pattern(nodes, value_kind::other) +
       ") return ;;\n"
       "  esac\n"
-      "  local words=\n"
+      "  local words= files=\n"
       "  case $at in\n";
   for (const auto& node : nodes)
-    text += "    " + in_shell_quotes(node.path) + ") words=" + in_shell_quotes(words_of(node)) + " ;;\n";
+    text += "    " + in_shell_quotes(node.path) + ") words=" + in_shell_quotes(words_of(node)) +
+            (node.files == value_kind::file        ? " files=-f"
+             : node.files == value_kind::directory ? " files=-d"
+                                                   : "") +
+            " ;;\n";
   return text +
          "  esac\n"
-         "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+         "  [[ -z $files ]] || compopt -o filenames\n"
+         "  mapfile -t COMPREPLY < <(compgen $files -W \"$words\" -- \"$cur\")\n"
          "}\n"
          "complete -F _statehouse statehouse\n";
 }
@@ -205,7 +214,10 @@ std::string zsh(const std::vector<Node>& nodes) {
     for (const auto& argument : node.arguments) text += ' ' + in_shell_quotes(argument);
     for (const auto& command : node.commands) text += ' ' + described(command);
     for (const auto& option : node.options) text += ' ' + described(option);
-    text += " ) ;;\n";
+    text += " )";
+    if (node.files == value_kind::file) text += "; _files";
+    if (node.files == value_kind::directory) text += "; _files -/";
+    text += " ;;\n";
   }
   return text +
          "  esac\n"
@@ -248,6 +260,8 @@ std::string fish(const std::vector<Node>& nodes) {
   for (const auto& node : nodes) {
     const std::string begin = "complete -c statehouse -n " + in_shell_quotes("__statehouse_at " + node.path);
     if (!node.arguments.empty()) text += begin + " -a " + in_shell_quotes(joined(node.arguments)) + '\n';
+    if (node.files == value_kind::file) text += begin + " -F\n";
+    if (node.files == value_kind::directory) text += begin + " -a '(__fish_complete_directories)'\n";
     for (const auto& command : node.commands)
       text += begin + " -a " + command.text + " -d " + in_shell_quotes(command.description) + '\n';
     for (const auto& option : node.options) text += begin + fish_option(option);

@@ -24,17 +24,6 @@ ConnectionOptions options(const Arguments& arguments) {
   return options;
 }
 
-/// Makes `directory` and what is missing above it, for nobody else to look into.
-void make_directories(const std::filesystem::path& directory) {
-  std::error_code error;
-  if (directory.empty() || std::filesystem::exists(directory, error)) return;
-  make_directories(directory.parent_path());
-  if (::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return;
-  const boost::system::error_code code(errno, boost::system::system_category());
-  throw Error(code, "cannot create the directory '" + directory.string() + "': " + code.message() +
-                        ": check owner and mode of the directories above it");
-}
-
 ConnectionOptions cluster_options(const Arguments& arguments) {
   ConnectionOptions options;
   options.busy_timeout = arguments.busy_timeout;
@@ -122,6 +111,16 @@ std::uintmax_t size_of(const std::filesystem::path& file) noexcept {
   std::error_code error;
   const auto size = std::filesystem::file_size(file, error);
   return error ? 0 : size;
+}
+
+void make_directories(const std::filesystem::path& directory) {
+  std::error_code error;
+  if (directory.empty() || std::filesystem::exists(directory, error)) return;
+  make_directories(directory.parent_path());
+  if (::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return;
+  const boost::system::error_code code(errno, boost::system::system_category());
+  throw Error(code, "cannot create the directory '" + directory.string() + "': " + code.message() +
+                        ": check owner and mode of the directories above it");
 }
 
 Connection open_to_write(const Arguments& arguments, const std::filesystem::path& file) {

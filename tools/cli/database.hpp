@@ -51,6 +51,9 @@ void require_file(const std::filesystem::path& file);
 /// The same for what is called `what`, "database file".
 void require_there(const std::filesystem::path& file, const std::string& what);
 
+/// Makes `directory` and what is missing above it, for nobody else to look into. Throws Error.
+void make_directories(const std::filesystem::path& directory);
+
 /// In bytes; 0 when there is no such file.
 std::uintmax_t size_of(const std::filesystem::path& file) noexcept;
 

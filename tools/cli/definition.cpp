@@ -37,6 +37,7 @@ Definition& Definition::command(const std::string& name, const std::string& desc
   app_->callback([&arguments = arguments_, function] { arguments.command = function; });
   std::string footer = examples.size() == 1 ? "Example:\n" : "Examples:\n";
   for (const auto& example : examples) footer += "  statehouse " + group_->get_name() + ' ' + example + '\n';
+  app_->footer("");  // not the group's
   app_->footer([command = app_, footer] {
     const bool settings = !command->get_options([](const CLI::Option* option) { return is_setting(*option); }).empty();
     return footer + '\n' + (settings ? std::string(setting_rule) + "\n\n" : std::string()) + exit_codes;

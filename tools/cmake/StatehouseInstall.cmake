@@ -20,7 +20,11 @@ install(FILES
 
 if(TARGET statehouse-cli)
   install(TARGETS statehouse-cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
-  # The program makes its completion scripts itself.
+  # The program makes its completion scripts and its manual pages itself.
+  set(manual "${CMAKE_CURRENT_BINARY_DIR}/manual")
+  install(CODE "file(REMOVE_RECURSE \"${manual}\")
+    execute_process(COMMAND \"$<TARGET_FILE:statehouse-cli>\" man \"${manual}\" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)")
+  install(DIRECTORY "${manual}/" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
   set(completions "${CMAKE_CURRENT_BINARY_DIR}/completions")
   file(MAKE_DIRECTORY "${completions}")
   foreach(completion bash-completion/completions/statehouse:bash zsh/site-functions/_statehouse:zsh
