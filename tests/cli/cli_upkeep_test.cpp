@@ -81,6 +81,18 @@ TEST_CASE("db vacuum, optimize and seed wait for another process's transaction, 
   for (const char* command : {"vacuum", "optimize", "seed"}) CHECK(shop.db(command).exit_code == 0);
 }
 
+TEST_CASE("what takes long tells on a terminal that it is still at work") {
+  const Workshop shop;
+  REQUIRE(shop.db("create").exit_code == 0);
+  const std::string endless =
+      "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT "
+      "count(*) FROM n;";
+  write_file(shop / "seeds.sql", endless);
+  shop.migration("1_a.sql", endless);
+  CHECK(TerminalRun(shop.path(), {"db", "seed", "--database", "x.db"}).shows("running seeds.sql, 1.0 s"));
+  CHECK(TerminalRun(shop.path(), {"migrate", "verify"}).shows("trying the scripts in memory, 1.0 s"));
+}
+
 TEST_CASE("db checkpoint moves the log into the database, and leaves it to another process that has that open") {
   const Workshop shop;
   REQUIRE(shop.db("create").exit_code == 0);

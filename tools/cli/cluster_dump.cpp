@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "database.hpp"
 #include "output.hpp"
+#include "progress.hpp"
 #include "statehouse/backup.hpp"
 #include "stop_signals.hpp"
 
@@ -28,6 +29,7 @@ void cluster_dump(const Arguments& arguments, Output& output) {
     throw Finding("file_exists", "'" + target.string() + "' exists already: give another name, or --overwrite");
   const auto start = std::chrono::steady_clock::now();
   const StopSignals signals;
+  Progress watch("copying", "pages");
   const BackupReport report = signals.guard(no_dump, [&] {
     const ClusterCopy copy(options, target.parent_path(), "check owner, mode and room there");
     copy.fetch(signals.token());
@@ -35,7 +37,10 @@ void cluster_dump(const Arguments& arguments, Output& output) {
     Connection connection(copy.file());
     BackupOptions backup_options;
     backup_options.overwrite = arguments.overwrite;
-    backup_options.on_progress = [&](std::int64_t, std::int64_t) { signals.throw_if_requested(no_dump); };
+    backup_options.on_progress = [&](std::int64_t pages, std::int64_t total) {
+      signals.throw_if_requested(no_dump);
+      watch.update(pages, total);
+    };
     return backup(connection, target, backup_options);
   });
   const auto elapsed = std::chrono::steady_clock::now() - start;

@@ -9,6 +9,7 @@
 #include "database.hpp"
 #include "migrations.hpp"
 #include "output.hpp"
+#include "progress.hpp"
 #include "remarks.hpp"
 
 namespace statehouse::cli {
@@ -244,7 +245,11 @@ void migrate_run(const Arguments& arguments, Output& output) {
 void migrate_plan(const Arguments& arguments, Output& output) {
   const auto migrations = read_migrations(arguments, output, arguments.ignore_missing);
   auto connection = open_or_imagine(arguments, output);
-  tell_plan(migrations.plan(connection, arguments.target_version), "apply", output);
+  const auto plan = [&] {
+    const Progress watch("looking at what there is to do", "");  // it may look for violated keys in all rows
+    return migrations.plan(connection, arguments.target_version);
+  }();
+  tell_plan(plan, "apply", output);
 }
 
 void migrate_revert(const Arguments& arguments, Output& output) {
