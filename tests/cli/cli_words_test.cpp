@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <sstream>
 
@@ -71,6 +72,33 @@ TEST_CASE("words: help fits in 80 columns") {
     ++commands;
   }
   CHECK(commands > 20);
+}
+
+TEST_CASE("words: on a terminal no word is broken, and what is in a table stays in its column") {
+  const Workshop shop;
+  shop.migration("1_a.sql", "CREATE TABLE a(x);");
+  shop.migration("2_b.sql", "ALTER TABLE a ADD b NOT NULL;");
+  shop.migration("3_c.sql", "");
+  const auto lines_of = [&](const ToolProcess::Words& words) {
+    std::istringstream shown(TerminalRun(shop.path(), words, true, 80).finish().out);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(shown, line);) lines.push_back(line.substr(0, line.find('\r')));
+    return lines;
+  };
+  const auto problems = lines_of({"migrate", "verify"});
+  CHECK(problems.size() > 5);
+  for (const auto& line : problems) {
+    CAPTURE(line);
+    CHECK(line.size() <= 80);
+    CHECK((line.starts_with("warning  ") || line.starts_with("         ") || line.starts_with("0 errors")));
+  }
+  for (const auto& line : lines_of({"migrate", "verify", "--source", "a-folder-that-is-nowhere"})) {
+    CAPTURE(line);
+    CHECK(line.size() <= 80);
+  }
+  // What goes into a file or a pipe has a line for each.
+  const std::string piped = shop.run({"migrate", "verify"}).out;
+  CHECK(std::count(piped.begin(), piped.end(), '\n') == 3);
 }
 
 TEST_CASE("words: a target above the latest version is an error, also to revert") {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -142,12 +143,15 @@ class Workshop {
 /// A run on a terminal of its own; killed with this object if it has not ended.
 class TerminalRun {
  public:
-  TerminalRun(const std::filesystem::path& directory, ToolProcess::Words words, bool no_color = false) {
+  /// The terminal has that many columns; with 0 it does not know.
+  TerminalRun(const std::filesystem::path& directory, ToolProcess::Words words, bool no_color = false,
+              unsigned short columns = 0) {
     words.insert(words.begin(), STATEHOUSE_TOOL_PROGRAM);
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
-    pid_ = ::forkpty(&terminal_, nullptr, nullptr, nullptr);
+    const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    pid_ = ::forkpty(&terminal_, nullptr, nullptr, columns == 0 ? nullptr : &size);
     if (pid_ < 0) throw std::runtime_error("forkpty failed");
     if (pid_ > 0) return;
     ::setenv("TERM", "xterm", 1);

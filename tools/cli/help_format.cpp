@@ -1,27 +1,13 @@
 #include "help_format.hpp"
 
 #include "settings.hpp"
+#include "wrap.hpp"
 
 namespace statehouse::cli {
 namespace {
 
 constexpr std::size_t first_column = 26;
 constexpr std::size_t columns = 80;
-
-/// In lines that fit, all but the first after `indent` blanks.
-std::string wrapped(const std::string& text, std::size_t indent) {
-  std::string result;
-  std::size_t used = indent;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find(' ', begin), text.size());
-    const bool fits = used + 1 + (end - begin) <= columns;
-    if (used > indent) result += fits ? " " : '\n' + std::string(indent, ' ');
-    used = (used > indent && fits ? used + 1 : indent) + (end - begin);
-    result.append(text, begin, end - begin);
-    begin = end + 1;
-  }
-  return result + '\n';
-}
 
 /// `name` and, from `first_column` on, `text`.
 std::string entry(const std::string& name, const std::string& text) {
@@ -30,7 +16,7 @@ std::string entry(const std::string& name, const std::string& text) {
     result += '\n' + std::string(first_column, ' ');
   else
     result.resize(first_column, ' ');
-  return result + wrapped(text, first_column);
+  return result + wrapped(text, columns, first_column) + '\n';
 }
 
 }  // namespace
@@ -59,7 +45,7 @@ std::string value_text(const CLI::Option& option) {
 }
 
 std::string HelpFormat::make_description(const CLI::App* command) const {
-  return wrapped(command->get_description(), 0);
+  return wrapped(command->get_description(), columns) + '\n';
 }
 
 std::string HelpFormat::make_option(const CLI::Option* option, bool is_positional) const {

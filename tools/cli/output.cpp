@@ -11,6 +11,7 @@
 
 #include "errors.hpp"
 #include "utf8.hpp"
+#include "wrap.hpp"
 
 namespace statehouse::cli {
 namespace {
@@ -29,12 +30,6 @@ std::string paint(std::string text, style look, bool colour) {
   return std::string("\x1b[") + codes[static_cast<int>(look)] + 'm' + text + "\x1b[0m";
 }
 
-/// Characters rather than columns: wide ones of East Asian scripts come out a little ragged.
-std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -48,7 +43,7 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
-std::string Table::text(bool colour) const {
+std::string Table::text(bool colour, std::size_t columns) const {
   std::vector<std::vector<Cell>> shown;
   if (!headings.empty()) {
     shown.emplace_back();
@@ -63,6 +58,10 @@ std::string Table::text(bool colour) const {
       widths[i] = std::max(widths[i], width(row[i].text));
     }
   }
+  std::size_t last = 0;  // where the last column begins, whose cells may have several lines
+  for (std::size_t i = 0; i + 1 < widths.size(); ++i) last += widths[i] + 2;
+  for (auto& row : shown)
+    if (row.size() == widths.size() && !row.empty()) row.back().text = wrapped(row.back().text, columns, last);
   std::string result;
   for (const auto& row : shown) {
     std::string line;
@@ -80,17 +79,17 @@ std::string Table::text(bool colour) const {
 }
 
 Output::Output(bool as_json, std::string_view command)
-    : as_json_(as_json), colour_(!as_json && terminal_with_colour()) {
+    : as_json_(as_json), colour_(!as_json && terminal_with_colour()), columns_(terminal_columns(STDOUT_FILENO)) {
   document_["ok"] = true;
   document_["command"] = command;
 }
 
 void Output::line(std::string_view text, style look) const {
-  if (!as_json_) std::cout << paint(printable(text), look, colour_) << std::endl;
+  if (!as_json_) std::cout << paint(wrapped(printable(text), columns_), look, colour_) << std::endl;
 }
 
 void Output::table(const Table& table) const {
-  if (!as_json_) std::cout << table.text(colour_) << std::flush;
+  if (!as_json_) std::cout << table.text(colour_, columns_) << std::flush;
 }
 
 void Output::exactly(std::string_view text) const {
@@ -105,7 +104,7 @@ void Output::exactly(std::string_view text) const {
 }
 
 void Output::note(std::string_view text) const {
-  std::cerr << "statehouse: " << printable(text) << std::endl;
+  std::cerr << wrapped("statehouse: " + printable(text), terminal_columns(STDERR_FILENO)) << std::endl;
 }
 
 void Output::confirm(std::string_view question, bool yes) const {
@@ -126,7 +125,7 @@ void Output::fail(const std::exception_ptr& error) {
   if (!as_json_) {
     std::cout << std::flush;
     const auto& message = failure.object.at("message").as_string();
-    std::cerr << "statehouse: " << printable({message.data(), message.size()}) << std::endl;
+    note({message.data(), message.size()});
   }
 }
 

@@ -42,7 +42,8 @@ struct Table {
   std::vector<std::string> headings;
   std::vector<std::vector<Cell>> rows;
 
-  std::string text(bool colour) const;
+  /// With lines that fit in `columns`; 0 is no limit.
+  std::string text(bool colour, std::size_t columns = 0) const;
 };
 
 class Output {
@@ -74,6 +75,7 @@ class Output {
  private:
   const bool as_json_;
   const bool colour_;
+  const std::size_t columns_;  // of the terminal; 0 where it is none
   exit_code exit_code_ = exit_done;
   json::object document_;
 };
