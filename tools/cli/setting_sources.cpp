@@ -1,7 +1,6 @@
 #include "setting_sources.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -11,6 +10,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "command_line.hpp"
 #include "database_url.hpp"
 #include "dotenv.hpp"
 #include "nearest.hpp"
@@ -57,7 +57,7 @@ std::string value_of(const std::string& variable) {
 SettingValues of_environment() {
   SettingValues values;
   for (const std::string& name : setting_names()) {
-    const std::string variable = variable_of(name);
+    const std::string variable = command_line::variable_of(name);
     if (std::string value = value_of(variable); !value.empty())
       values[name] = {std::move(value), variable + " in the environment"};
   }
@@ -73,7 +73,8 @@ class Dotenv {
   SettingValues settings() const {
     SettingValues values;
     for (const std::string& name : setting_names())
-      if (const DotenvEntry* entry = find(variable_of(name))) values[name] = {entry->value, origin_of(*entry)};
+      if (const DotenvEntry* entry = find(command_line::variable_of(name)))
+        values[name] = {entry->value, origin_of(*entry)};
     return values;
   }
   SettingValues url() const {
@@ -149,12 +150,6 @@ const std::vector<std::string>& setting_names() {
                                               "dev-prefix",  "busy-timeout", "cluster",      "dial-timeout",
                                               "find-leader", "table",        "ignored-chars"};
   return names;
-}
-
-std::string variable_of(std::string_view setting) {
-  std::string name = "STATEHOUSE_";
-  for (const char c : setting) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return name;
 }
 
 std::vector<SettingValues> read_setting_sources() {

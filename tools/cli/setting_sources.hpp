@@ -3,7 +3,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 /// Where settings may stand, beside the command line.
@@ -22,9 +21,6 @@ using SettingValues = std::map<std::string, SettingValue, std::less<>>;
 
 /// The options that may come from elsewhere.
 const std::vector<std::string>& setting_names();
-
-/// "STATEHOUSE_DATA_DIR"
-std::string variable_of(std::string_view setting);
 
 /// The values of each source, the first goes before the others: the environment, what its DATABASE_URL says, the same
 /// of `.env`, and `statehouse.toml`. What is empty counts as not there. Throws UsageError.

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "arguments.hpp"
+#include "command_line.hpp"
 #include "output.hpp"
 #include "setting_sources.hpp"
 #include "statehouse/database_name.hpp"
@@ -144,7 +145,7 @@ bool is_setting(const CLI::Option& option) {
 
 std::string variables_of(const CLI::Option& option) {
   const std::string name = setting_name(option);
-  return variable_of(name) + (name == "database" ? ", DATABASE_URL=sqlite:FILE" : "");
+  return command_line::variable_of(name) + (name == "database" ? ", DATABASE_URL=sqlite:FILE" : "");
 }
 
 Origins take_settings(CLI::App& command, Arguments& arguments) {

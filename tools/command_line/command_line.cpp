@@ -1,6 +1,5 @@
 #include "command_line.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -69,11 +68,14 @@ std::vector<std::string> split_list(std::string_view text) {
   return parts;
 }
 
+std::string variable_of(std::string_view name) {
+  std::string variable = "STATEHOUSE_";
+  for (const char c : name) variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return variable;
+}
+
 std::string variable_of(const CLI::Option& option) {
-  std::string name = "STATEHOUSE_" + option.get_lnames().at(0);
-  std::ranges::transform(name, name.begin(),
-                         [](unsigned char c) { return c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
-  return name;
+  return variable_of(option.get_lnames().at(0));
 }
 
 void take_from_environment(CLI::Option& option) {

@@ -25,7 +25,8 @@ CLI::Validator seconds(double least, double most);
 /// The parts of a text between its commas, empty ones among them.
 std::vector<std::string> split_list(std::string_view text);
 
-/// The environment variable for an option: "STATEHOUSE_DATA_DIR" for "--data-dir".
+/// The environment variable for an option: "STATEHOUSE_DATA_DIR" for "data-dir".
+std::string variable_of(std::string_view name);
 std::string variable_of(const CLI::Option& option);
 
 /// After the command line is parsed: gives the option the value of its variable, where the command line has none for
