@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fstream>
 #include <sstream>
@@ -15,15 +17,53 @@
 namespace statehouse::cli {
 namespace {
 
-struct Refused {
-  bool transaction = false;
-  bool database = false;
+/// They checkpoint, or make the connection another than the one that was opened beside a server; the first four act
+/// without a value, too.
+constexpr std::array server_pragmas{"wal_checkpoint", "optimize",           "incremental_vacuum", "shrink_memory",
+                                    "busy_timeout",   "journal_mode",       "locking_mode",       "query_only",
+                                    "trusted_schema", "wal_autocheckpoint", "writable_schema"};
+constexpr std::size_t acting_pragmas = 4;
 
-  static int see(void* self, int action, const char*, const char*, const char*, const char*) {
+bool is_servers(const char* pragma, const char* value) {
+  const auto same = [&](const char* other) { return sqlite3_stricmp(other, pragma) == 0; };
+  const auto end = value == nullptr ? server_pragmas.begin() + acting_pragmas : server_pragmas.end();
+  return std::any_of(server_pragmas.begin(), end, same);
+}
+
+/// Which would do nothing within a transaction.
+bool turns_foreign_keys_off(const char* pragma, const char* value) {
+  constexpr std::array on{"on", "yes", "true", "1"};
+  return sqlite3_stricmp(pragma, "foreign_keys") == 0 && value != nullptr &&
+         std::ranges::none_of(on, [&](const char* other) { return sqlite3_stricmp(other, value) == 0; });
+}
+
+/// What a script is not to do, and what to do instead; empty for what it may.
+std::string refusal(int action, const char* first, const char* second) {
+  switch (action) {
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT: return "the file is one transaction: remove BEGIN, COMMIT and the like";
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH: return "no other database is opened: remove ATTACH, DETACH and VACUUM";
+    case SQLITE_PRAGMA:
+      if (is_servers(first, second))
+        return "PRAGMA " + std::string(first) + " is a server's to set or to do: remove it";
+      if (turns_foreign_keys_off(first, second))
+        return "PRAGMA foreign_keys does nothing within a transaction, and the file is one: use PRAGMA "
+               "defer_foreign_keys = ON, which checks them at its end";
+      break;
+    default: break;
+  }
+  return {};
+}
+
+/// Why the statement that was compiled last is refused; else empty.
+struct Refused {
+  std::string why;
+
+  static int see(void* self, int action, const char* first, const char* second, const char*, const char*) {
     auto& refused = *static_cast<Refused*>(self);
-    refused.transaction = action == SQLITE_TRANSACTION || action == SQLITE_SAVEPOINT;
-    refused.database = action == SQLITE_ATTACH || action == SQLITE_DETACH;
-    return refused.transaction || refused.database ? SQLITE_DENY : SQLITE_OK;
+    refused.why = refusal(action, first, second);
+    return refused.why.empty() ? SQLITE_OK : SQLITE_DENY;
   }
 };
 
@@ -42,8 +82,7 @@ class Watch {
 };
 
 std::string what_to_do(const StatementError& error, const Refused& refused) {
-  if (refused.transaction) return "the file is one transaction: remove BEGIN, COMMIT and the like";
-  if (refused.database) return "no other database is opened: remove ATTACH, DETACH and VACUUM";
+  if (!refused.why.empty()) return refused.why;
   const std::string_view what = error.what();
   return std::string(what) +
          (what.starts_with("no such table") ? ". Where migrations make it, apply them first: statehouse up" : "");
