@@ -27,8 +27,9 @@ struct StatementFacts {
   std::set<std::string> altered;
   bool controls_transaction = false;
   bool opens_file = false;
+  bool temporary = false;  // it writes to the temporary schema, which has no actions of its own for all that it holds
 
-  static int see(void* self, int action, const char* first, const char* second, const char*, const char*) {
+  static int see(void* self, int action, const char* first, const char* second, const char* schema, const char*) {
     auto& facts = *static_cast<StatementFacts*>(self);
     const auto text = [](const char* name) { return name == nullptr ? std::string() : lower(name); };
     switch (action) {
@@ -41,11 +42,17 @@ struct StatementFacts {
         if (first != nullptr && *first == '\0') break;
         facts.opens_file = true;
         return SQLITE_DENY;
+      case SQLITE_INSERT:
+        if (schema != nullptr && std::string_view(schema) == "temp") facts.temporary = true;
+        break;
       default: break;
     }
     return SQLITE_OK;
   }
 };
+
+/// Names by root page, which a table keeps when it is renamed.
+using Tables = std::map<std::string, std::string>;
 
 struct Reference {
   std::string child;
@@ -94,8 +101,8 @@ class DataLossSearch {
     sqlite3_exec(sqlite_, sql.c_str(), take, &result, nullptr);
     return result;
   }
-  std::map<std::string, std::string> tables_by_root() const {
-    std::map<std::string, std::string> tables;
+  Tables tables_by_root() const {
+    Tables tables;
     for (auto& row : rows("SELECT rootpage, name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0"))
       tables[row[0]] = lower(row[1]);
     return tables;
@@ -158,7 +165,7 @@ class DataLossSearch {
   void follow_statement(Statements& statements) {
     const StatementFacts facts = facts_;
     if (facts.controls_transaction) return;  // each statement is its own here
-    const auto tables = tables_by_root();
+    const auto tables = facts.altered.empty() ? Tables() : tables_by_root();
     for (const std::string& name : facts.altered)
       if (older_.contains(name)) try_with_row(name, statements);
     sqlite3_set_authorizer(sqlite_, StatementFacts::see, &facts_);
@@ -167,14 +174,15 @@ class DataLossSearch {
       dropped_.emplace(name, statements.line());
       older_.erase(name);
     }
-    const auto after = tables_by_root();
+    const auto after = facts.altered.empty() ? Tables() : tables_by_root();
     for (const auto& [root, name] : tables) {
       const auto now = after.find(root);
       if (!facts.altered.contains(name) || now == after.end() || now->second == name) continue;
       renamed_.push_back({name, now->second, statements.line()});
       if (older_.erase(name) > 0) older_.insert(now->second);
     }
-    for (const std::string& object : temporary_objects()) temporary_.emplace(object, statements.line());
+    if (facts.temporary || !facts.altered.empty())
+      for (const std::string& object : temporary_objects()) temporary_.emplace(object, statements.line());
   }
 
   // --- ALTER TABLE on a table with rows ---

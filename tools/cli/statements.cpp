@@ -12,8 +12,8 @@ bool Statements::next() {
   while (begin_ < script_.size()) {
     const char* rest = nullptr;
     sqlite3_stmt* compiled = nullptr;
-    const std::string_view from = script_.substr(begin_);
-    const int code = sqlite3_prepare_v2(database_, from.data(), static_cast<int>(from.size()), &compiled, &rest);
+    // Without a length, or SQLite would copy all the rest for each statement.
+    const int code = sqlite3_prepare_v2(database_, script_.data() + begin_, -1, &compiled, &rest);
     statement_.reset(compiled);
     if (code != SQLITE_OK) {
       const int offset = sqlite3_error_offset(database_);

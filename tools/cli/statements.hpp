@@ -21,8 +21,8 @@ struct StatementError : std::runtime_error {
 /// The statements of a script, one after the other, on a connection that is nobody else's meanwhile.
 class Statements {
  public:
-  /// `script` must outlive this.
-  Statements(sqlite3* database, std::string_view script) : database_(database), script_(script) {}
+  /// `script` must outlive this. Ends at the first NUL byte. Takes time as it is long, however many statements it has.
+  Statements(sqlite3* database, const std::string& script) : database_(database), script_(script) {}
 
   /// Compiles the next one; false when there is none. Throws StatementError.
   bool next();
