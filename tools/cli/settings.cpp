@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <map>
+#include <optional>
 
 #include "arguments.hpp"
 #include "command_line.hpp"
@@ -23,6 +24,27 @@ std::string setting_name(const CLI::Option& option) {
   return option.get_lnames().empty() ? std::string() : option.get_lnames().front();
 }
 
+bool has_migrations(const fs::path& directory) {
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
+    if (entry->path().extension() == ".sql") return true;
+  return false;
+}
+
+struct Folder {
+  std::string path;
+  bool is_there;
+};
+
+/// migrations/NAME; where one folder of migrations is all that there is, that.
+Folder default_source(const std::string& name) {
+  const fs::path all("migrations");
+  const fs::path own = all / DatabaseName::parse_or_throw(name).view();
+  std::error_code error;
+  const bool is_there = fs::is_directory(own, error);
+  return {!is_there && has_migrations(all) ? all.string() : own.string(), is_there};
+}
+
 /// The options of a command, and what each has elsewhere.
 class Settings {
  public:
@@ -31,11 +53,16 @@ class Settings {
       if (is_setting(*option)) options_[setting_name(*option)] = option;
     if (!options_.empty()) sources_ = read_setting_sources();
     pass_over_foreign();
-    choose_place();
+    if (has("source")) choose_folder();
+    if (has("database")) choose_place();
   }
 
   Origins apply(Arguments& arguments) const {
     Origins origins;
+    if (folder_) {
+      arguments.source = *folder_;
+      if (!folder_origin_.empty()) origins.emplace_back("source", folder_origin_);
+    }
     for (const auto& [name, option] : options_) {
       const SettingValue* const value = option->count() > 0 ? nullptr : find(name);
       if (value == nullptr) continue;
@@ -45,12 +72,12 @@ class Settings {
     }
     return origins;
   }
-  bool has(const std::string& name) const { return options_.contains(name); }
-  bool is_given(const std::string& name) const { return is_typed(name) || find(name) != nullptr; }
 
  private:
   static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t typed = 0;  // and 1 is the first of the sources
+
+  bool has(const std::string& name) const { return options_.contains(name); }
 
   bool is_typed(const std::string& name) const {
     const auto option = options_.find(name);
@@ -88,11 +115,48 @@ class Settings {
       if (chosen && is_foreign(values)) values.erase("database");
   }
 
+  std::string text(const std::string& name) const {
+    const SettingValue* const value = find(name);
+    return value == nullptr ? options_.at(name)->as<std::string>() : value->text;
+  }
+
+  /// Where it is said first that the database has a name.
+  std::size_t naming() const {
+    if (has("database") && (is_typed("data-dir") || is_typed("dev-prefix"))) return typed;
+    return std::min(rank("name"), has("cluster") ? rank("cluster") : nowhere);
+  }
+
+  /// The default of --source is that of the name, also where a file stands for the database.
+  void choose_folder() {
+    if (rank("name") == nowhere) return;
+    if (rank("source") != nowhere && !is_of_another()) return;
+    const auto folder = default_source(text("name"));
+    if (rank("source") != nowhere && !folder.is_there)
+      throw UsageError(find("source")->origin + " is of another database than '" + text("name") +
+                       "', which has no folder " + folder.path + ": give --source DIR");
+    forget("source");
+    folder_ = folder.path;
+    if (!is_typed("name")) folder_origin_ = find("name")->origin;
+  }
+
+  /// Whether a name that counts first is another than that of the database that --source is set for: the one that would
+  /// be meant without what is said before.
+  bool is_of_another() const {
+    const std::size_t source = rank("source");
+    if (rank("name") >= source || (has("database") && rank("database") < naming())) return false;
+    const auto is_there = [](const SettingValues& values) {
+      return values.contains("name") || values.contains("database");
+    };
+    const auto set_for =
+        std::find_if(sources_.begin() + static_cast<std::ptrdiff_t>(source) - 1, sources_.end(), is_there);
+    if (set_for == sources_.end()) return false;
+    const auto name = set_for->find("name");
+    return name == set_for->end() || name->second.text != text("name");
+  }
+
   /// Of the ways to say which database is meant, leaves one.
   void choose_place() {
-    if (!has("database") && !has("source")) return;  // what is only of clusters
-    const bool is_named = is_typed("data-dir") || is_typed("dev-prefix");
-    const std::size_t named = is_named ? typed : std::min(rank("name"), has("cluster") ? rank("cluster") : nowhere);
+    const std::size_t named = naming();
     const std::size_t file = rank("database");
     if (file == named && file != nowhere)
       throw UsageError(find("database")->origin + " says which database, and so does " +
@@ -120,22 +184,9 @@ class Settings {
 
   std::map<std::string, CLI::Option*> options_;
   std::vector<SettingValues> sources_;
+  std::optional<std::string> folder_;
+  std::string folder_origin_;
 };
-
-bool has_migrations(const fs::path& directory) {
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
-    if (entry->path().extension() == ".sql") return true;
-  return false;
-}
-
-/// migrations/NAME; where one folder of migrations is all that there is, that.
-std::string default_source(const std::string& name) {
-  const fs::path all("migrations");
-  const fs::path own = all / DatabaseName::parse_or_throw(name).view();
-  std::error_code error;
-  return !fs::is_directory(own, error) && has_migrations(all) ? all.string() : own.string();
-}
 
 }  // namespace
 
@@ -149,11 +200,7 @@ std::string variables_of(const CLI::Option& option) {
 }
 
 Origins take_settings(CLI::App& command, Arguments& arguments) {
-  const Settings settings(command);
-  Origins origins = settings.apply(arguments);
-  if (settings.has("source") && !settings.is_given("source") && !arguments.name.empty())
-    arguments.source = default_source(arguments.name);
-  return origins;
+  return Settings(command).apply(arguments);
 }
 
 std::string text_of(const Origins& origins) {
