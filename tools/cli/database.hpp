@@ -59,9 +59,10 @@ std::uintmax_t size_of(const std::filesystem::path& file) noexcept;
 
 /// For commands that change something. Creates what is missing, directories included.
 ///
-/// Never checkpoints by itself while another process has the file open (https://www.sqlite.org/wal.html section 11: that
-/// is the server's alone to do); a migration that says PRAGMA wal_checkpoint or wal_autocheckpoint does. On closing, SQLite moves the log into the database only under a lock on the whole file, which
-/// it gets when nobody else has it open; so a run without a server leaves no log behind.
+/// Never checkpoints by itself while another process has the file open (https://www.sqlite.org/wal.html section 11:
+/// that is the server's alone to do); a migration that says PRAGMA wal_checkpoint or wal_autocheckpoint does. On
+/// closing, SQLite moves the log into the database only under a lock on the whole file, which it gets when nobody else
+/// has it open; so a run without a server leaves no log behind.
 Connection open_to_write(const Arguments& arguments, const std::filesystem::path& file);
 
 /// For commands that only look: creates nothing, and neither checkpoints nor deletes a log that it finds.
