@@ -82,3 +82,69 @@ TEST_CASE("settings: a folder that is set for one database is not applied to ano
   CHECK(shop.json({"up", "--name", "fifth"}).exit_code == 0);
   CHECK(shop.table("data/fifth.db") == "context");
 }
+
+TEST_CASE("settings: where a cluster is set, commands for files do not take a database by name for a local one") {
+  const PlacesShop shop;
+  shop.config("name = \"context\"\ndata-dir = \"data\"\n");
+  shop.dotenv("STATEHOUSE_CLUSTER=127.0.0.1:1\nSTATEHOUSE_FIND_LEADER=0.01\n");
+  REQUIRE(shop.json({"up"}).kind() == "unavailable");
+  for (const char* command : {"setup", "create", "drop", "reset", "check", "vacuum", "seed"}) {
+    CAPTURE(command);
+    CHECK(contains(shop.refusal({"db", command}), "STATEHOUSE_CLUSTER in .env, line 1 says that it is in a cluster"));
+  }
+  CHECK_FALSE(std::filesystem::exists(shop / "data"));
+  CHECK(shop.json({"db", "create", "--data-dir", "data"}).exit_code == 0);
+  CHECK(shop.json({"db", "check"}, {"STATEHOUSE_DATA_DIR=data"}).exit_code == 0);  // said before it
+  CHECK(shop.json({"db", "create", "--database", "x.db"}).exit_code == 0);
+}
+
+TEST_CASE("settings: a database that is typed with directory and name gets no prefix from elsewhere") {
+  const PlacesShop shop;
+  shop.dotenv("STATEHOUSE_DEV_PREFIX=dev\n");
+  const ToolProcess::Words full{"db", "create", "--data-dir", "data", "--name", "context"};
+  CHECK(shop.json(full).exit_code == 0);
+  CHECK(shop.files("data") == std::vector<std::string>{"context.db"});
+  CHECK(shop.json({"db", "create", "--data-dir", "data", "--name", "context", "--dev-prefix", "own"}).exit_code == 0);
+  CHECK(shop.json({"db", "create", "--data-dir", "data"}, {"STATEHOUSE_NAME=context"}).exit_code == 0);
+  CHECK(shop.files("data") == std::vector<std::string>{"context.db", "dev_context.db", "own_context.db"});
+}
+
+TEST_CASE("settings: a URL is no file of a database, and what may be a password in it is not told") {
+  const PlacesShop shop;
+  for (const std::string url :
+       {"postgres://u:s3cret@h/db", "postgresql+psycopg://u:s3cret@h/db", "mysql://u:s3cret@h", "sqlite3:s3cret.db",
+        "SQLite:s3cret.db", "sqlite+aiosqlite:///s3cret.db", "FILE:s3cret.db", "jdbc:postgresql://u:s3cret@h/db"}) {
+    CAPTURE(url);
+    for (const std::string& told :
+         {shop.refusal({"up", "--source", "migrations/context"}, {"STATEHOUSE_DATABASE=" + url}),
+          shop.refusal({"db", "create", "--database", url})}) {
+      CHECK(contains(told, "without a scheme, not '" + url.substr(0, url.find(':')) + ":'"));
+      CHECK_FALSE(contains(told, "s3cret"));
+    }
+  }
+  CHECK(shop.files() == std::vector<std::string>{"migrations"});
+  CHECK(shop.json({"db", "create", "--database", "with:colon.db"}).exit_code == 0);
+}
+
+TEST_CASE("settings: what another program has in .env stops no command that does not need it") {
+  const PlacesShop shop;
+  const ToolProcess::Words typed{"db", "create", "--database", "x.db"};
+  for (const std::string text :
+       {"DATABASE_URL=\"postgresql://${DB_USER}:x@h/db\"\n", "DATABASE_URL=postgres://a/b\nDATABASE_URL=mysql://c/d\n",
+        "DATABASE_URL=\"postgres://unclosed\n"}) {
+    CAPTURE(text);
+    shop.dotenv(text);
+    CHECK(shop.json(typed).exit_code == 0);
+    CHECK(contains(shop.refusal({"db", "check"}), "DATABASE_URL in .env, line 1: "));
+    shop.config("name = \"context\"\ndata-dir = \"data\"\n");
+    CHECK(shop.json({"db", "create"}).exit_code == 0);
+    std::filesystem::remove(shop / "statehouse.toml");
+  }
+  // What is ours is told, where it is needed.
+  shop.dotenv("DATABASE_URL=sqlite:$HOME/x.db\nSTATEHOUSE_TABLE=$TABLE\n");
+  CHECK(shop.json(typed).exit_code == 0);
+  CHECK(contains(shop.refusal({"db", "create"}), "DATABASE_URL in .env, line 1: variables are not"));
+  shop.config("name = \"context\"\ndata-dir = \"data\"\n");
+  CHECK(contains(shop.refusal({"db", "create"}), "DATABASE_URL in .env, line 1: variables are not"));
+  CHECK(contains(shop.refusal({"up", "--database", "x.db"}), "STATEHOUSE_TABLE in .env, line 2: variables are not"));
+}

@@ -148,7 +148,7 @@ TEST_CASE("settings: what cannot be meant in .env or statehouse.toml is refused 
     CHECK(contains(run.err, part));
   };
   shop.dotenv("STATEHOUSE_NAME=a\nSTATEHOUSE_NAME=b\n");
-  told("STATEHOUSE_NAME in .env, line 1 is there once more in line 2: keep one");
+  told("STATEHOUSE_NAME in .env, line 1: it is there once more in line 2: keep one");
   shop.dotenv("STATEHOUSE_NAME=$USER\n");
   told("STATEHOUSE_NAME in .env, line 1: variables are not expanded");
   shop.dotenv("STATEHOUSE_PORT=80\nOTHER=\"unclosed\nwhatever\n");  // others' affairs

@@ -8,6 +8,7 @@
 
 #include "arguments.hpp"
 #include "cluster.hpp"
+#include "database_url.hpp"
 #include "live_log.hpp"
 #include "output.hpp"
 #include "statehouse/database_name.hpp"
@@ -28,6 +29,16 @@ ConnectionOptions cluster_options(const Arguments& arguments) {
   ConnectionOptions options;
   options.busy_timeout = arguments.busy_timeout;
   return options;
+}
+
+/// Of a URL no more is told than its scheme: there may be a password in it.
+void require_no_url(const std::string& file) {
+  const std::string scheme(scheme_of(file));
+  const bool is_ours =
+      sqlite3_strnicmp(scheme.c_str(), "sqlite", 6) == 0 || sqlite3_stricmp(scheme.c_str(), "file") == 0;
+  if (file == ":memory:" || (!scheme.empty() && (is_ours || file.find("://") != std::string::npos)))
+    throw UsageError("--database takes the path of a file, without a scheme, not '" +
+                     (scheme.empty() ? file : scheme + ':') + "'");
 }
 
 }  // namespace
@@ -68,9 +79,7 @@ Connection Place::open_nothing() const {
 std::filesystem::path database_file(const Arguments& arguments) {
   std::filesystem::path file;
   if (!arguments.database.empty()) {
-    if (arguments.database == ":memory:" || arguments.database.starts_with("sqlite:") ||
-        arguments.database.starts_with("file:"))
-      throw UsageError("--database takes the path of a file, without a scheme, not '" + arguments.database + "'");
+    require_no_url(arguments.database);
     file = arguments.database;
   } else if (!arguments.name.empty() && !arguments.data_dir.empty()) {
     check_prefix(arguments.dev_prefix);

@@ -16,15 +16,6 @@ constexpr std::string_view advice =
   throw UsageError(what + ": " + std::string(advice));
 }
 
-/// Letters, digits, '+', '-' and '.' before a colon.
-std::string_view scheme_of(std::string_view url) {
-  std::size_t length = 0;
-  while (length < url.size() && (std::isalnum(static_cast<unsigned char>(url[length])) != 0 || url[length] == '+' ||
-                                 url[length] == '-' || url[length] == '.'))
-    ++length;
-  return length < url.size() && url[length] == ':' ? url.substr(0, length) : std::string_view();
-}
-
 int digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -59,6 +50,14 @@ void take_parameter(std::string_view parameter, DatabaseUrl& url) {
 }
 
 }  // namespace
+
+std::string_view scheme_of(std::string_view url) {
+  std::size_t length = 0;
+  while (length < url.size() && (std::isalnum(static_cast<unsigned char>(url[length])) != 0 || url[length] == '+' ||
+                                 url[length] == '-' || url[length] == '.'))
+    ++length;
+  return length < url.size() && url[length] == ':' ? url.substr(0, length) : std::string_view();
+}
 
 DatabaseUrl parse_database_url(std::string_view text) {
   const std::string_view scheme = scheme_of(text);

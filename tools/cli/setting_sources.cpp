@@ -74,12 +74,18 @@ class Dotenv {
     SettingValues values;
     for (const std::string& name : setting_names())
       if (const DotenvEntry* entry = find(command_line::variable_of(name)))
-        values[name] = {entry->value, origin_of(*entry)};
+        values[name] = {entry->value, origin_of(*entry), false, problem_of(*entry)};
     return values;
   }
   SettingValues url() const {
     const DotenvEntry* entry = find(url_variable);
-    return entry == nullptr ? SettingValues() : of_url(entry->value, origin_of(*entry));
+    if (entry == nullptr) return {};
+    const std::string problem = problem_of(*entry);
+    if (problem.empty()) return of_url(entry->value, origin_of(*entry));
+    const bool is_ours = std::ranges::any_of(entries_, [](const DotenvEntry& other) {
+      return other.name == url_variable && other.value.starts_with("sqlite:");
+    });
+    return {{"database", {{}, origin_of(*entry), false, problem, !is_ours}}};
   }
 
  private:
@@ -87,16 +93,19 @@ class Dotenv {
     return entry.name + " in " + dotenv_file + ", line " + std::to_string(entry.line);
   }
 
-  /// The one with a value.
+  /// The first that is there, unless it is empty.
   const DotenvEntry* find(const std::string& variable) const {
-    const auto is_it = [&](const DotenvEntry& entry) { return entry.name == variable; };
-    const auto entry = std::ranges::find_if(entries_, is_it);
+    const auto entry = std::ranges::find(entries_, variable, &DotenvEntry::name);
     if (entry == entries_.end()) return nullptr;
-    if (const auto second = std::find_if(entry + 1, entries_.end(), is_it); second != entries_.end())
-      throw UsageError(origin_of(*entry) + " is there once more in line " + std::to_string(second->line) +
-                       ": keep one of them");
-    if (!entry->problem.empty()) throw UsageError(origin_of(*entry) + ": " + entry->problem);
-    return entry->value.empty() ? nullptr : &*entry;
+    return entry->value.empty() && problem_of(*entry).empty() ? nullptr : &*entry;
+  }
+
+  /// Which only who needs the value is told: the file may be another program's.
+  std::string problem_of(const DotenvEntry& entry) const {
+    for (const DotenvEntry& other : entries_)
+      if (other.name == entry.name && other.line != entry.line)
+        return "it is there once more in line " + std::to_string(other.line) + ": keep one of them";
+    return entry.problem;
   }
 
   const std::vector<DotenvEntry> entries_;

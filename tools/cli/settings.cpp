@@ -53,6 +53,7 @@ class Settings {
       if (is_setting(*option)) options_[setting_name(*option)] = option;
     if (!options_.empty()) sources_ = read_setting_sources();
     pass_over_foreign();
+    if (is_typed("name") && (is_typed("data-dir") || is_typed("cluster"))) forget("dev-prefix");  // it is said in full
     if (has("source")) choose_folder();
     if (has("database")) choose_place();
   }
@@ -61,7 +62,7 @@ class Settings {
     Origins origins;
     if (folder_) {
       arguments.source = *folder_;
-      if (!folder_origin_.empty()) origins.emplace_back("source", folder_origin_);
+      if (find("name") == nullptr && !folder_origin_.empty()) origins.emplace_back("source", folder_origin_);
     }
     for (const auto& [name, option] : options_) {
       const SettingValue* const value = option->count() > 0 ? nullptr : find(name);
@@ -167,9 +168,16 @@ class Settings {
     } else {
       forget("database");
     }
-    // As the server has it: where there is a cluster, the directory is of no use.
-    if (has("cluster") && rank("cluster") != nowhere)
-      forget(rank("data-dir") < rank("cluster") ? "cluster" : "data-dir");
+    if (file >= named && rank("name") != nowhere && rank("cluster") != nowhere) choose_cluster();
+  }
+
+  /// As the server has it: where there is a cluster, the directory is of no use.
+  void choose_cluster() {
+    const bool is_local = rank("data-dir") < rank("cluster");
+    if (!has("cluster") && !is_local)
+      throw UsageError(find("cluster")->origin + " says that it is in a cluster, and this command is for files: give " +
+                       "--data-dir DIR, or --database FILE");
+    forget(is_local ? "cluster" : "data-dir");
   }
 
   static void give(CLI::Option& option, const SettingValue& value) {
