@@ -74,3 +74,17 @@ TEST_CASE(
   CHECK(shop.json({"db", "schema", "--database", "x.db", "--check", "nosuch.sql"}).kind() == "not_found");
   CHECK(shop.json({"db", "schema", "--database", "nosuch.db"}).kind() == "not_found");
 }
+
+TEST_CASE("db schema: a comment at the end of a statement does not swallow the semicolon after it") {
+  const Workshop shop;
+  for (const std::string comment : {"-- c", "--", "/* c */", "/* c", "-- '", "/* '\n-- */"}) {
+    CAPTURE(comment);
+    const std::string dump = dump_of(
+        shop, "x.db", "CREATE TABLE t(x); CREATE VIEW v2 AS SELECT 2; CREATE VIEW v1 AS SELECT x FROM t " + comment);
+    write_file(shop / "schema.sql", dump);
+    CHECK(shop.json({"db", "schema", "--database", "x.db", "--check", "schema.sql"}).exit_code == 0);
+    CHECK(dump_of(shop, "y.db", dump) == dump);
+    std::filesystem::remove(shop / "x.db");
+    std::filesystem::remove(shop / "y.db");
+  }
+}

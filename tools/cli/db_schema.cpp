@@ -14,7 +14,7 @@ namespace {
 
 std::string script_of(const std::vector<SchemaObject>& schema) {
   std::string script;
-  for (const SchemaObject& object : schema) script += object.sql + ";\n";
+  for (const SchemaObject& object : schema) script += terminated(object.sql) + '\n';
   return script;
 }
 

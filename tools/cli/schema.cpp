@@ -26,6 +26,7 @@ class Tokens {
  public:
   explicit Tokens(std::string_view sql) : rest_(sql) {}
   bool at_end() const { return rest_.empty(); }
+  std::string_view rest() const { return rest_; }
 
   std::string take() {
     const char first = rest_.front();
@@ -94,6 +95,13 @@ std::string normalized(std::string_view sql) {
   for (Tokens tokens(sql); !tokens.at_end();)
     if (const std::string token = tokens.take(); !token.empty()) text += (text.empty() ? "" : " ") + token;
   return text;
+}
+
+std::string terminated(std::string_view sql) {
+  std::string_view last;
+  for (Tokens tokens(sql); !tokens.at_end(); tokens.take()) last = tokens.rest();
+  const bool is_open = last.starts_with("/*") && (last.size() < 4 || !last.ends_with("*/"));
+  return std::string(sql) + (is_open ? "*/;" : last.starts_with("--") ? "\n;" : ";");
 }
 
 std::vector<std::string> differences(const std::vector<SchemaObject>& wanted, const std::vector<SchemaObject>& other) {

@@ -24,6 +24,9 @@ std::vector<SchemaObject> schema_of(Connection& connection, std::string_view boo
 /// case: what ALTER TABLE and a rebuild leave is then as if it had been written so.
 std::string normalized(std::string_view sql);
 
+/// With a semicolon behind it that no comment swallows.
+std::string terminated(std::string_view sql);
+
 /// What has to be done to `other` to be like `wanted`, a phrase each: "table 'a' is missing".
 std::vector<std::string> differences(const std::vector<SchemaObject>& wanted, const std::vector<SchemaObject>& other);
 
