@@ -201,3 +201,15 @@ TEST_CASE("verify: functions, modules and collations of the server are no errors
     CHECK(contains(problems(shop), "Where the server registers it"));
   }
 }
+
+TEST_CASE("verify: a CHECK that a table has had before is no matter of a column that is added") {
+  for (const std::string column : {"z INT CHECK(z > 0)", "z INT DEFAULT 1 CHECK(z > 0)", "z CHECK(z <> s)"}) {
+    CAPTURE(column);
+    const Workshop shop;
+    shop.migration("1_a.sql", "CREATE TABLE t(s TEXT CHECK(s IN ('a', 'b')), n INT, CHECK(n > 100))");
+    shop.migration("2_b.sql", "ALTER TABLE t ADD COLUMN " + column);
+    CHECK(problems(shop).empty());
+    shop.migration("2_b.sql", "ALTER TABLE t ADD COLUMN z DEFAULT 0 CHECK(z > 0)");
+    CHECK(contains(problems(shop), "fails as soon as it has rows (CHECK constraint failed"));
+  }
+}
