@@ -82,3 +82,11 @@ TEST_CASE("import: of a folder of our own, and of other errors, nothing is said"
   goose.migration("1_a.sql", "-- +goose Up\nCREATE TABLE a(x);");
   CHECK_FALSE(goose.json({"up"}).document().contains("hint"));  // which database?
 }
+
+TEST_CASE("import: a script that fails by itself in a folder that works is no matter of the tool that it is from") {
+  const Workshop shop;
+  fill(shop, {{"0000_a.sql", "CREATE TABLE a(x);\nCRATE TABLE b(x);\n"}, {"meta/_journal.json", "{}"}});
+  const ToolRun run = shop.migrate("run");
+  CHECK(run.kind() == "migration_failed");
+  CHECK_FALSE(run.document().contains("hint"));
+}

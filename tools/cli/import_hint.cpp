@@ -108,8 +108,10 @@ bool is_about_the_folder(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const MigrationError& migration) {
-    constexpr std::array codes{errc::migration_source, errc::migration_none, errc::migration_refused,
-                               errc::migration_failed};
+    // What is there already the other tool may have made.
+    if (migration.code() == errc::migration_failed)
+      return std::string_view(migration.what()).find("already exists") != std::string_view::npos;
+    constexpr std::array codes{errc::migration_source, errc::migration_none, errc::migration_refused};
     return std::ranges::any_of(codes, [&](errc code) { return migration.code() == code; });
   } catch (...) {
     return false;
