@@ -115,3 +115,20 @@ TEST_CASE("db checkpoint moves the log into the database, and leaves it to anoth
   CHECK(PlainDatabase(shop / "x.db").scalar("SELECT count(*) FROM a") == 1);
   CHECK(shop.json({"db", "checkpoint", "--database", "nosuch.db"}).kind() == "not_found");
 }
+
+TEST_CASE("db vacuum, optimize and checkpoint leave a database with a rollback journal what it is, and say so") {
+  const Workshop shop;
+  PlainDatabase(shop / "x.db").execute(fill);
+  const std::string before = read_file(shop / "x.db");
+  for (const char* command : {"vacuum", "optimize", "checkpoint"}) {
+    CAPTURE(command);
+    const ToolRun run = shop.db(command);
+    CHECK(run.exit_code == 1);
+    CHECK(run.kind() == "refused");
+    CHECK(contains(text_of(run.document().at("error").at("message")), "has a rollback journal"));
+    CHECK(read_file(shop / "x.db") == before);
+  }
+  REQUIRE(shop.db("create").exit_code == 0);
+  for (const char* command : {"vacuum", "optimize", "checkpoint"}) CHECK(shop.db(command).exit_code == 0);
+  CHECK(contains(shop.run({"db", "optimize", "--database", "x.db"}).out, "statistics of 1 index or table,"));
+}

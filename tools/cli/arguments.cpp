@@ -162,8 +162,11 @@ void define_content(Definition define, Arguments& arguments) {
 
 void define_upkeep(Definition define) {
   define
-      .command("vacuum", "Writes the database anew without free pages; writers wait meanwhile", db_vacuum,
-               {"vacuum --database data/context.db"})
+      .command(
+          "vacuum",
+          "Writes the database anew without free pages; whoever writes meanwhile waits, and fails where that takes "
+          "longer than he waits; rowids of tables without INTEGER PRIMARY KEY may change",
+          db_vacuum, {"vacuum --database data/context.db"})
       .database();
   define
       .command("optimize", "Has SQLite look at the indexes, so that it chooses among them better", db_optimize,

@@ -1,3 +1,5 @@
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "arguments.hpp"
@@ -20,6 +22,23 @@ std::string size_of_pages(std::int64_t bytes) {
   return size_text(static_cast<std::uintmax_t>(bytes));
 }
 
+/// As its header says it (https://www.sqlite.org/fileformat.html section 1.3.3).
+bool has_rollback_journal(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return in.seekg(18) && in.get() == 1;
+}
+
+/// Nobody but a server or its migrations is to change the journal mode, which is for good.
+Connection open_for_upkeep(const Arguments& arguments, const std::filesystem::path& file) {
+  if (has_rollback_journal(file))
+    throw Finding("refused",
+                  "'" + file.string() +
+                      "' has a rollback journal, and this would make it a WAL database for good, as opening " +
+                      "it by a server, 'statehouse up' or 'statehouse db create' does: do that first, or use "
+                      "the sqlite3 shell");
+  return open_to_write(arguments, file);
+}
+
 }  // namespace
 
 void db_vacuum(const Arguments& arguments, Output& output) {
@@ -27,7 +46,7 @@ void db_vacuum(const Arguments& arguments, Output& output) {
   output.document()["database"] = file.string();
   require_file(file);
   const Progress watch("vacuuming", "");
-  auto connection = open_to_write(arguments, file);
+  auto connection = open_for_upkeep(arguments, file);
   const std::int64_t before = bytes_of(connection);
   execute_natively(connection, "VACUUM");
   const std::int64_t after = bytes_of(connection);
@@ -42,7 +61,7 @@ void db_optimize(const Arguments& arguments, Output& output) {
   output.document()["database"] = file.string();
   require_file(file);
   const Progress watch("looking at the indexes", "");
-  auto connection = open_to_write(arguments, file);
+  auto connection = open_for_upkeep(arguments, file);
   // PRAGMA optimize would only look at what this connection has queried, which is nothing.
   execute_natively(connection, "PRAGMA analysis_limit = 1000");
   execute_natively(connection, "ANALYZE");
@@ -50,8 +69,8 @@ void db_optimize(const Arguments& arguments, Output& output) {
       connection.query_one<bool>("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1')");
   const auto indexes = any ? connection.query_one<std::int64_t>("SELECT count(*) FROM sqlite_stat1") : 0;
   output.document()["statistics"] = indexes;
-  output.line("optimized " + file.string() + ": the query planner has statistics of " +
-                  count_text(static_cast<std::size_t>(indexes), "index and table") +
+  output.line("optimized " + file.string() + ": the query planner has statistics of " + std::to_string(indexes) +
+                  (indexes == 1 ? " index or table" : " indexes and tables") +
                   ", which a server that runs reads when it is started next",
               style::good);
 }
@@ -65,7 +84,7 @@ void db_checkpoint(const Arguments& arguments, Output& output) {
   output.document()["wal_bytes_before"] = before;
   {
     const Progress watch("moving the log into the database", "");
-    open_to_write(arguments, file);  // whoever closes it last does that
+    open_for_upkeep(arguments, file);  // whoever closes it last does that
   }
   const auto after = size_of(log);
   output.document()["wal_bytes"] = after;
