@@ -41,7 +41,7 @@ struct SchemaEntry {
   bool operator==(const SchemaEntry&) const = default;
 };
 
-std::vector<SchemaEntry> schema_of(Connection& database) {
+std::vector<SchemaEntry> entries_of(Connection& database) {
   return database.query_all<SchemaEntry>(
       "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND "
       "name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow') ORDER BY rowid");
@@ -76,7 +76,7 @@ class Import {
       : source_(source),
         cluster_(cluster),
         signals_(signals),
-        schema_(schema_of(source)),
+        schema_(entries_of(source)),
         tables_(tables_of(source)),
         target_(connect()) {}
 
@@ -100,7 +100,7 @@ class Import {
   /// Throws Finding where the copy is not the same, row by row.
   void compare(Connection& copy) const {
     std::string different;
-    if (sorted(schema_) != sorted(schema_of(copy))) different = "the schema";
+    if (sorted(schema_) != sorted(entries_of(copy))) different = "the schema";
     for (const TableText& table : tables_) {
       signals_.throw_if_requested(not_compared);
       if (different.empty() && !table.is_same(source_, copy)) different = "table " + table.name();
@@ -118,7 +118,7 @@ class Import {
   /// Begins in a database that has nothing, or nothing but what an import of this file has left.
   void make_room() {
     target_->savepoint([&] {
-      const auto entries = schema_of(*target_);
+      const auto entries = entries_of(*target_);
       if (!entries.empty()) require_own(entries);
       for (const SchemaEntry& entry : entries)  // a virtual table takes its own tables with it
         if (entry.type == "table" || entry.type == "view")

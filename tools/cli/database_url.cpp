@@ -7,13 +7,13 @@
 namespace statehouse::cli {
 namespace {
 
-constexpr std::string_view advice =
+constexpr std::string_view url_advice =
     "give a file as DATABASE_URL=sqlite:data/app.db, in STATEHOUSE_DATABASE where DATABASE_URL is another program's, "
     "or "
     "as --database FILE";
 
 [[noreturn]] void refuse(const std::string& what) {
-  throw UsageError(what + ": " + std::string(advice));
+  throw UsageError(what + ": " + std::string(url_advice));
 }
 
 int digit(char c) {

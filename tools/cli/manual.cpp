@@ -66,7 +66,7 @@ std::string synopsis(const CLI::App& command, const std::string& path) {
   return text + '\n';
 }
 
-std::string entry(const std::string& name, const std::string& text) {
+std::string tagged_paragraph(const std::string& name, const std::string& text) {
   return ".TP\n" + name + '\n' + escaped(sentence(text)) + '\n';
 }
 
@@ -84,13 +84,14 @@ std::string options(const CLI::App& command) {
   std::string text = ".SH OPTIONS\n";
   for (const bool positional : {true, false})
     for (const CLI::Option* option : command.get_options())
-      if (option->get_positional() == positional) text += entry(names_of(*option), description_of(*option));
+      if (option->get_positional() == positional) text += tagged_paragraph(names_of(*option), description_of(*option));
   return text;
 }
 
 std::string commands(const CLI::App& command) {
   std::string text;
-  for (const CLI::App* one : command.get_subcommands({})) text += entry(bold(one->get_name()), description_of(*one));
+  for (const CLI::App* one : command.get_subcommands({}))
+    text += tagged_paragraph(bold(one->get_name()), description_of(*one));
   return text.empty() ? text : ".SH COMMANDS\n" + text;
 }
 
