@@ -33,7 +33,8 @@ Problems all_problems(const std::string& source) {
   Problems tried = rehearse(migrations, loss.opens_file, watch);
   problems.insert(problems.end(), loss.warnings.begin(), loss.warnings.end());
   problems.insert(problems.end(), tried.begin(), tried.end());
-  std::ranges::stable_sort(problems, {}, [](const MigrationProblem& one) { return std::tie(one.file, one.line); });
+  std::ranges::sort(problems, {},
+                    [](const MigrationProblem& one) { return std::tie(one.file, one.line, one.message); });
   return problems;
 }
 
