@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <string>
+#include <string_view>
 
 #include "statehouse/check.hpp"
 #include "statehouse/error.hpp"
@@ -11,34 +12,35 @@
 namespace statehouse::cli {
 namespace {
 
-const char* kind_of(errc code) {
+/// What scripts may tell apart; the library's name of it, if any.
+std::string_view kind_of(errc code) {
   switch (code) {
-    case errc::invalid_name: return "invalid_name";
-    case errc::not_a_regular_file: return "not_a_regular_file";
-    case errc::hard_linked: return "hard_linked";
-    case errc::file_in_use: return "file_in_use";
-    case errc::wal_unavailable: return "wal_unavailable";
-    case errc::not_supported: return "not_supported";
     case errc::invalid_option: return "refused";
-    case errc::unavailable: return "unavailable";
-    case errc::outcome_unknown: return "outcome_unknown";
-    case errc::migration_source: return "migration_source";
-    case errc::migration_none: return "migration_none";
-    case errc::migration_refused: return "migration_refused";
-    case errc::migration_dirty: return "migration_dirty";
-    case errc::migration_missing: return "migration_missing";
-    case errc::migration_mismatch: return "migration_mismatch";
-    case errc::migration_failed: return "migration_failed";
-    case errc::migration_target: return "migration_target";
-    case errc::migration_order: return "migration_order";
-    case errc::migration_recorded: return "migration_recorded";
+    case errc::invalid_name:
+    case errc::not_a_regular_file:
+    case errc::hard_linked:
+    case errc::file_in_use:
+    case errc::wal_unavailable:
+    case errc::not_supported:
+    case errc::unavailable:
+    case errc::outcome_unknown:
+    case errc::migration_source:
+    case errc::migration_none:
+    case errc::migration_refused:
+    case errc::migration_dirty:
+    case errc::migration_missing:
+    case errc::migration_mismatch:
+    case errc::migration_failed:
+    case errc::migration_target:
+    case errc::migration_order:
+    case errc::migration_recorded: return name_of(code);
     default: return "failed";
   }
 }
 
 std::string kind_of(const boost::system::error_code& code) {
   if (code == condition::busy) return "busy";
-  if (code.category() == statehouse_category()) return kind_of(static_cast<errc>(code.value()));
+  if (code.category() == statehouse_category()) return std::string(kind_of(static_cast<errc>(code.value())));
   if (code.category() == sqlite_category()) return is_damage(code) ? "corrupt" : "sqlite";
   return code == boost::system::errc::file_exists                 ? "file_exists"
          : code == boost::system::errc::no_such_file_or_directory ? "not_found"
