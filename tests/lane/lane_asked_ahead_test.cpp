@@ -252,7 +252,7 @@ TEST_CASE_METHOD(LeftBehind, "asked ahead: who has no answer when the lane close
   ask_all({"a", "lost", "c"});
   settle();
   CHECK(callers[0].rows == Rows{1});
-  for (const std::size_t i : {1, 2}) CHECK(callers[i].code() == errc::closed);
+  for (const std::size_t i : {1U, 2U}) CHECK(callers[i].code() == errc::closed);
   CHECK(lane->stats().waiting == 0);
   CHECK(lane->parked());
 }
