@@ -21,8 +21,8 @@ using test::error_of;
 
 namespace {
 
-constexpr const char* query = "SELECT count(*) FROM leaving";
-constexpr const char* insert = "INSERT INTO leaving VALUES (1)";
+constexpr const char* reading = "SELECT count(*) FROM leaving";
+constexpr const char* writing = "INSERT INTO leaving VALUES (1)";
 const boost::system::error_code aborted = boost::asio::error::operation_aborted;
 
 struct StoppedExtension : test::WrittenFile {
@@ -64,7 +64,7 @@ TEST_CASE_METHOD(StoppedExtension, "stops: in a virtual table's constructor each
   interrupter().arm(Clock::time_point::max());
   interrupter().disarm();
   table.on_construction = [] { return SQLITE_OK; };
-  CHECK(db().query_one<int>(query) == 0);
+  CHECK(db().query_one<int>(reading) == 0);
   CHECK(session().clean() == detail::hygiene::clean);
 }
 
@@ -73,25 +73,25 @@ TEST_CASE_METHOD(StoppedExtension, "stops: whatever an extension makes of one, b
   table.on_query = [&] { return request(stop_reason::cancelled, result); };
   for (const int made_of_it : {SQLITE_INTERRUPT, SQLITE_ERROR, SQLITE_ABORT, SQLITE_BUSY, SQLITE_CORRUPT_VTAB}) {
     CAPTURE(result = made_of_it);
-    CHECK(code_of([&] { db().query_one<int>(query); }) == aborted);
+    CHECK(code_of([&] { db().query_one<int>(reading); }) == aborted);
     session().clean();
     interrupter().disarm();
   }
   for (const int certain : {SQLITE_CORRUPT, SQLITE_FULL, SQLITE_IOERR_READ, SQLITE_CONSTRAINT_VTAB, SQLITE_NOTADB}) {
     CAPTURE(result = certain);
-    CHECK(code_of([&] { db().query_one<int>(query); }) == make_sqlite_error(certain));
+    CHECK(code_of([&] { db().query_one<int>(reading); }) == make_sqlite_error(certain));
     session().clean();
     interrupter().disarm();
   }
   table.on_query = [] { return SQLITE_CORRUPT_VTAB; };  // nobody stops it
-  CHECK(code_of([&] { db().query_one<int>(query); }) == make_sqlite_error(SQLITE_CORRUPT_VTAB));
+  CHECK(code_of([&] { db().query_one<int>(reading); }) == make_sqlite_error(SQLITE_CORRUPT_VTAB));
 }
 
 TEST_CASE_METHOD(StoppedExtension, "stops: ROLLBACK succeeds though a statement was left active") {
   stop_all();
   session().begin(detail::transaction_kind::immediate);
   db().execute("INSERT INTO t VALUES (1)");
-  CHECK(code_of([&] { db().query_one<int>(query); }) == aborted);
+  CHECK(code_of([&] { db().query_one<int>(reading); }) == aborted);
   SECTION("the transaction's") {
     CHECK(session().rollback());
   }
@@ -111,7 +111,7 @@ TEST_CASE_METHOD(StoppedExtension, "stops: cleaning succeeds though a user has l
   sqlite3_blob* left = nullptr;
   sqlite3* const handle = db().native().getHandle();
   REQUIRE(sqlite3_blob_open(handle, "main", "sqlite_schema", "sql", 1, 0, &left) == SQLITE_OK);
-  CHECK(code_of([&] { db().query_one<int>(query); }) == aborted);
+  CHECK(code_of([&] { db().query_one<int>(reading); }) == aborted);
   CHECK(session().clean() == detail::hygiene::rolled_back);
   sqlite3_blob_close(left);
   interrupter().disarm();
@@ -122,7 +122,7 @@ TEST_CASE_METHOD(StoppedExtension, "stops: COMMIT keeps what was done before a q
   stop_all();
   session().begin(detail::transaction_kind::immediate);
   db().execute("INSERT INTO t VALUES (1)");
-  CHECK(code_of([&] { db().query_one<int>(query); }) == aborted);
+  CHECK(code_of([&] { db().query_one<int>(reading); }) == aborted);
   CHECK_NOTHROW(session().commit());
   interrupter().disarm();
   CHECK(rows() == 1);
@@ -135,7 +135,7 @@ TEST_CASE_METHOD(StoppedExtension, "stops: a savepoint in which a statement was 
   CHECK(code_of([&] {
           db().savepoint([&] {
             db().execute("INSERT INTO t VALUES (2)");
-            db().query_one<int>(query);
+            db().query_one<int>(reading);
           });
         }) == aborted);
   interrupter().disarm();
@@ -148,7 +148,7 @@ TEST_CASE_METHOD(StoppedExtension, "stops: of a write in a transaction, later st
   stop_all();
   session().begin(detail::transaction_kind::immediate);
   db().execute("INSERT INTO t VALUES (1)");
-  CHECK(code_of([&] { db().execute(insert); }) == aborted);
+  CHECK(code_of([&] { db().execute(writing); }) == aborted);
   REQUIRE_FALSE(session().in_transaction());  // SQLite's doing
   CHECK(code_of([&] { db().execute("INSERT INTO t VALUES (2)"); }) == aborted);
   CHECK(code_of([&] { db().execute_script("INSERT INTO t VALUES (2)"); }) == aborted);
@@ -166,7 +166,7 @@ TEST_CASE_METHOD(StoppedExtension, "stops: of one statement only, the closure go
   };
   const bool in_transaction = GENERATE(false, true);
   if (in_transaction) session().begin(detail::transaction_kind::immediate);
-  CHECK(code_of([&] { db().query_one<int>({.run_timeout = 1s}, query); }) == errc::deadline_exceeded);
+  CHECK(code_of([&] { db().query_one<int>({.run_timeout = 1s}, reading); }) == errc::deadline_exceeded);
   CHECK(db().execute("INSERT INTO t VALUES (1)").changes == 1);
   CHECK(db().query_one<int>("SELECT a FROM t ORDER BY a") == 1);  // not prepared before
   CHECK_NOTHROW(db().execute_script("INSERT INTO t VALUES (2); INSERT INTO t VALUES (3)"));
@@ -178,7 +178,7 @@ TEST_CASE_METHOD(StoppedExtension, "stops: what they leave active neither keeps 
   const bool stopped = GENERATE(true, false);  // or failed by itself
   stop_all();
   if (!stopped) table.on_query = [] { return SQLITE_ERROR; };
-  CHECK(code_of([&] { db().query_one<int>(query); }) == (stopped ? aborted : make_sqlite_error(SQLITE_ERROR)));
+  CHECK(code_of([&] { db().query_one<int>(reading); }) == (stopped ? aborted : make_sqlite_error(SQLITE_ERROR)));
   CHECK(session().clean() == detail::hygiene::clean);
   interrupter().disarm();
   test::PlainDatabase(fixture.path).execute("INSERT INTO t VALUES (7)");

@@ -1,24 +1,8 @@
 #include "state/database_threads.hpp"
 
-#include "base/thread.hpp"
+#include <utility>
 
 namespace statehouse::detail {
-
-// Asio takes no locks that one thread does not need.
-ThreadPool::ThreadPool(Unstarted, unsigned count)
-    : context_(count == 1 ? 1 : BOOST_ASIO_CONCURRENCY_HINT_DEFAULT), work_(asio::make_work_guard(context_)) {}
-
-/// What fails here has an object already, whose destructor ends the threads that were started.
-ThreadPool::ThreadPool(unsigned count) : ThreadPool(Unstarted{}, count) {
-  for (unsigned i = 1; i <= count; ++i)
-    threads_.push_back(start_thread("database thread " + std::to_string(i) + " of " + std::to_string(count),
-                                    [this] { context_.run(); }));
-}
-
-ThreadPool::~ThreadPool() {
-  work_.reset();
-  for (std::thread& thread : threads_) thread.join();
-}
 
 DatabaseThreads::DatabaseThreads(asio::any_io_executor injected, unsigned count) {
   if (!injected) injected = own_.emplace(count).get_executor();

@@ -1,37 +1,12 @@
 #pragma once
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <future>
 #include <optional>
-#include <thread>
-#include <vector>
 
 #include "lane/database_executor.hpp"
+#include "state/thread_pool.hpp"
 
 namespace statehouse::detail {
-
-/// Threads that run what is posted. Not asio::thread_pool, whose constructor waits for ever for those it has started
-/// when it cannot start all.
-class ThreadPool {
- public:
-  /// Throws Error, and leaves no thread, when one cannot be started.
-  explicit ThreadPool(unsigned count);
-  /// Waits until all that was posted has run.
-  ~ThreadPool();
-  ThreadPool(const ThreadPool&) = delete;
-  ThreadPool& operator=(const ThreadPool&) = delete;
-
-  asio::any_io_executor get_executor() noexcept { return context_.get_executor(); }
-
- private:
-  struct Unstarted {};
-  ThreadPool(Unstarted, unsigned count);
-
-  asio::io_context context_;
-  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
-  std::vector<std::thread> threads_;
-};
 
 /// The threads that run SQLite, or the executor that was injected in their place.
 class DatabaseThreads {
