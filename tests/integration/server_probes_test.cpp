@@ -53,6 +53,7 @@ TEST_CASE("server: each probe answers its own question") {
     CHECK(status_of(ready_reply(one_database(reason, false))) == "200 degraded");
   }
   CHECK(status_of(live_reply(one_database(health_reason::file_replaced))) == "503 failing");
+  CHECK(status_of(live_reply(one_database(health_reason::sync_failed))) == "503 failing");
   CHECK(status_of(live_reply(one_database(health_reason::file_replaced, false))) == "200 degraded");
   CHECK(status_of(ready_reply(one_database(health_reason::failed))) == "503 failing");
   CHECK(status_of(ready_reply(one_database(health_reason::none))) == "200 ok");

@@ -70,7 +70,9 @@ struct Traffic {
   }
 };
 
-TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lock, and checkpoints only pinned") {
+TEST_CASE(
+    "lock audit: only the writer takes the write lock, it and one more the checkpoint lock, and checkpoints only "
+    "pinned") {
   LockAudit vfs;
   Handles handles;
   AppStateOptions options;
@@ -98,6 +100,7 @@ TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lo
 
   CHECK(handles.writers.size() == 1);
   CHECK(handles.readers.size() == 3);
+  std::set<int> movers;
   std::size_t write_locks = 0;
   std::size_t checkpoint_locks = 0;
   std::size_t read_locks = 0;
@@ -106,9 +109,7 @@ TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lo
     const bool by_writer = handles.writers.contains(lock.handle);
     const bool writes = lock.covers(RecordingVfs::write_slot);
     const bool checkpoints = lock.covers(RecordingVfs::checkpoint_slot);
-    if (checkpoints && !by_writer)
-      FAIL_CHECK("handle " << lock.handle << " took slots " << lock.first << " to " << lock.first + lock.count - 1
-                           << (lock.exclusive ? ", exclusively" : ", shared"));
+    if (checkpoints && !by_writer) movers.insert(lock.handle);
     // The one case SQLite has: a reader that meets the log's header while the writer is changing it asks for the write
     // lock to read it again (walIndexReadHdr). It writes nothing then, which is checked below.
     rereads += writes && !by_writer;
@@ -123,6 +124,8 @@ TEST_CASE("lock audit: only the writer ever takes the write or the checkpoint lo
   CHECK(vfs.checkpoints() > 2);
   CHECK(vfs.unpinned() == 0);
   CHECK(read_locks > 200);
+  CHECK(movers.size() == 1);
+  for (const int handle : movers) CHECK_FALSE(handles.readers.contains(handle));
   for (const int handle : handles.readers) CHECK(vfs.writes(handle) == 0);
   for (const int handle : handles.writers) CHECK(vfs.writes(handle) > 0);
   check_closed(app.dir / "x.db");

@@ -54,6 +54,7 @@ class Life {
     open(3);
     for (int i = 0; i < 30; ++i) write(1 + i % 3);
     back_up();
+    write_under_snapshots();
     for (int i = 0; i < 30; ++i) write(1 + i % 7);
     back_up();
     close();
@@ -65,6 +66,7 @@ class Life {
 
   std::vector<DiskEvent> events;
   std::vector<Promise> promises;  ///< By the number of the mark.
+  int moved_in_parts = 0;         ///< Pages of the log that a checkpoint has moved which could not move all.
 
   ~Life() { spdlog::set_level(spdlog::level::info); }
   Life(const Life&) = delete;
@@ -125,6 +127,31 @@ class Life {
     }
     for (auto& task : tasks) app_.finish(task);
     acknowledge(false);
+  }
+
+  /// So that checkpoints move parts of the log, and sometimes all of it.
+  void write_under_snapshots() {
+    for (int i = 0; i < 12; ++i) {
+      {
+        const PlainDatabase reader(root() / "deep" / "data" / "x.db");
+        reader.execute("BEGIN; SELECT * FROM total");
+        write(2);
+        const auto before = pages_written();
+        for (int j = 0; j < 1 + i % 3; ++j) write(1);
+        moved_in_parts += static_cast<int>(pages_written() - before);
+      }
+      for (int j = 0; j < i % 4; ++j) write(1);
+    }
+  }
+  /// Into the database.
+  std::ptrdiff_t pages_written() const {
+    const auto all = recorder_.events();
+    const auto file = std::ranges::find_if(all, [](const DiskEvent& event) {
+      return event.what == DiskEvent::kind::link && event.name == "x.db";
+    });
+    return std::ranges::count_if(all, [&](const DiskEvent& event) {
+      return event.what == DiskEvent::kind::write && event.inode == file->target;
+    });
   }
 
   void back_up() {
@@ -231,9 +258,8 @@ std::vector<std::size_t> moments(const std::vector<DiskEvent>& events, int count
 }
 
 /// So many disks; syncs are forgotten after that many events.
-Problems cut_power(const Life& life, std::size_t forget_after, int count, std::mt19937& random) {
+Problems cut_power(const Life& life, std::size_t forget_after, int count, std::mt19937& random, DiskModel disk = {}) {
   Problems problems;
-  DiskModel disk;
   std::size_t next = 0;
   Promise promise;
   for (const std::size_t moment : moments(life.events, count, random)) {
@@ -275,6 +301,7 @@ void check_power_loss(durability synchronous) {
   std::mt19937 random(seed);
   const Life life(synchronous);
   check_complete(life);
+  CHECK((life.moved_in_parts > 0) == (synchronous == durability::normal));
   const Problems problems = cut_power(life, life.events.size(), long_form() ? 5000 : 250, random);
   for (const auto& [problem, times] : problems.in_database) FAIL_CHECK(problem << ": " << times << " times");
   for (const auto& [problem, times] : problems.in_backup)
@@ -293,10 +320,11 @@ bool all_of(const std::vector<std::string>& expected, const std::map<std::string
 
 /// Cuts until everything that is expected has been found: how often that takes is left to chance, whether it is found
 /// is not.
-void check_finds(const Expected& expected, const Life& life, std::size_t forget_after, std::mt19937& random) {
+void check_finds(const Expected& expected, const Life& life, std::size_t forget_after, std::mt19937& random,
+                 const DiskModel& disk = {}) {
   Problems problems;
   for (int disks = 0; disks < 20'000; disks += 100) {
-    const Problems more = cut_power(life, forget_after, 100, random);
+    const Problems more = cut_power(life, forget_after, 100, random, disk);
     problems.in_database.insert(more.in_database.begin(), more.in_database.end());
     problems.in_backup.insert(more.in_backup.begin(), more.in_backup.end());
     if (all_of(expected.in_database, problems.in_database) && all_of(expected.in_backup, problems.in_backup)) return;
@@ -327,6 +355,16 @@ TEST_CASE("power loss: were syncs forgotten, files would be damaged and commits 
   check_finds(
       {.in_database = {"an acknowledged commit is lost", "the file is damaged"}, .in_backup = {"it is another one"}},
       life, life.events.size() / 3, random);
+}
+
+TEST_CASE("power loss: were only the database not synced before its log starts anew, it would be damaged") {
+  const unsigned seed = Catch::getSeed();
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  const Life life(durability::normal);
+  DiskModel disk;
+  disk.forget_syncs_of("x.db");
+  check_finds({.in_database = {"the file is damaged"}, .in_backup = {}}, life, life.events.size(), random, disk);
 }
 
 }  // namespace statehouse::test

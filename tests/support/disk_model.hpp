@@ -21,14 +21,19 @@ class DiskModel {
 
   /// From now on syncs do nothing.
   void forget_syncs() noexcept { forgets_ = true; }
+  /// Nor do those of the files of that name, ever.
+  void forget_syncs_of(std::string name) { forgotten_ = std::move(name); }
 
   /// Keeps a reference to the event.
   void apply(const DiskEvent& event) {
     if (event.what == DiskEvent::kind::mark) return;
     Inode& inode = inodes_[event.inode];
-    if (event.what == DiskEvent::kind::link) inodes_[event.target].directory = event.directory;
+    if (event.what == DiskEvent::kind::link) {
+      inodes_[event.target].directory = event.directory;
+      inodes_[event.target].forgets = !forgotten_.empty() && event.name == forgotten_;
+    }
     if (event.what != DiskEvent::kind::sync) return inode.unsynced.push_back(&event);
-    if (forgets_) return;
+    if (forgets_ || inode.forgets) return;
     for (const DiskEvent* const made : inode.unsynced) settle(inode, *made);
     inode.unsynced.clear();
   }
@@ -46,6 +51,7 @@ class DiskModel {
  private:
   struct Inode {
     bool directory = false;
+    bool forgets = false;
     std::string bytes;                       // of a file
     std::map<std::string, int> names;        // of a directory
     std::vector<const DiskEvent*> unsynced;  // what has been done to it since
@@ -126,6 +132,7 @@ class DiskModel {
   }
 
   bool forgets_ = false;
+  std::string forgotten_;
   std::map<int, Inode> inodes_;
 };
 

@@ -77,9 +77,10 @@ class FakeEngine final : public detail::Engine {
                                         std::shared_ptr<detail::Interrupter> interrupter) override;
   void begin_service(detail::Session&) override {}
   bool due(const detail::Session&) noexcept override { return is_due; }
-  void before_next(detail::Session&, detail::ReaderGate* readers) override {
+  bool before_next(detail::Session&, detail::ReaderGate* readers) override {
     if (std::exchange(is_due, false)) ran.emplace_back("checkpoint");
     if (on_before_next) on_before_next(readers);
+    return false;
   }
   bool note_idle() noexcept override { return false; }
   void on_idle(detail::Session&) noexcept override {}
@@ -88,7 +89,7 @@ class FakeEngine final : public detail::Engine {
     ran.emplace_back(writer.interrupter().must_stop() ? "last checkpoint, stopped" : "last checkpoint");
   }
   std::string release() noexcept override { return {}; }
-  std::optional<std::string> loss() const override { return std::nullopt; }
+  std::optional<detail::Loss> loss() const override { return std::nullopt; }
   detail::EngineFacts facts() const override { return {}; }
 
   /// How often the text was run.

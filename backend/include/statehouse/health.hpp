@@ -19,6 +19,7 @@ enum class health_reason {
   migrating,      ///< A migration runs: see `DatabaseHealth::migration`.
   failed,         ///< It could not be opened; the next `get_pool` tries again.
   file_replaced,  ///< Its file was moved, deleted or replaced while open: only a restart helps.
+  sync_failed,    ///< The disk has lost a part of its file that the log still has: only a restart helps.
   disk_full,      ///< What was written found no space, less than ten seconds ago.
   queue_full,     ///< As many operations wait as may, so that others are refused.
   no_leader,      ///< The cluster was found without a leader less than ten seconds ago, and with one not since.
@@ -34,6 +35,7 @@ constexpr std::string_view to_string(health_reason reason) noexcept {
     case health_reason::migrating: return "migrating";
     case health_reason::failed: return "failed";
     case health_reason::file_replaced: return "file_replaced";
+    case health_reason::sync_failed: return "sync_failed";
     case health_reason::disk_full: return "disk_full";
     case health_reason::queue_full: return "queue_full";
     case health_reason::no_leader: return "no_leader";
@@ -64,7 +66,8 @@ struct Health {
   bool stopping = false;                  ///< Shutdown has begun.
   std::vector<DatabaseHealth> databases;  ///< By name.
 
-  /// Nothing is wrong that only a restart would help against: a required database has not lost its file.
+  /// Nothing is wrong that only a restart would help against: a required database has lost neither its file
+  /// nor a part of it.
   bool live() const noexcept;
   /// Initialised, and each required database has been opened and migrated.
   bool started() const noexcept;

@@ -35,6 +35,7 @@ std::string_view name(errc code) noexcept {
     case errc::hard_linked: return "hard_linked";
     case errc::file_in_use: return "file_in_use";
     case errc::file_replaced: return "file_replaced";
+    case errc::sync_failed: return "sync_failed";
     case errc::file_damaged: return "file_damaged";
     case errc::wal_unavailable: return "wal_unavailable";
     case errc::not_supported: return "not_supported";

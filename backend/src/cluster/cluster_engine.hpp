@@ -30,14 +30,14 @@ class ClusterEngine final : public Engine {
   std::unique_ptr<Session> open(connection_role role, std::shared_ptr<Interrupter> interrupter) override;
   void begin_service(Session&) override {}
   bool due(const Session&) noexcept override { return false; }
-  void before_next(Session&, ReaderGate*) override {}
+  bool before_next(Session&, ReaderGate*) override { return false; }
   bool note_idle() noexcept override { return false; }
   void on_idle(Session&) noexcept override {}
   /// Would be replicated as a write from each process that uses the cluster.
   void optimize(Session&, TimeLimit) noexcept override {}
   void before_close(Session&) noexcept override {}
   std::string release() noexcept override { return {}; }
-  std::optional<std::string> loss() const override { return std::nullopt; }
+  std::optional<Loss> loss() const override { return std::nullopt; }
   EngineFacts facts() const override { return {}; }
   bool missed_leader_since(Clock::time_point since) const override { return leader_->missed_at() >= since; }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/session.hpp"
+#include "statehouse/error.hpp"
 #include "statehouse/stats.hpp"
 #include "statehouse/time_limit.hpp"
 
@@ -33,11 +34,17 @@ struct EngineFacts {
   bool vulnerable_sqlite = false;
 };
 
+/// Why a database can be served no more, by this process.
+struct Loss {
+  errc code;
+  std::string text;
+};
+
 /// One database, as whatever keeps it sees it: opens connections to it and looks after it between their operations.
 ///
-/// Thread-safety: what takes the writer is called by the thread that has it; `due`, `note_idle`, `loss`, `facts` and
-/// `missed_leader_since` by any, each but the last by one at a time. Those do not block; all others are called on
-/// database threads only.
+/// Thread-safety: what takes the writer is called by the thread that has it, `work_beside` by one at a time, beside
+/// that; `due`, `note_idle`, `loss`, `facts` and `missed_leader_since` by any, each but the last by one at a time. Those
+/// do not block; all others are called on database threads only.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -50,8 +57,10 @@ class Engine {
   /// After each use of the writer: true when `before_next` has something to do.
   virtual bool due(const Session& writer) noexcept = 0;
   /// On the writer between two operations, when those before have heard of their end. `readers` is null when the writer
-  /// also reads.
-  virtual void before_next(Session& writer, ReaderGate* readers) = 0;
+  /// also reads. True when `work_beside` is wanted. Throws Error when there can be no next operation.
+  virtual bool before_next(Session& writer, ReaderGate* readers) = 0;
+  /// What needs no writer, while that goes on. Not once `before_close` was called.
+  virtual void work_beside() noexcept {}
   /// Once a second: true when nothing was written for a while and `on_idle` has something to do.
   virtual bool note_idle() noexcept = 0;
   virtual void on_idle(Session& writer) noexcept = 0;
@@ -63,7 +72,7 @@ class Engine {
   /// is; nothing when all is well.
   virtual std::string release() noexcept = 0;
   /// Why this is not the database that was opened any more, its log included; nothing when all is well.
-  virtual std::optional<std::string> loss() const = 0;
+  virtual std::optional<Loss> loss() const = 0;
   virtual EngineFacts facts() const = 0;
   /// Of a cluster: nobody was found to lead it when last looked for, and not before `since`.
   virtual bool missed_leader_since(Clock::time_point) const { return false; }

@@ -6,6 +6,7 @@
 
 #include "lane/database_executor.hpp"
 #include "pool/cluster_options.hpp"
+#include "pool/turn_queue.hpp"
 #include "statehouse/clock.hpp"
 #include "statehouse/options.hpp"
 
@@ -20,6 +21,7 @@ struct PoolConfig {
   std::filesystem::path path;  ///< Absolute and canonical but for the file name; ":memory:" when in memory.
   PoolOptions options;
   DatabaseExecutor executor;
+  std::shared_ptr<TurnQueue> turns{};  ///< For what databases do beside their writers; null: one of its own.
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
 

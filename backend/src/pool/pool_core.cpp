@@ -22,6 +22,7 @@ namespace {
 
 PoolConfig normalised(PoolConfig config) {
   PoolOptions& options = config.options;
+  if (config.turns == nullptr) config.turns = std::make_shared<TurnQueue>(config.executor);
   if (options.in_memory) options.mode = pool_mode::single;
   if (options.readers == 0) options.readers = std::clamp(std::thread::hardware_concurrency(), 2U, 4U);
   return config;
@@ -80,7 +81,7 @@ LaneContext PoolCore::make_context() {
           .owner = {},
           .generation = fork_generation(),
           .due = [this](const Session& writer) { return engine_->due(writer); },
-          .before_next = [this](Session& writer) { engine_->before_next(writer, readers_ ? &*readers_ : nullptr); },
+          .before_next = [this](Session& writer) { before_next(writer); },
           .before_close = [this](Session& writer) { engine_->before_close(writer); },
           .on_parked = [this] { on_parked(); }};
 }
@@ -187,7 +188,45 @@ void PoolCore::interrupt() noexcept {
 }
 
 bool PoolCore::parked() const {
+  {
+    std::lock_guard lock(mutex_);
+    if (in_turn_) return false;
+  }
   return writer_.parked() && (!readers_ || readers_->parked());
+}
+
+void PoolCore::before_next(Session& writer) {
+  try {
+    if (!engine_->before_next(writer, readers_ ? &*readers_ : nullptr)) return;
+  } catch (const Error&) {
+    close_if_lost();
+    throw;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(turn_asked_, true)) return;
+  }
+  // Weak: what waits there when the threads are over must not be what closes this.
+  config_.turns->add([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->work_beside();
+  });
+}
+
+/// None begins once the pool is closing, and until it is over nothing is closed: it has the engine.
+void PoolCore::work_beside() {
+  {
+    std::lock_guard lock(mutex_);
+    turn_asked_ = false;
+    if (closing_) return;
+    in_turn_ = true;
+  }
+  engine_->work_beside();
+  {
+    std::lock_guard lock(mutex_);
+    in_turn_ = false;
+  }
+  close_if_lost();
+  on_parked();
 }
 
 void PoolCore::on_parked() {
@@ -218,20 +257,20 @@ bool PoolCore::close_now() {
   return true;
 }
 
-bool PoolCore::close_if_lost() {
-  std::string failure;
+std::optional<Loss> PoolCore::close_if_lost() {
+  std::optional<Loss> loss;
   {
     std::lock_guard lock(mutex_);
-    if (closing_) return state_ != database_state::failed;
-    const auto loss = engine_->loss();
-    if (!loss) return true;
+    if (closing_ || loss_) return loss_;
+    loss = engine_->loss();
+    if (!loss) return std::nullopt;
     state_ = database_state::failed;
-    failure = failure_ = *loss;
+    loss_ = loss;
   }
-  config_.logger->error("database '{}': {}: restart the service", config_.name, failure);
-  close(std::make_exception_ptr(Error(errc::file_replaced, failure, {config_.name, {}})), {});
+  config_.logger->error("database '{}': {}: restart the service", config_.name, loss->text);
+  close(std::make_exception_ptr(Error(loss->code, loss->text, {config_.name, {}})), {});
   interrupt();
-  return false;
+  return loss;
 }
 
 std::string PoolCore::unfinished() const {
@@ -275,7 +314,7 @@ DatabaseStats PoolCore::stats() const {
   {
     std::lock_guard lock(mutex_);
     result.state = state_;
-    result.last_error = failure_;
+    if (loss_) result.last_error = loss_->text;
   }
   result.writer = writer_.stats();
   if (readers_) result.readers = readers_->stats();

@@ -42,8 +42,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::string unfinished() const;
 
   // Once a second, by one thread.
-  /// Fails and closes the pool when the database is not the one that was opened; true when all is well.
-  bool close_if_lost();
+  /// Fails and closes the pool when the database is lost, and says why; nothing when all is well. From any thread.
+  std::optional<Loss> close_if_lost();
   void report_long_leases();
   /// When nothing was written for a while, queues what the engine does then.
   void checkpoint_if_idle();
@@ -63,6 +63,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::unique_ptr<Connection> connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter);
   void migrate(Connection& writer, const Migrator& migrator);
   MigrationReport run_migrations(Connection& writer, const Migrator& migrator) const;
+  void before_next(Session& writer);
+  void work_beside();
   void on_parked();
   bool parked() const;
 
@@ -78,8 +80,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   mutable std::mutex mutex_;
   database_state state_ = database_state::ready;
-  std::string failure_;
+  std::optional<Loss> loss_;
   std::string unfinished_;
+  bool turn_asked_ = false;
+  bool in_turn_ = false;  // the engine works beside the writer
   bool closing_ = false;
   bool taken_ = false;  // somebody closes the connections, or has
   std::function<void()> on_closed_;

@@ -83,7 +83,7 @@ Handle::Handle(Session& session, Callbacks& callbacks, SessionConfig config)
   open();
   db_ = database_->getHandle();
   sqlite3_extended_result_codes(db_, 1);
-  if (config_.keep_log) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (config_.keep_log) keep_log();
   callbacks_.install(db_);
   if (const int result = insert_id_.install(db_); result != SQLITE_OK) fail(result, {});
   require_access();
@@ -191,6 +191,10 @@ bool Handle::forget_interrupt(int result) noexcept {
 void Handle::forget_late_interrupt() noexcept {
   sqlite3_stmt* none = nullptr;
   sqlite3_prepare_v2(db_, ";", -1, &none, nullptr);
+}
+
+void Handle::keep_log() noexcept {
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
 void Handle::throw_if_stopped(std::string_view sql) const {

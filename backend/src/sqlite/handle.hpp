@@ -51,6 +51,9 @@ class Handle {
   /// one, which is part of closing, and the log would be left.
   void forget_late_interrupt() noexcept;
 
+  /// If this is the last one to close it leaves the write-ahead log as it is.
+  void keep_log() noexcept;
+
   /// Throws the error of a requested stop or a passed deadline, if there is one.
   void throw_if_stopped(std::string_view sql) const;
   [[noreturn]] void fail(int result, std::string_view sql) const;

@@ -1,5 +1,7 @@
 #include "sqlite/local_engine.hpp"
 
+#include <spdlog/logger.h>
+
 #include <utility>
 
 #include "sqlite/local_session.hpp"
@@ -26,19 +28,39 @@ LocalEngine::LocalEngine(LocalEngineConfig config, const std::shared_ptr<Interru
   claim_.emplace(config_.path);
   sidecars_ = std::make_shared<Sidecars>(config_.path, !config_.options.connection.exclusive);
   check_at_startup(config_, interrupter);
-  wal_keeper_.emplace(config_);
+  wal_keeper_.emplace(config_, [this] { return open_mover(); });
+}
+
+std::unique_ptr<LocalSession> LocalEngine::connect(connection_role role, std::shared_ptr<Interrupter> interrupter,
+                                                   const ConnectionOptions& options) const {
+  // SQLite would take whatever is there for the log, together with the index that the others of this process have.
+  if (const auto lost = loss()) throw Error(lost->code, lost->text, {config_.database, {}});
+  return std::make_unique<LocalSession>(SessionConfig{.path = config_.path,
+                                                      .context = {.database = config_.database,
+                                                                  .role = role,
+                                                                  .interrupter = std::move(interrupter),
+                                                                  .logger = config_.logger},
+                                                      .options = options,
+                                                      .sidecars = sidecars_});
+}
+
+/// It writes nothing but what is in the log, so it may as well be one that can not. Nothing stops it and it waits for
+/// nobody.
+std::unique_ptr<LocalSession> LocalEngine::open_mover() const noexcept {
+  try {
+    ConnectionOptions options = config_.options.connection;
+    options.busy_timeout = {};
+    auto session = connect(connection_role::reader, std::make_shared<Interrupter>(config_.clock), options);
+    if (!loss()) return session;  // so it is the file that the writer has
+  } catch (const std::exception& error) {
+    config_.logger->warn("database '{}': no connection to checkpoint beside the writer: {}", config_.database,
+                         error.what());
+  }
+  return nullptr;
 }
 
 std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr<Interrupter> interrupter) {
-  // SQLite would take whatever is there for the log, together with the index that the others of this process have.
-  if (const auto lost = loss()) throw Error(errc::file_replaced, *lost, {config_.database, {}});
-  auto session = std::make_unique<LocalSession>(SessionConfig{.path = config_.path,
-                                                              .context = {.database = config_.database,
-                                                                          .role = role,
-                                                                          .interrupter = std::move(interrupter),
-                                                                          .logger = config_.logger},
-                                                              .options = config_.options.connection,
-                                                              .sidecars = sidecars_});
+  auto session = connect(role, std::move(interrupter), config_.options.connection);
   if (role == connection_role::writer && !config_.in_memory()) {
     session->log().watch();
     session->log().checkpoint_from(commits_of_migrations);
@@ -62,8 +84,12 @@ bool LocalEngine::due(const Session& writer) noexcept {
   return wal_keeper_ && wal_keeper_->due(static_cast<const LocalSession&>(writer).log());
 }
 
-void LocalEngine::before_next(Session& writer, ReaderGate* readers) {
-  if (wal_keeper_) wal_keeper_->keep(own(writer).log(), readers);
+bool LocalEngine::before_next(Session& writer, ReaderGate* readers) {
+  return wal_keeper_ && wal_keeper_->keep(own(writer), readers);
+}
+
+void LocalEngine::work_beside() noexcept {
+  if (wal_keeper_) wal_keeper_->turn();
 }
 
 bool LocalEngine::note_idle() noexcept {
@@ -71,7 +97,7 @@ bool LocalEngine::note_idle() noexcept {
 }
 
 void LocalEngine::on_idle(Session& writer) noexcept {
-  if (wal_keeper_) wal_keeper_->truncate(own(writer).log());
+  if (wal_keeper_) wal_keeper_->truncate(own(writer));
 }
 
 void LocalEngine::optimize(Session& writer, TimeLimit budget) noexcept {
@@ -81,10 +107,15 @@ void LocalEngine::optimize(Session& writer, TimeLimit budget) noexcept {
 void LocalEngine::before_close(Session& writer) noexcept {
   // Without its log the database may be in use by others, unseen by us. Then SQLite's own last close moves what we have
   // committed into the file, if it can lock all of it, and else leaves it.
-  if (!loss()) checkpoint_failure_ = own(writer).prepare_close();
+  if (wal_keeper_) wal_keeper_->close();
+  const auto lost = loss();
+  if (!lost) own(writer).prepare_close();
+  if (wal_keeper_ && (!lost || lost->code == errc::sync_failed))
+    checkpoint_failure_ = wal_keeper_->finish(own(writer));
 }
 
 std::string LocalEngine::release() noexcept {
+  if (wal_keeper_) wal_keeper_->close();
   claim_.reset();
   // SQLite has tried once more when it closed the last connection.
   const std::string log = config_.path.string() + "-wal";
@@ -93,15 +124,22 @@ std::string LocalEngine::release() noexcept {
          "', which belongs to the database: keep both, the next opening puts them together";
 }
 
-std::optional<std::string> LocalEngine::loss() const {
+std::optional<Loss> LocalEngine::loss() const {
   if (!claim_) return std::nullopt;
+  const std::string file = config_.path.filename().string();
   if (!claim_->still_there())
-    return "the file '" + config_.path.filename().string() +
-           "' was moved, deleted or replaced while open; what was written since is lost to it";
+    return Loss{errc::file_replaced, "the file '" + file +
+                                         "' was moved, deleted or replaced while open; what was written since is lost "
+                                         "to it"};
   if (const auto sidecar = sidecars_->lost())
-    return "'" + *sidecar +
-           "', a part of the database, was moved, deleted or replaced while open; what was written since may be lost";
-  return std::nullopt;
+    return Loss{errc::file_replaced, "'" + *sidecar +
+                                         "', a part of the database, was moved, deleted or replaced while open; what "
+                                         "was written since may be lost"};
+  const auto* const why = wal_keeper_ ? wal_keeper_->loss() : nullptr;
+  if (why == nullptr) return std::nullopt;
+  return Loss{errc::sync_failed, "the disk has not taken all that was moved into '" + file + "' (" + *why +
+                                     "); nothing is lost: what is committed is in '" + file + "-wal', and the next "
+                                     "opening puts it there"};
 }
 
 EngineFacts LocalEngine::facts() const {

@@ -31,16 +31,21 @@ class LocalEngine final : public Engine {
   std::unique_ptr<Session> open(connection_role role, std::shared_ptr<Interrupter> interrupter) override;
   void begin_service(Session& writer) override;
   bool due(const Session& writer) noexcept override;
-  void before_next(Session& writer, ReaderGate* readers) override;
+  bool before_next(Session& writer, ReaderGate* readers) override;
+  void work_beside() noexcept override;
   bool note_idle() noexcept override;
   void on_idle(Session& writer) noexcept override;
   void optimize(Session& writer, TimeLimit budget) noexcept override;
   void before_close(Session& writer) noexcept override;
   std::string release() noexcept override;
-  std::optional<std::string> loss() const override;
+  std::optional<Loss> loss() const override;
   EngineFacts facts() const override;
 
  private:
+  std::unique_ptr<LocalSession> connect(connection_role role, std::shared_ptr<Interrupter> interrupter,
+                                        const ConnectionOptions& options) const;
+  std::unique_ptr<LocalSession> open_mover() const noexcept;
+
   const LocalEngineConfig config_;
   std::optional<FileClaim> claim_;       // none in memory
   std::shared_ptr<Sidecars> sidecars_;   // none in memory

@@ -251,11 +251,10 @@ void LocalSession::optimize(TimeLimit budget) noexcept {
   interrupter().arm(Clock::time_point::max());  // a shutdown that was asked for is still to be heeded
 }
 
-std::string LocalSession::prepare_close() noexcept {
+void LocalSession::prepare_close() noexcept {
   const Callbacks::Impatience impatience(callbacks_);
   cache_->clear();
   optimize(handle_->config().options.optimize_budget);
-  return log_->checkpoint(true).failure;
 }
 
 LocalSession& local_session_of(Reader& connection) {

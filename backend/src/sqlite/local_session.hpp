@@ -50,11 +50,11 @@ class LocalSession final : public Session {
   // For the rest of the local engine.
   Handle& handle() const noexcept { return *handle_; }
   WriteAheadLog& log() const noexcept { return *log_; }
+  void keep_log() noexcept { handle_->keep_log(); }
   /// `PRAGMA optimize`, bounded by `budget`; errors are logged at debug and ignored.
   void optimize(TimeLimit budget) noexcept;
-  /// Before the last close of a writer: `PRAGMA optimize` within its budget, and a checkpoint. Says why that failed, if
-  /// it did.
-  std::string prepare_close() noexcept;
+  /// Before the last close of a writer, and its last checkpoint: `PRAGMA optimize` within its budget.
+  void prepare_close() noexcept;
 
  private:
   LocalStatement* compile(std::string_view sql);

@@ -13,6 +13,17 @@ namespace {
 /// Bytes from one checkpoint to the next. Each costs two syncs, and all that waits then waits for them: at SQLite's own
 /// 4 MiB a busy writer spends half of its time there.
 constexpr std::uint64_t interval_bytes = 32 << 20;
+/// Of that, with turns beside the writer:
+constexpr int turn_part = 8;   // so much to move is worth a turn,
+constexpr int rest_part = 32;  // so little is left to the writer,
+constexpr int again_part = 4;  // after so much it tries again where a reader has kept the log from starting anew;
+/// and so much over the interval it waits for. Not all of it: the log stays under the soft limit.
+constexpr int patience(int interval) noexcept {
+  return interval / 4 * 3;
+}
+constexpr int part(int interval, int of) noexcept {
+  return std::max(1, interval / of);
+}
 /// How long readers are held back so that the log can be cut.
 constexpr auto reader_gap = std::chrono::milliseconds(10);
 constexpr auto warn_interval = std::chrono::minutes(1);
@@ -38,25 +49,61 @@ class Gap {
 
 }  // namespace
 
+bool WalKeeper::beside() const noexcept {
+  return config_.options.connection.synchronous == durability::normal && !mover_.stuck();
+}
+
 void WalKeeper::attach(LocalSession& writer) {
   writer.log().checkpoint_from(WriteAheadLog::never);
   const bool first = frame_bytes_ == 0;
   frame_bytes_ = static_cast<std::uint64_t>(writer.log().page_size()) + frame_header;
   const std::uint64_t bytes = std::min(interval_bytes, config_.options.wal_soft_limit / 2);
   interval_ = std::max(1, static_cast<int>(bytes / frame_bytes_));
-  if (first) truncate(writer.log());
+  if (first) truncate(writer);
 }
 
 bool WalKeeper::due(const WriteAheadLog& log) noexcept {
   const int frames = log.frames();
   frames_.store(frames, std::memory_order_relaxed);
-  next_ = std::min(next_, frames + interval_);  // the log has started anew
-  return frames >= next_;
+  // The log has started anew:
+  next_ = std::min(next_, frames + interval_);
+  last_turn_ = std::min(last_turn_, frames);
+  return next(frames) != step::none || mover_.loss() != nullptr;
 }
 
-void WalKeeper::keep(WriteAheadLog& log, ReaderGate* readers) {
-  if (!due(log)) return;
-  auto result = log.checkpoint(false);
+WalKeeper::step WalKeeper::next(int frames) const noexcept {
+  if (!beside()) return frames >= next_ ? step::all : step::none;
+  if (frames >= next_ + patience(interval_)) return step::all;
+  const bool full = frames >= next_;
+  const int moved = mover_.moved();
+  const int left = moved <= frames ? frames - moved : frames;
+  if (full && left <= part(interval_, rest_part)) return step::rest;
+  const int worth = part(interval_, full ? rest_part : turn_part);
+  return left >= worth && frames - last_turn_ >= worth ? step::turn : step::none;
+}
+
+void WalKeeper::require_unlost() const {
+  if (const auto* const why = loss()) throw Error(errc::sync_failed, *why, {config_.database, {}});
+}
+
+bool WalKeeper::keep(LocalSession& writer, ReaderGate* readers) {
+  require_unlost();
+  if (!due(writer.log())) return false;
+  const int frames = writer.log().frames();
+  const step now = next(frames);
+  if (now == step::none) return false;
+  if (now == step::turn) {
+    last_turn_ = frames;
+    return true;
+  }
+  const auto baton = now == step::rest ? mover_.try_take() : mover_.take();
+  if (baton) move(baton, writer, readers);
+  require_unlost();
+  return false;
+}
+
+void WalKeeper::move(const LogMover::Baton& baton, LocalSession& writer, ReaderGate* readers) {
+  auto result = mover_.move(baton, writer, false);
   if (over_limit(result.frames)) {
     std::vector<Holder> in_the_way;
     bool free = false;
@@ -64,7 +111,7 @@ void WalKeeper::keep(WriteAheadLog& log, ReaderGate* readers) {
       const Gap gap(readers);
       free = gap.free();
       if (free) {
-        result = log.checkpoint(true);
+        result = mover_.move(baton, writer, true);
       } else {
         in_the_way = readers->holders();
         std::erase_if(in_the_way, [](const Holder& holder) { return !holder.running; });
@@ -77,8 +124,18 @@ void WalKeeper::keep(WriteAheadLog& log, ReaderGate* readers) {
 }
 
 void WalKeeper::note(const WriteAheadLog::Checkpoint& result) noexcept {
-  next_ = result.frames + interval_;
+  next_ = beside() ? std::max(interval_, result.frames + part(interval_, again_part)) : result.frames + interval_;
   frames_.store(result.frames, std::memory_order_relaxed);
+}
+
+void WalKeeper::truncate(LocalSession& writer) noexcept {
+  if (const auto baton = mover_.try_take()) note(mover_.move(baton, writer, true));
+}
+
+std::string WalKeeper::finish(LocalSession& writer) noexcept {
+  auto result = mover_.move(mover_.take(), writer, true);
+  if (loss() != nullptr) writer.keep_log();
+  return std::move(result.failure);
 }
 
 bool WalKeeper::over_limit(int frames) const noexcept {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/engine.hpp"
-#include "sqlite/local_session.hpp"
+#include "sqlite/log_mover.hpp"
 
 namespace statehouse::detail {
 
@@ -16,36 +16,59 @@ struct LocalEngineConfig;
 ///
 /// - Every 32 MiB, or half of the soft limit if that is less, the log is moved into the database. If no reader is in
 ///   the way, the next commit starts the log anew.
-/// - Readers that take turns without a break never let that happen. Over the soft limit they are held back for a
-///   moment, and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the log.
+/// - With `durability::normal` nearly all of that is done beside the writer, in turns, a part of it at a time: it moves
+///   the rest when the log is long enough and little is left. It waits for a turn only where the log is nearly twice as
+///   long. With `full` the writer syncs the log at each commit, for which the turns' syncs were in the way: it wrote a
+///   fifth less with them, so there are none. Nor are there after a turn that has failed, until the writer has moved
+///   what it could not.
+/// - Readers that take turns without a break never let the log start anew. Over the soft limit they are held back for
+///   a moment, and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the log.
 /// - When nothing was written for a while the log is cut as well, see `note_idle`.
 ///
-/// Only this connection checkpoints, see WriteAheadLog.
+/// Only these connections checkpoint, see WriteAheadLog and LogMover.
 class WalKeeper {
  public:
-  explicit WalKeeper(const LocalEngineConfig& config) noexcept : config_(config) {}
+  WalKeeper(const LocalEngineConfig& config, LogMover::Open open) noexcept : config_(config), mover_(std::move(open)) {}
 
   /// The writer was opened: takes the checkpoints over from SQLite, and cuts what a killed process has left.
   void attach(LocalSession& writer);
-  /// After each use of the writer: takes note of the log's length; true when a checkpoint is due.
+  /// After each use of the writer: takes note of the log's length; true when `keep` has something to do.
   bool due(const WriteAheadLog& log) noexcept;
-  /// A checkpoint, if one is due. `readers` is null when the writer also reads.
-  void keep(WriteAheadLog& log, ReaderGate* readers);
-  void truncate(WriteAheadLog& log) noexcept { note(log.checkpoint(true)); }
+  /// A checkpoint, if one is due. `readers` is null when the writer also reads. True when a turn beside the writer is
+  /// due instead. Throws Error with `errc::sync_failed` when pages are lost.
+  bool keep(LocalSession& writer, ReaderGate* readers);
+  void turn() noexcept { mover_.turn(); }
+  /// Cuts the log, if nobody is in the way.
+  void truncate(LocalSession& writer) noexcept;
+  /// Before the last close of the writer: cuts the log. Says why that failed, if it did.
+  std::string finish(LocalSession& writer) noexcept;
+  /// There are no turns any more; before `finish`.
+  void close() noexcept { mover_.close(); }
+  /// Why pages of the database are lost; null when none are. From any thread.
+  const std::string* loss() const noexcept { return mover_.loss(); }
 
   /// For a periodic check, by one thread: true when nothing was written during the last few calls, and there is
   /// something to cut.
   bool note_idle() noexcept;
 
  private:
+  enum class step { none, turn, rest, all };
+
+  bool beside() const noexcept;
+  step next(int frames) const noexcept;
+  void require_unlost() const;
+  void move(const LogMover::Baton& baton, LocalSession& writer, ReaderGate* readers);
   void note(const WriteAheadLog::Checkpoint& result) noexcept;
   bool over_limit(int frames) const noexcept;
   void warn(int frames, const std::vector<Holder>& readers);
 
   const LocalEngineConfig& config_;
+  LogMover mover_;
   std::uint64_t frame_bytes_ = 0;
-  int interval_ = 0;  // frames
-  int next_ = 0;      // frames
+  // In frames.
+  int interval_ = 0;
+  int next_ = 0;       // so many, and the log is to start anew
+  int last_turn_ = 0;  // so many when it was asked for
   Clock::time_point warned_ = Clock::time_point::min();
   std::atomic<int> frames_{0};
   // The periodic check's.

@@ -92,15 +92,27 @@ WriteAheadLog::Checkpoint WriteAheadLog::run(int mode) noexcept {
     handle_.forget_late_interrupt();
     const int code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", mode, &result.frames, &result.moved);
     // Interrupted: this is part of a commit that a stop came too late for. The next one moves more.
+    result.sync_failed = code == SQLITE_IOERR_FSYNC;
     if (code != SQLITE_OK && code != SQLITE_BUSY && code != SQLITE_INTERRUPT)
       result.failure = sqlite3_errmsg(handle_.get()) + system_reason(handle_.get(), code);
   }
   const SessionContext& context = handle_.config().context;
   if (!result.failure.empty()) context.logger->warn("database '{}': checkpoint: {}", context.database, result.failure);
   // SQLite tells nothing, as -1, when somebody else was at it.
-  if (result.frames < 0) return {.frames = frames_, .failure = std::move(result.failure)};
+  result.told = result.frames >= 0;
+  if (!result.told) {
+    result.frames = frames_;
+    result.moved = 0;
+  }
   frames_ = result.frames;
   return result;
+}
+
+std::string WriteAheadLog::sync_database() noexcept {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
+  const int code = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+  return code == SQLITE_OK ? std::string() : sqlite3_errstr(code) + system_reason(handle_.get(), code);
 }
 
 }  // namespace statehouse::detail

@@ -35,11 +35,16 @@ class WriteAheadLog {
   struct Checkpoint {
     int frames = 0;         ///< In the log, afterwards.
     int moved = 0;          ///< Of those, in the database too.
+    bool told = false;      ///< SQLite has told the two numbers: nobody else was at it, and nothing went wrong.
+    bool sync_failed = false;
     std::string failure{};  ///< Why not all that could be moved was; empty when nothing went wrong.
   };
   /// Moves as much of the log into the database as its readers allow, and, if asked to and nobody reads it, cuts it to
   /// nothing. Waits for nobody, and is not interrupted.
   Checkpoint checkpoint(bool truncate) noexcept;
+  /// Syncs the database file, as SQLite does at the end of a checkpoint that has moved all. Says why that failed, if it
+  /// did.
+  std::string sync_database() noexcept;
 
  private:
   class Pinned;

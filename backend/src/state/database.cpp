@@ -51,7 +51,7 @@ std::shared_ptr<PoolCore> Database::open_pool() const {
 
 std::shared_ptr<PoolCore> Database::usable() const {
   if (shutdown_began_) throw closed_error(text_);
-  if (state_ == state::failed && core_ != nullptr) throw Error(errc::file_replaced, last_error_, {text_, {}});
+  if (state_ == state::failed && loss_) throw Error(loss_->code, loss_->text, {text_, {}});
   return core_;
 }
 
@@ -109,6 +109,7 @@ void Database::open() {
             .path = surroundings_->path_of(name_, options()),
             .options = surroundings_->completed(name_, options()),
             .executor = config.executor,
+            .turns = surroundings_->turns,
             .clock = config.clock,
             .logger = config.logger};
   }
@@ -186,11 +187,12 @@ void Database::publish() {
   OpenWaiters::finish(std::move(waiters), std::move(outcome.core), std::move(outcome.failure));
 }
 
-void Database::lose(const std::string& why) {
+void Database::lose(const Loss& loss) {
   std::lock_guard lock(mutex_);
   if (state_ != state::ready) return;
   state_ = state::failed;
-  last_error_ = why;
+  loss_ = loss;
+  last_error_ = loss.text;
   surroundings_->open_pools.withdraw(text_);
 }
 

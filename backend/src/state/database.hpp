@@ -45,8 +45,8 @@ class Database : public std::enable_shared_from_this<Database> {
   /// One that was asked for.
   std::optional<DatabaseStats> stats() const;
   DatabaseHealth health() const;
-  /// The file of the open pool is not there any more.
-  void lose(const std::string& why);
+  /// The open pool has lost its file, or a part of it.
+  void lose(const Loss& loss);
 
   /// The shutdown has begun: nothing is opened any more. Nobody is told yet. False when there is nothing to close, else
   /// `on_gone` is called once, when all is closed.
@@ -99,6 +99,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::optional<RunningMigration> migration_;  // that the opening has come to
   std::optional<Outcome> outcome_;             // of an opening, until it is published
   std::shared_ptr<PoolCore> core_;             // from the moment it was published, for ever
+  std::optional<Loss> loss_;                   // for which it has failed
   std::string last_error_;                     // while failed; of an opening that the shutdown has stopped, too
   std::optional<Clock::time_point> shutdown_began_;
   std::optional<Clock::time_point> closed_at_;

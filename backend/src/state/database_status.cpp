@@ -38,7 +38,8 @@ health_reason Database::reason() const noexcept {
   if (state_ == state::ready) return health_reason::none;
   if (wanted_ || state_ == state::opening) return migration_ ? health_reason::migrating : health_reason::opening;
   if (state_ == state::absent) return health_reason::not_opened;
-  return core_ != nullptr ? health_reason::file_replaced : health_reason::failed;
+  if (!loss_) return health_reason::failed;
+  return loss_->code == errc::sync_failed ? health_reason::sync_failed : health_reason::file_replaced;
 }
 
 DatabaseHealth Database::health() const {

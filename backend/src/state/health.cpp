@@ -19,7 +19,9 @@ bool all_required(const Health& health, Well well) noexcept {
 }  // namespace
 
 bool Health::live() const noexcept {
-  return all_required(*this, [](health_reason reason) { return reason != health_reason::file_replaced; });
+  return all_required(*this, [](health_reason reason) {
+    return reason != health_reason::file_replaced && reason != health_reason::sync_failed;
+  });
 }
 
 bool Health::started() const noexcept {

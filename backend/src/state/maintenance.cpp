@@ -14,7 +14,7 @@ void look_after(Database& database, bool optimize) {
   if (optimize) core->optimize();
   core->report_long_leases();
   core->checkpoint_if_idle();
-  if (!core->close_if_lost()) database.lose(core->stats().last_error);
+  if (const auto loss = core->close_if_lost()) database.lose(*loss);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "lane/database_executor.hpp"
 #include "pool/cluster_options.hpp"
+#include "pool/turn_queue.hpp"
 #include "state/maintenance.hpp"
 #include "state/open_pools.hpp"
 #include "statehouse/database_name.hpp"
@@ -31,9 +32,12 @@ struct RegistryConfig {
 /// What the databases of one registry share.
 struct Surroundings {
   explicit Surroundings(RegistryConfig with)
-      : config(std::move(with)), maintenance(std::make_shared<Maintenance>(config.clock)) {}
+      : config(std::move(with)),
+        turns(std::make_shared<TurnQueue>(config.executor)),
+        maintenance(std::make_shared<Maintenance>(config.clock)) {}
 
   const RegistryConfig config;
+  const std::shared_ptr<TurnQueue> turns;
   std::filesystem::path directory;  // empty until init() is done; not written after the first get_pool
   OpenPools open_pools;
   std::mutex publishing;  // `open_pools` takes one at a time

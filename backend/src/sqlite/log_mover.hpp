@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "sqlite/local_session.hpp"
+
+namespace statehouse::detail {
+
+/// Moves the pages of the log into the database, one call at a time: on the writer between two operations, or beside it
+/// in a turn, on a connection of its own. Such a turn never gets to the end while the writer goes on, and need not: the
+/// writer moves the rest, and its next commit starts the log anew.
+///
+/// What a power loss leaves is right at any moment: SQLite syncs the log before it writes the first of its pages into
+/// the database, and lets it start anew only when all of it has been moved and the database synced after that, which
+/// covers what earlier calls have moved.
+///
+/// But not so a failed sync. Pages that were moved are not moved again, and the system forgets those that the disk did
+/// not take. So they are lost from the database, and the log is the only one that has them: from then on it is left
+/// alone, also at the last close, and the next opening moves all of it again.
+class LogMover {
+ public:
+  using Open = std::function<std::unique_ptr<LocalSession>()>;
+
+  /// `open` gives the connection for turns, when the first one comes, or null when it can not.
+  explicit LogMover(Open open) noexcept : open_(std::move(open)) {}
+
+  /// The right to move, until the end of the scope.
+  using Baton = std::unique_lock<std::mutex>;
+  Baton take() { return Baton(baton_); }
+  /// Is empty while somebody else has it.
+  Baton try_take() { return Baton(baton_, std::try_to_lock); }
+
+  /// On the writer: see `WriteAheadLog::checkpoint`. Does nothing when pages are lost.
+  WriteAheadLog::Checkpoint move(const Baton& baton, LocalSession& writer, bool truncate) noexcept;
+  /// Beside the writer: moves what that has committed, and syncs the database, so that the writer's last call has little
+  /// to move and to sync. Waits for nobody but the disk and who has the baton.
+  void turn() noexcept;
+  /// The connection for turns; before the last close of the writer.
+  void close() noexcept;
+
+  // From any thread.
+  /// Pages of the log that are in the database, as far as is known. Of an older log when that has started anew.
+  int moved() const noexcept { return moved_; }
+  /// The last turn has failed, and no call on the writer has gone well since.
+  bool stuck() const noexcept { return stuck_; }
+  /// Why pages are lost; null when none are.
+  const std::string* loss() const noexcept { return lost_ ? &loss_ : nullptr; }
+
+ private:
+  bool move_beside() noexcept;
+  void lose(LocalSession& session, const std::string& why) noexcept;
+
+  const Open open_;
+  std::mutex baton_;
+  // Of who has the baton.
+  std::unique_ptr<LocalSession> session_;
+  bool unsynced_ = false;  // pages were moved, and the database was perhaps not synced since
+
+  std::string loss_;  // written once, before lost_
+  std::atomic<bool> lost_{false};
+  std::atomic<bool> stuck_{false};
+  std::atomic<int> moved_{0};
+};
+
+}  // namespace statehouse::detail

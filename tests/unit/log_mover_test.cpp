@@ -1,0 +1,378 @@
+// How the log is moved into the database beside the writer, in turns that run when the test says so.
+
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "error_of.hpp"
+#include "fault_vfs.hpp"
+#include "files.hpp"
+#include "open_session.hpp"
+#include "plain_database.hpp"
+#include "process_files.hpp"
+#include "recording_vfs.hpp"
+#include "sqlite/local_engine.hpp"
+#include "temp_dir.hpp"
+
+namespace statehouse::test {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr int pages = 200;
+constexpr std::uint64_t frame = 4096 + 24;
+// As WalKeeper has them for this soft limit, in pages of the log.
+constexpr std::uint64_t soft_limit = 1 << 20;
+constexpr std::uint64_t interval = soft_limit / 2 / frame;
+constexpr std::uint64_t limit = interval + interval / 4 * 3;
+
+PoolOptions limited(PoolOptions options = {}) {
+  options.wal_soft_limit = soft_limit;
+  return options;
+}
+
+/// An engine with its writer, and a table with one row on each of its pages. A commit is one page in the log.
+struct Moved {
+  TempDir dir;
+  std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
+  LogCapture log;
+  std::shared_ptr<detail::Interrupter> interrupter = std::make_shared<detail::Interrupter>(clock);
+  const fs::path file = dir / "x.db";
+  std::optional<detail::LocalEngine> engine;
+  std::unique_ptr<Connection> writer;
+  int commits = 0;
+
+  explicit Moved(PoolOptions options = limited()) {
+    const fs::path path = options.in_memory ? fs::path(":memory:") : file;
+    engine.emplace(detail::LocalEngineConfig{path, "x", options, clock, log.logger()}, interrupter);
+    writer = detail::connect(engine->open(connection_role::writer, interrupter), options.connection);
+    writer->execute("CREATE TABLE t(k INTEGER PRIMARY KEY, n, filler)");
+    writer->execute("WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < ?) "
+                    "INSERT INTO t SELECT i, 0, zeroblob(3000) FROM c", pages - 1);
+    engine->begin_service(session());
+  }
+  ~Moved() { close(); }
+
+  detail::LocalSession& session() { return test::session(*writer); }
+  std::uint64_t frames() { return static_cast<std::uint64_t>(session().log().frames()); }
+  void commit() { writer->execute("UPDATE t SET n = n + 1 WHERE k = ?", commits++ * 7 % pages); }
+  /// As a lane does after an operation; true when a turn is wanted.
+  bool look() { return engine->due(session()) && engine->before_next(session(), nullptr); }
+  bool write() {
+    commit();
+    return look();
+  }
+  /// Until a turn is wanted.
+  void fill() {
+    for (int i = 0; !write(); ++i) REQUIRE(i < 1000);
+  }
+  void close() {
+    if (writer == nullptr) return;
+    engine->before_close(session());
+    writer.reset();
+    unfinished = engine->release();
+  }
+  std::string unfinished;
+};
+
+/// Calls back when a page is written into a database file, and counts them.
+class WritesVfs final : public ShimVfs {
+ public:
+  WritesVfs() : ShimVfs("writes") { methods.xWrite = &WritesVfs::write; }
+
+  std::function<void()> on_write;
+  std::atomic<int> count{0};
+
+ private:
+  int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
+    const int result = open_real(name, file, flags, out_flags);
+    ours(file).handle = (flags & SQLITE_OPEN_MAIN_DB) != 0 ? 1 : 0;
+    return result;
+  }
+  static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
+    auto& self = of<WritesVfs>(file);
+    if (ours(file).handle != 0) {
+      ++self.count;
+      if (const auto call = std::exchange(self.on_write, {})) call();
+    }
+    return real(file)->pMethods->xWrite(real(file), data, size, offset);
+  }
+};
+
+/// A snapshot of all that is committed now, which keeps what comes later in the log.
+struct Snapshot {
+  explicit Snapshot(const fs::path& file) : database(file) { database.execute("BEGIN; SELECT count(*) FROM t"); }
+  PlainDatabase database;
+};
+
+int commits_in(const fs::path& file) {
+  return static_cast<int>(PlainDatabase(file).scalar("SELECT sum(n) FROM t"));
+}
+
+TEST_CASE("checkpoint turns: nearly all pages are moved beside the writer, which goes on, and the log starts anew") {
+  WritesVfs vfs;
+  Moved x;
+  int in_turns = 0;
+  int restarts = 0;
+  std::uint64_t longest = 0;
+  const int before = vfs.count;
+  for (int i = 0; i < 2000; ++i) {
+    const auto last = x.frames();
+    const bool wanted = x.write();
+    restarts += x.frames() < last ? 1 : 0;
+    longest = std::max(longest, x.frames());
+    if (!wanted) continue;
+    vfs.on_write = [&] { x.commit(); };  // beside the turn
+    const int written = vfs.count;
+    x.engine->work_beside();
+    in_turns += vfs.count - written;
+  }
+  CHECK(restarts > 8);
+  CHECK(longest >= interval);
+  CHECK(longest < limit);
+  CHECK(in_turns > (vfs.count - before) * 8 / 10);
+  x.close();
+  CHECK(commits_in(x.file) == x.commits);
+  CHECK(PlainDatabase(x.file).text("PRAGMA integrity_check") == "ok");
+}
+
+TEST_CASE("checkpoint turns: while one is at the disk the writer goes on, up to the limit, where it waits") {
+  // turn                        writer
+  // moves a page
+  //                             commits ... up to the limit
+  //                             waits
+  // goes on, ends
+  //                             moves the rest
+  WritesVfs vfs;
+  Moved x;
+  x.fill();
+  std::atomic<bool> go_on{false};
+  std::atomic<bool> there{false};
+  std::atomic<bool> ended{false};
+  vfs.on_write = [&] {
+    there = true;
+    go_on.wait(false);
+    ended = true;
+  };
+  std::jthread turn([&] { x.engine->work_beside(); });
+  while (!there) std::this_thread::yield();
+  while (x.frames() < limit - 1) x.write();
+  CHECK_FALSE(ended);
+  std::jthread later([&] {  // nothing tells of the wait; where this comes too early there is none
+    std::this_thread::sleep_for(20ms);
+    go_on = true;
+    go_on.notify_all();
+  });
+  for (int i = 0; i < 3; ++i) x.write();
+  CHECK(ended);
+  CHECK(x.frames() < interval);  // has started anew
+}
+
+TEST_CASE("checkpoint turns: one that never comes makes nobody wait, and the log stays under the soft limit") {
+  Moved x;
+  std::uint64_t longest = 0;
+  for (int i = 0; i < 1500; ++i) {
+    x.write();
+    longest = std::max(longest, x.frames());
+  }
+  CHECK(longest >= limit);
+  CHECK(longest * frame < soft_limit);
+}
+
+TEST_CASE("checkpoint turns: a reader that keeps the log does not have them come again and again") {
+  Moved x;
+  x.fill();
+  const Snapshot reader(x.file);
+  x.engine->work_beside();
+  int turns = 0;
+  for (std::uint64_t i = 0; i < interval; ++i)
+    if (x.write()) {
+      ++turns;
+      x.engine->work_beside();
+    }
+  CHECK(turns > 1);
+  CHECK(turns < 40);
+}
+
+TEST_CASE("checkpoint turns: where there are none the writer moves all, as often as before") {
+  PoolOptions options;
+  SECTION("durability::full") {
+    options.connection.synchronous = durability::full;
+  }
+  SECTION("in memory") {
+    options.in_memory = true;
+  }
+  Moved x(limited(options));
+  std::uint64_t longest = 0;
+  for (int i = 0; i < 1000; ++i) {
+    CHECK_FALSE(x.write());
+    longest = std::max(longest, x.frames());
+  }
+  x.engine->work_beside();  // harmless
+  CHECK(longest == (options.in_memory ? 0 : interval));
+}
+
+TEST_CASE("checkpoint turns: a file of this process alone, or with one connection for everything, has them too") {
+  PoolOptions options;
+  SECTION("exclusive") {
+    options.connection.exclusive = true;
+  }
+  SECTION("single") {
+    options.mode = pool_mode::single;
+  }
+  WritesVfs vfs;
+  if (options.connection.exclusive) {
+    Moved x(limited(options));
+    x.fill();
+    const auto written = fs::last_write_time(x.file);
+    std::this_thread::sleep_for(20ms);
+    x.engine->work_beside();
+    CHECK(fs::last_write_time(x.file) != written);
+  } else {
+    Moved x(limited(options));
+    x.fill();
+    const int before = vfs.count;
+    x.engine->work_beside();
+    CHECK(vfs.count > before);
+  }
+}
+
+TEST_CASE("checkpoint turns: after one that has failed the writer moves all, and then they come again") {
+  FaultVfs vfs;
+  Moved x;
+  x.fill();
+  vfs.inject({.kind = FaultVfs::operation::write, .result = SQLITE_FULL, .lasting = true});
+  SECTION("it could not write") {
+    x.engine->work_beside();
+  }
+  SECTION("it could not open its connection") {
+    vfs.inject({.kind = FaultVfs::operation::open, .result = SQLITE_CANTOPEN, .lasting = true});
+    x.engine->work_beside();
+  }
+  CHECK(vfs.fired());
+  vfs.heal();
+  CHECK(x.log.count("checkpoint", spdlog::level::warn) == 1);
+  CHECK(x.engine->loss() == std::nullopt);
+  while (x.frames() < interval) CHECK_FALSE(x.write());
+  CHECK(x.log.count("checkpoint", spdlog::level::warn) == 1);
+  x.write();
+  CHECK(x.frames() < 5);  // the writer has moved all
+  x.fill();
+  x.engine->work_beside();
+  CHECK(x.log.count("checkpoint", spdlog::level::warn) == 1);
+}
+
+/// What is left when the disk has taken nothing since `before`, a copy of the file, but all of the log.
+void check_log_has_all(Moved& x, const fs::path& before) {
+  x.close();
+  CHECK(contains(x.unfinished, x.file.string() + "-wal"));
+  REQUIRE(fs::file_size(x.file.string() + "-wal") > 0);
+  fs::copy_file(before, x.file, fs::copy_options::overwrite_existing);
+  CHECK(commits_in(x.file) == x.commits);
+  CHECK(PlainDatabase(x.file).text("PRAGMA integrity_check") == "ok");
+}
+
+TEST_CASE("checkpoint turns: when the sync of what one has moved fails the database is lost, and the log keeps all") {
+  FaultVfs vfs;
+  Moved x;
+  x.fill();
+  fs::copy_file(x.file, x.dir / "before");
+  std::optional<Snapshot> reader(x.file);
+  x.commit();  // which the turn cannot reach
+  vfs.inject({.kind = FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC, .system = EIO});
+  x.engine->work_beside();
+  CHECK(vfs.fired());
+  reader.reset();
+  vfs.heal();  // as fsync has it: the next one says nothing of what was forgotten
+  const auto loss = x.engine->loss();
+  REQUIRE(loss.has_value());
+  CHECK(loss->code == errc::sync_failed);
+  CHECK(contains(loss->text, "Input/output error"));
+  x.commit();
+  CHECK(x.engine->due(x.session()));
+  CHECK(code_of([&] { x.engine->before_next(x.session(), nullptr); }) == errc::sync_failed);
+  CHECK(code_of([&] { x.engine->open(connection_role::reader, x.interrupter); }) == errc::sync_failed);
+  const auto frames = x.frames();
+  x.engine->work_beside();
+  x.engine->on_idle(x.session());
+  x.commit();
+  CHECK(x.frames() == frames + 1);  // nothing has moved the rest, so the log has not started anew
+  check_log_has_all(x, x.dir / "before");
+}
+
+TEST_CASE("checkpoint: a failed sync loses what was moved before and not synced since, and nothing else") {
+  FaultVfs vfs;
+  PoolOptions options;
+  options.connection.synchronous = durability::full;  // the writer moves
+  Moved x(limited(options));
+  const bool moved_in_part = GENERATE(true, false);
+  const auto before = x.dir / "before";
+  while (x.frames() < interval - 1) x.write();
+  fs::copy_file(x.file, before);
+  {
+    std::optional<Snapshot> reader;
+    if (moved_in_part) reader.emplace(x.file);
+    x.write();
+  }
+  const auto due = moved_in_part ? x.frames() + interval : interval;
+  do x.write();
+  while (x.frames() < due - 1);
+  vfs.inject({.kind = FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC});
+  x.commit();  // the first sync
+  if (moved_in_part)
+    CHECK(code_of([&] { x.look(); }) == errc::sync_failed);
+  else
+    CHECK_FALSE(x.look());
+  CHECK(vfs.fired());
+  vfs.heal();
+  CHECK(x.engine->loss().has_value() == moved_in_part);
+  if (moved_in_part) return check_log_has_all(x, before);
+  x.close();
+  CHECK(x.unfinished == "");
+  CHECK(commits_in(x.file) == x.commits);
+}
+
+TEST_CASE("checkpoint turns: the connection for them is opened only where the file is the writer's") {
+  RecordingVfs vfs;
+  Moved x;
+  x.fill();
+  fs::rename(x.file, x.dir / "moved.db");
+  { PlainDatabase(x.file).execute("CREATE TABLE strangers(a)"); }
+  const auto opened = vfs.opened().size();
+  x.engine->work_beside();
+  CHECK(vfs.opened().size() == opened);
+  CHECK(x.log.count("checkpoint beside", spdlog::level::warn) == 1);
+  CHECK(PlainDatabase(x.file).column("SELECT name FROM sqlite_schema") == std::vector<std::string>{"strangers"});
+  CHECK(x.engine->loss()->code == errc::file_replaced);
+}
+
+TEST_CASE("checkpoint turns: their connection is closed before the writer's, which leaves no file but the database") {
+  Moved x;
+  x.fill();
+  x.engine->work_beside();
+  x.commit();
+  x.close();
+  CHECK(x.unfinished == "");
+  CHECK(open_descriptors(x.dir.path()) == 0);
+  CHECK(std::distance(fs::directory_iterator(x.dir.path()), {}) == 1);
+  CHECK(commits_in(x.file) == x.commits);
+}
+
+TEST_CASE("checkpoint turns: a stop of the writer's operation does not reach them") {
+  WritesVfs vfs;
+  Moved x;
+  x.fill();
+  vfs.on_write = [&] { x.interrupter->request(detail::stop_reason::shutdown); };
+  const int before = vfs.count;
+  x.engine->work_beside();
+  CHECK(vfs.count > before + 1);
+  x.interrupter->disarm();
+  CHECK(x.log.count("checkpoint") == 0);
+}
+
+}  // namespace
+}  // namespace statehouse::test
