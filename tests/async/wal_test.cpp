@@ -334,7 +334,7 @@ TEST_CASE_METHOD(Log, "wal: the log of a database that is written to now and the
   }
 }
 
-TEST_CASE_METHOD(Log, "wal: callers hear of their commit before the checkpoint that it makes due") {
+TEST_CASE_METHOD(LogWithoutTurns, "wal: callers hear of their commit before the checkpoint that it makes due") {
   std::optional<Task<ExecuteResult>> last;
   int checkpoints = 0;
   int heard = 0;
@@ -350,7 +350,7 @@ TEST_CASE_METHOD(Log, "wal: callers hear of their commit before the checkpoint t
   CHECK(heard == checkpoints);
 }
 
-TEST_CASE_METHOD(Log, "wal: a shutdown during a checkpoint waits for it, what came meanwhile is told so") {
+TEST_CASE_METHOD(LogWithoutTurns, "wal: a shutdown during a checkpoint waits for it, what came meanwhile is told so") {
   std::optional<Task<ShutdownReport>> shutdown;
   std::optional<Task<int>> late;
   vfs.on_checkpoint = [&] {

@@ -19,7 +19,7 @@ enum class pool_mode {
   single  ///< One connection for everything; reads and writes take turns. What an in-memory database needs.
 };
 
-/// What a connection is for. Only the writer writes and checkpoints (https://www.sqlite.org/wal.html section 11).
+/// What a connection is for. Only the writer writes.
 enum class connection_role { writer, reader };
 
 /// Whether a file is looked through with `PRAGMA quick_check` when it is opened.
@@ -34,7 +34,8 @@ enum class integrity_check {
 };
 
 /// When a commit is on disk. With `normal` a committed transaction survives a crash or kill of the process; a power
-/// loss may take the last ones, never consistency. `full` syncs at every commit.
+/// loss may take the last ones, never consistency; the write-ahead log is then moved into the database beside the
+/// writer, on a database thread. `full` syncs at every commit, and the writer moves the log.
 enum class durability { normal, full };
 
 /// What is set on every connection when it is opened. The defaults are sqlx's where it has one.
@@ -92,10 +93,9 @@ struct PoolOptions {
   TimeLimit slow_statement{1000};    ///< Runs longer than this are logged at warn.
   TimeLimit slow_acquire{1000};      ///< Waits longer than this are logged at warn.
   TimeLimit long_lease{5000};        ///< Transactions and leases held longer are logged at warn.
-  /// Bytes of the write-ahead log above which readers are held back, for at most 10 ms, so that it can be cut. Looked
-  /// at between writes each time the log has grown by half of it, at most 32 MiB. A longer log means that a read takes
-  /// long, which is then named in the log once a minute, that another process reads, or that one closure writes all
-  /// this.
+  /// Bytes of the write-ahead log above which readers are held back, for at most 10 ms, so that it can be cut. At
+  /// half of it, at most 32 MiB, the log is to start anew. A longer log than this means that a read takes long, which is
+  /// then named in the log once a minute, that another process reads, or that one closure writes all this.
   std::uint64_t wal_soft_limit = 64 << 20;
   /// Looks for damage before the migrations run and anybody is served, on a connection that only reads. Findings fail
   /// the opening with `errc::file_damaged`: the file and its log are left byte for byte, and the next call looks again.

@@ -43,8 +43,8 @@ struct Loss {
 /// One database, as whatever keeps it sees it: opens connections to it and looks after it between their operations.
 ///
 /// Thread-safety: what takes the writer is called by the thread that has it, `work_beside` by one at a time, beside
-/// that; `due`, `note_idle`, `loss`, `facts` and `missed_leader_since` by any, each but the last by one at a time. Those
-/// do not block; all others are called on database threads only.
+/// that; `due`, `note_idle`, `loss`, `facts` and `missed_leader_since` by any, the first two by one at a time. Those do
+/// not block; all others are called on database threads only.
 class Engine {
  public:
   virtual ~Engine() = default;
