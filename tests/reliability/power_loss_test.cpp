@@ -146,9 +146,8 @@ class Life {
   /// Into the database.
   std::ptrdiff_t pages_written() const {
     const auto all = recorder_.events();
-    const auto file = std::ranges::find_if(all, [](const DiskEvent& event) {
-      return event.what == DiskEvent::kind::link && event.name == "x.db";
-    });
+    const auto file = std::ranges::find_if(
+        all, [](const DiskEvent& event) { return event.what == DiskEvent::kind::link && event.name == "x.db"; });
     return std::ranges::count_if(all, [&](const DiskEvent& event) {
       return event.what == DiskEvent::kind::write && event.inode == file->target;
     });

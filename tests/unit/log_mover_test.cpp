@@ -51,8 +51,10 @@ struct Moved {
     engine.emplace(detail::LocalEngineConfig{path, "x", options, clock, log.logger()}, interrupter);
     writer = detail::connect(engine->open(connection_role::writer, interrupter), options.connection);
     writer->execute("CREATE TABLE t(k INTEGER PRIMARY KEY, n, filler)");
-    writer->execute("WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < ?) "
-                    "INSERT INTO t SELECT i, 0, zeroblob(3000) FROM c", pages - 1);
+    writer->execute(
+        "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < ?) "
+        "INSERT INTO t SELECT i, 0, zeroblob(3000) FROM c",
+        pages - 1);
     engine->begin_service(session());
   }
   ~Moved() { close(); }
@@ -212,7 +214,7 @@ TEST_CASE("checkpoint turns: where there are none the writer moves all, as often
     CHECK_FALSE(x.write());
     longest = std::max(longest, x.frames());
   }
-  x.engine->work_beside();  // harmless
+  x.engine->work_beside();                                   // harmless
   CHECK(longest <= (options.in_memory ? 0 : interval + 1));  // some commits are two pages
 }
 

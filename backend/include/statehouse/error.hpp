@@ -37,11 +37,11 @@ enum class errc {
   hard_linked,              ///< The database file has more than one name.
   file_in_use,              ///< This process has the same file open through another registry.
   file_replaced,            ///< The database file was moved, deleted or replaced while open.
-  sync_failed,  ///< The disk has lost what was moved from the log into the file; the log has it, for the next start.
-  file_damaged,             ///< The check at startup has found damage in the file, which is left as it is.
-  wal_unavailable,          ///< SQLite did not switch the database to write-ahead logging.
-  not_supported,   ///< The engine behind this database cannot do this, as `native()` on a database that is no file.
-  invalid_option,  ///< An option has a value that cannot be used, or does not go with another one.
+  sync_failed,   ///< The disk has lost what was moved from the log into the file; the log has it, for the next start.
+  file_damaged,  ///< The check at startup has found damage in the file, which is left as it is.
+  wal_unavailable,  ///< SQLite did not switch the database to write-ahead logging.
+  not_supported,    ///< The engine behind this database cannot do this, as `native()` on a database that is no file.
+  invalid_option,   ///< An option has a value that cannot be used, or does not go with another one.
   unavailable,  ///< The cluster has no leader that can be reached, or lost it; nothing was executed, or nothing kept.
   outcome_unknown,  ///< The cluster's leader was lost during a commit: what was to be committed is kept wholly, or not.
   invalid_handle,   ///< The handle is empty: default-constructed, or moved from.

@@ -94,8 +94,8 @@ struct PoolOptions {
   TimeLimit slow_acquire{1000};      ///< Waits longer than this are logged at warn.
   TimeLimit long_lease{5000};        ///< Transactions and leases held longer are logged at warn.
   /// Bytes of the write-ahead log above which readers are held back, for at most 10 ms, so that it can be cut. At
-  /// half of it, at most 32 MiB, the log is to start anew. A longer log than this means that a read takes long, which is
-  /// then named in the log once a minute, that another process reads, or that one closure writes all this.
+  /// half of it, at most 32 MiB, the log is to start anew. A longer log than this means that a read takes long, which
+  /// is then named in the log once a minute, that another process reads, or that one closure writes all this.
   std::uint64_t wal_soft_limit = 64 << 20;
   /// Looks for damage before the migrations run and anybody is served, on a connection that only reads. Findings fail
   /// the opening with `errc::file_damaged`: the file and its log are left byte for byte, and the next call looks again.
@@ -105,7 +105,7 @@ struct PoolOptions {
   integrity_check startup_check = integrity_check::never;
   std::uint64_t startup_check_max_bytes = 1 << 30;  ///< A larger file with its log is not checked, with a warning.
   TimeLimit startup_check_timeout{10'000};          ///< Then the check is given up, with a warning.
-  bool required = true;            ///< Without it, from its first mention on, the service is not ready: `DbInstances::health`.
+  bool required = true;  ///< Without it, from its first mention on, the service is not ready: `DbInstances::health`.
   ConnectionOptions connection{};  ///< Of each connection.
   ClusterOptions cluster{};        ///< Where the database is not a file of this machine.
 };

@@ -110,8 +110,7 @@ void LocalEngine::before_close(Session& writer) noexcept {
   if (wal_keeper_) wal_keeper_->close();
   const auto lost = loss();
   if (!lost) own(writer).prepare_close();
-  if (wal_keeper_ && (!lost || lost->code == errc::sync_failed))
-    checkpoint_failure_ = wal_keeper_->finish(own(writer));
+  if (wal_keeper_ && (!lost || lost->code == errc::sync_failed)) checkpoint_failure_ = wal_keeper_->finish(own(writer));
 }
 
 std::string LocalEngine::release() noexcept {
@@ -138,7 +137,8 @@ std::optional<Loss> LocalEngine::loss() const {
   const auto* const why = wal_keeper_ ? wal_keeper_->loss() : nullptr;
   if (why == nullptr) return std::nullopt;
   return Loss{errc::sync_failed, "the disk has not taken all that was moved into '" + file + "' (" + *why +
-                                     "); nothing is lost: what is committed is in '" + file + "-wal', and the next "
+                                     "); nothing is lost: what is committed is in '" + file +
+                                     "-wal', and the next "
                                      "opening puts it there"};
 }
 

@@ -36,6 +36,7 @@ bool LogMover::move_beside() noexcept {
 
 void LogMover::close() noexcept {
   const Baton baton = take();
+  if (lost_ && session_ != nullptr) session_->keep_log();  // there may be no writer, and it the last one
   session_.reset();
 }
 

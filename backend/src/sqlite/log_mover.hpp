@@ -36,8 +36,8 @@ class LogMover {
 
   /// On the writer: see `WriteAheadLog::checkpoint`. Does nothing when pages are lost.
   WriteAheadLog::Checkpoint move(const Baton& baton, LocalSession& writer, bool truncate) noexcept;
-  /// Beside the writer: moves what that has committed, and syncs the database, so that the writer's last call has little
-  /// to move and to sync. Waits for nobody but the disk and who has the baton.
+  /// Beside the writer: moves what that has committed, and syncs the database, so that the writer's last call has
+  /// little to move and to sync. Waits for nobody but the disk and who has the baton.
   void turn() noexcept;
   /// The connection for turns; before the last close of the writer.
   void close() noexcept;

@@ -22,7 +22,8 @@ struct LocalEngineConfig;
 ///   fifth less with them, so there are none. Nor are there after a turn that has failed, until the writer has moved
 ///   what it could not.
 /// - Readers that take turns without a break never let the log start anew. Over the soft limit they are held back for
-///   a moment, and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the log.
+///   a moment, and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the
+///   log.
 /// - When nothing was written for a while the log is cut as well, see `note_idle`.
 ///
 /// Only these connections checkpoint, see WriteAheadLog and LogMover.

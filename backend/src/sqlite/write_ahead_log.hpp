@@ -33,9 +33,9 @@ class WriteAheadLog {
   int page_size();
 
   struct Checkpoint {
-    int frames = 0;         ///< In the log, afterwards.
-    int moved = 0;          ///< Of those, in the database too.
-    bool told = false;      ///< SQLite has told the two numbers: nobody else was at it, and nothing went wrong.
+    int frames = 0;     ///< In the log, afterwards.
+    int moved = 0;      ///< Of those, in the database too.
+    bool told = false;  ///< SQLite has told the two numbers: nobody else was at it, and nothing went wrong.
     bool sync_failed = false;
     std::string failure{};  ///< Why not all that could be moved was; empty when nothing went wrong.
   };
