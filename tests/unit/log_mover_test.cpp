@@ -268,6 +268,42 @@ TEST_CASE("checkpoint turns: after one that has failed the writer moves all, and
   CHECK(x.log.count("checkpoint", spdlog::level::warn) == 1);
 }
 
+TEST_CASE("checkpoint turns: whichever call of the file system fails in one, no commit is lost") {
+  struct Call {
+    FaultVfs::operation what;
+    int result;
+  };
+  using enum FaultVfs::operation;
+  FaultVfs vfs;
+  int fired = 0;
+  int lost = 0;
+  for (const Call call : {Call{open, SQLITE_CANTOPEN}, Call{read, SQLITE_IOERR_READ}, Call{write, SQLITE_IOERR_WRITE},
+                          Call{sync, SQLITE_IOERR_FSYNC}, Call{truncate, SQLITE_IOERR_TRUNCATE},
+                          Call{size, SQLITE_IOERR_FSTAT}, Call{lock, SQLITE_BUSY}, Call{control, SQLITE_IOERR},
+                          Call{map, SQLITE_IOERR_SHMMAP}, Call{shm_lock, SQLITE_BUSY}}) {
+    for (int nth = 1; nth < 12; nth += 1 + nth / 4) {
+      CAPTURE(static_cast<int>(call.what), nth);
+      Moved x;
+      x.fill();
+      vfs.inject({.kind = call.what, .nth = nth, .result = call.result});
+      x.engine->work_beside();
+      if (!vfs.fired()) nth = 12;
+      fired += vfs.fired() ? 1 : 0;
+      vfs.heal();
+      const bool loss = x.engine->loss().has_value();
+      lost += loss ? 1 : 0;
+      if (!loss)
+        for (std::uint64_t i = 0; i < limit; ++i)
+          if (x.write()) x.engine->work_beside();
+      x.close();
+      CHECK((x.unfinished != "") == loss);
+      CHECK(commits_in(x.file) == x.commits);
+    }
+  }
+  CHECK(fired > 20);
+  CHECK(lost == 1);  // by the turn's own sync, after that of the log and SQLite's at its end
+}
+
 /// What is left when the disk has taken nothing since `before`, a copy of the file, but all of the log.
 void check_log_has_all(Moved& x, const fs::path& before) {
   x.close();
