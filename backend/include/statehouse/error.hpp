@@ -37,7 +37,7 @@ enum class errc {
   hard_linked,              ///< The database file has more than one name.
   file_in_use,              ///< This process has the same file open through another registry.
   file_replaced,            ///< The database file was moved, deleted or replaced while open.
-  sync_failed,   ///< The disk has lost what was moved from the log into the file; the log has it, for the next start.
+  sync_failed,   ///< The disk has perhaps not taken all of the file; the log has it, for who opens the database next.
   file_damaged,  ///< The check at startup has found damage in the file, which is left as it is.
   wal_unavailable,  ///< SQLite did not switch the database to write-ahead logging.
   not_supported,    ///< The engine behind this database cannot do this, as `native()` on a database that is no file.

@@ -19,7 +19,7 @@ enum class health_reason {
   migrating,      ///< A migration runs: see `DatabaseHealth::migration`.
   failed,         ///< It could not be opened; the next `get_pool` tries again.
   file_replaced,  ///< Its file was moved, deleted or replaced while open: only a restart helps.
-  sync_failed,    ///< The disk has lost a part of its file that the log still has: only a restart helps.
+  sync_failed,    ///< The disk has perhaps not taken all of its file, which its log still has: only a restart helps.
   disk_full,      ///< What was written found no space, less than ten seconds ago.
   queue_full,     ///< As many operations wait as may, so that others are refused.
   no_leader,      ///< The cluster was found without a leader less than ten seconds ago, and with one not since.

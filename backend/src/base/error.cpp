@@ -35,7 +35,7 @@ const char* sentence(errc code) noexcept {
     case errc::hard_linked: return "the database file has more than one hard link";
     case errc::file_in_use: return "this process has the database file open already";
     case errc::file_replaced: return "the database file was moved, deleted or replaced while open";
-    case errc::sync_failed: return "the disk has lost a part of the database file; the log has it: restart the service";
+    case errc::sync_failed: return "the disk has perhaps not taken all of the database file; the log has it: end all that have it open, and restart";
     case errc::file_damaged: return "the database file is damaged";
     case errc::wal_unavailable: return "write-ahead logging could not be enabled";
     case errc::not_supported: return "the engine behind this database does not support this";

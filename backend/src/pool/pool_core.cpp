@@ -301,7 +301,15 @@ std::vector<Holder> PoolCore::holders() const {
   return all;
 }
 
+health_reason reason_of(const Loss& loss) noexcept {
+  return loss.code == errc::sync_failed ? health_reason::sync_failed : health_reason::file_replaced;
+}
+
 health_reason PoolCore::trouble() const {
+  {
+    std::lock_guard lock(mutex_);
+    if (loss_) return reason_of(*loss_);
+  }
   const auto recently = config_.clock->now() - found_recently;
   if (engine_->missed_leader_since(recently)) return health_reason::no_leader;
   if (writer_.found_disk_full_since(recently)) return health_reason::disk_full;

@@ -14,6 +14,9 @@
 
 namespace statehouse::detail {
 
+/// As health tells of it.
+health_reason reason_of(const Loss& loss) noexcept;
+
 /// The open connections of one database behind all Pool handles: the engine, the writer's lane, the readers' lane, and
 /// their end. The one place that chooses an engine.
 ///

@@ -32,7 +32,7 @@ LocalEngine::LocalEngine(LocalEngineConfig config, const std::shared_ptr<Interru
 }
 
 std::unique_ptr<LocalSession> LocalEngine::connect(connection_role role, std::shared_ptr<Interrupter> interrupter,
-                                                   const ConnectionOptions& options) const {
+                                                   const ConnectionOptions& options, bool keep_log) const {
   // SQLite would take whatever is there for the log, together with the index that the others of this process have.
   if (const auto lost = loss()) throw Error(lost->code, lost->text, {config_.database, {}});
   return std::make_unique<LocalSession>(SessionConfig{.path = config_.path,
@@ -40,6 +40,7 @@ std::unique_ptr<LocalSession> LocalEngine::connect(connection_role role, std::sh
                                                                   .role = role,
                                                                   .interrupter = std::move(interrupter),
                                                                   .logger = config_.logger},
+                                                      .keep_log = keep_log,
                                                       .options = options,
                                                       .sidecars = sidecars_});
 }
@@ -50,7 +51,7 @@ std::unique_ptr<LocalSession> LocalEngine::open_mover() const noexcept {
   try {
     ConnectionOptions options = config_.options.connection;
     options.busy_timeout = {};
-    auto session = connect(connection_role::reader, std::make_shared<Interrupter>(config_.clock), options);
+    auto session = connect(connection_role::reader, std::make_shared<Interrupter>(config_.clock), options, true);
     if (!loss()) return session;  // so it is the file that the writer has
   } catch (const std::exception& error) {
     config_.logger->warn("database '{}': no connection to checkpoint beside the writer: {}", config_.database,
@@ -60,7 +61,7 @@ std::unique_ptr<LocalSession> LocalEngine::open_mover() const noexcept {
 }
 
 std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr<Interrupter> interrupter) {
-  auto session = connect(role, std::move(interrupter), config_.options.connection);
+  auto session = connect(role, std::move(interrupter), config_.options.connection, false);
   if (role == connection_role::writer && !config_.in_memory()) {
     session->log().watch();
     session->log().checkpoint_from(commits_of_migrations);
@@ -110,7 +111,9 @@ void LocalEngine::before_close(Session& writer) noexcept {
   if (wal_keeper_) wal_keeper_->close();
   const auto lost = loss();
   if (!lost) own(writer).prepare_close();
-  if (wal_keeper_ && (!lost || lost->code == errc::sync_failed)) checkpoint_failure_ = wal_keeper_->finish(own(writer));
+  if (!wal_keeper_) return;
+  if (!lost || lost->code == errc::sync_failed) checkpoint_failure_ = wal_keeper_->finish(own(writer));
+  if (wal_keeper_->loss() != nullptr) own(writer).keep_log();
 }
 
 std::string LocalEngine::release() noexcept {
@@ -136,10 +139,10 @@ std::optional<Loss> LocalEngine::loss() const {
                                          "was written since may be lost"};
   const auto* const why = wal_keeper_ ? wal_keeper_->loss() : nullptr;
   if (why == nullptr) return std::nullopt;
-  return Loss{errc::sync_failed, "the disk has not taken all that was moved into '" + file + "' (" + *why +
-                                     "); nothing is lost: what is committed is in '" + file +
-                                     "-wal', and the next "
-                                     "opening puts it there"};
+  return Loss{errc::sync_failed, "the disk has perhaps not taken all of '" + file + "' (" + *why +
+                                     "); what is committed is in '" + file +
+                                     "-wal', as far as the disk has taken that, and the first to open the database "
+                                     "puts it there: end all that have it open"};
 }
 
 EngineFacts LocalEngine::facts() const {

@@ -43,7 +43,7 @@ class LocalEngine final : public Engine {
 
  private:
   std::unique_ptr<LocalSession> connect(connection_role role, std::shared_ptr<Interrupter> interrupter,
-                                        const ConnectionOptions& options) const;
+                                        const ConnectionOptions& options, bool keep_log) const;
   std::unique_ptr<LocalSession> open_mover() const noexcept;
 
   const LocalEngineConfig config_;

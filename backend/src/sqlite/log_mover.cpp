@@ -5,43 +5,39 @@ namespace statehouse::detail {
 WriteAheadLog::Checkpoint LogMover::move(const Baton&, LocalSession& writer, bool truncate) noexcept {
   if (lost_) return {.frames = writer.log().frames(), .failure = loss_};
   const auto result = writer.log().checkpoint(truncate);
-  if (result.sync_failed && unsynced_) lose(writer, result.failure);
+  if (result.sync_failed) lose(result.failure);
   if (!result.told) return result;
-  unsynced_ = result.moved > 0 && result.moved < result.frames;
   moved_ = result.moved;
   stuck_ = false;
   return result;
 }
 
 void LogMover::turn() noexcept {
-  const Baton baton = take();
-  if (!lost_) stuck_ = !move_beside();
+  const Baton baton = try_take();
+  if (baton && !lost_ && !move_beside()) stuck_ = true;
 }
 
 bool LogMover::move_beside() noexcept {
   if (session_ == nullptr) session_ = open_();
   if (session_ == nullptr) return false;
   const auto result = session_->log().checkpoint(false);
-  if (result.sync_failed && unsynced_) lose(*session_, result.failure);
+  if (result.sync_failed) lose(result.failure);
   if (!result.told) return result.failure.empty();
   // SQLite has synced the database only if this was the end of the log, and the writer may have gone on meanwhile.
   if (const std::string failure = session_->log().sync_database(); !failure.empty()) {
-    lose(*session_, failure);
+    lose(failure);
     return false;
   }
-  unsynced_ = false;
   moved_ = result.moved;
   return true;
 }
 
 void LogMover::close() noexcept {
   const Baton baton = take();
-  if (lost_ && session_ != nullptr) session_->keep_log();  // there may be no writer, and it the last one
   session_.reset();
 }
 
-void LogMover::lose(LocalSession& session, const std::string& why) noexcept {
-  session.keep_log();
+void LogMover::lose(const std::string& why) noexcept {
   loss_ = why;
   lost_ = true;
 }

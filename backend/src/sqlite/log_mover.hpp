@@ -18,14 +18,16 @@ namespace statehouse::detail {
 /// the database, and lets it start anew only when all of it has been moved and the database synced after that, which
 /// covers what earlier calls have moved.
 ///
-/// But not so a failed sync. Pages that were moved are not moved again, and the system forgets those that the disk did
-/// not take. So they are lost from the database, and the log is the only one that has them: from then on it is left
-/// alone, also at the last close, and the next opening moves all of it again.
+/// But not so a failed sync, of whichever of the two. The system forgets what the disk did not take, and the next sync
+/// says nothing of it. Pages that were moved are not moved again; and those of the log are moved without a look at
+/// their checksums. So from then on the log is left alone, also at the last close: the next opening looks at all of it,
+/// and moves what is whole.
 class LogMover {
  public:
   using Open = std::function<std::unique_ptr<LocalSession>()>;
 
-  /// `open` gives the connection for turns, when the first one comes, or null when it can not.
+  /// `open` gives the connection for turns, when the first one comes, or null when it can not. One that leaves the log
+  /// as it is when it is closed.
   explicit LogMover(Open open) noexcept : open_(std::move(open)) {}
 
   /// The right to move, until the end of the scope.
@@ -37,7 +39,7 @@ class LogMover {
   /// On the writer: see `WriteAheadLog::checkpoint`. Does nothing when pages are lost.
   WriteAheadLog::Checkpoint move(const Baton& baton, LocalSession& writer, bool truncate) noexcept;
   /// Beside the writer: moves what that has committed, and syncs the database, so that the writer's last call has
-  /// little to move and to sync. Waits for nobody but the disk and who has the baton.
+  /// little to move and to sync. Waits for nobody but the disk; does nothing while the writer moves.
   void turn() noexcept;
   /// The connection for turns; before the last close of the writer.
   void close() noexcept;
@@ -52,13 +54,12 @@ class LogMover {
 
  private:
   bool move_beside() noexcept;
-  void lose(LocalSession& session, const std::string& why) noexcept;
+  void lose(const std::string& why) noexcept;
 
   const Open open_;
   std::mutex baton_;
   // Of who has the baton.
   std::unique_ptr<LocalSession> session_;
-  bool unsynced_ = false;  // pages were moved, and the database was perhaps not synced since
 
   std::string loss_;  // written once, before lost_
   std::atomic<bool> lost_{false};

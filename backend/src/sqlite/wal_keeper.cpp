@@ -97,7 +97,11 @@ bool WalKeeper::keep(LocalSession& writer, ReaderGate* readers) {
     return true;
   }
   const auto baton = now == step::rest ? mover_.try_take() : mover_.take();
-  if (baton) move(baton, writer, readers);
+  if (baton) {
+    move(baton, writer, readers);
+  } else {
+    next_ = frames + part(interval_, rest_part);  // a turn is under way: nothing is due until there is more
+  }
   require_unlost();
   return false;
 }
@@ -134,7 +138,6 @@ void WalKeeper::truncate(LocalSession& writer) noexcept {
 
 std::string WalKeeper::finish(LocalSession& writer) noexcept {
   auto result = mover_.move(mover_.take(), writer, true);
-  if (loss() != nullptr) writer.keep_log();
   return std::move(result.failure);
 }
 

@@ -38,8 +38,7 @@ health_reason Database::reason() const noexcept {
   if (state_ == state::ready) return health_reason::none;
   if (wanted_ || state_ == state::opening) return migration_ ? health_reason::migrating : health_reason::opening;
   if (state_ == state::absent) return health_reason::not_opened;
-  if (!loss_) return health_reason::failed;
-  return loss_->code == errc::sync_failed ? health_reason::sync_failed : health_reason::file_replaced;
+  return loss_ ? reason_of(*loss_) : health_reason::failed;
 }
 
 DatabaseHealth Database::health() const {
