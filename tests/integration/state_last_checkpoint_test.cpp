@@ -57,7 +57,7 @@ TEST_CASE("shutdown: what failed at the last checkpoint and then succeeded at th
   SteppedApp app;
   const Pool pool = app.open("x");
   app.run(pool.execute("CREATE TABLE t(x)"));
-  vfs.inject({.kind = FaultVfs::operation::sync, .result = SQLITE_IOERR_FSYNC});
+  vfs.inject({.kind = FaultVfs::operation::write, .result = SQLITE_IOERR_WRITE});
   const ShutdownReport report = app.run(app.state->shutdown());
   CHECK(vfs.fired());
   CHECK(report.clean());

@@ -5,8 +5,9 @@ namespace statehouse::detail {
 WriteAheadLog::Checkpoint LogMover::move(const Baton&, LocalSession& writer, bool truncate) noexcept {
   if (lost_) return {.frames = writer.log().frames(), .failure = loss_};
   const auto result = writer.log().checkpoint(truncate);
-  if (result.sync_failed) lose(result.failure);
+  if (result.sync_failed && (unsynced_ || !commits_are_synced_)) lose(result.failure);
   if (!result.told) return result;
+  unsynced_ = result.moved > 0 && result.moved < result.frames;
   moved_ = result.moved;
   stuck_ = false;
   return result;
@@ -28,6 +29,7 @@ bool LogMover::move_beside() noexcept {
     lose(failure);
     return false;
   }
+  unsynced_ = false;
   moved_ = result.moved;
   return true;
 }

@@ -18,17 +18,18 @@ namespace statehouse::detail {
 /// the database, and lets it start anew only when all of it has been moved and the database synced after that, which
 /// covers what earlier calls have moved.
 ///
-/// But not so a failed sync, of whichever of the two. The system forgets what the disk did not take, and the next sync
-/// says nothing of it. Pages that were moved are not moved again; and those of the log are moved without a look at
-/// their checksums. So from then on the log is left alone, also at the last close: the next opening looks at all of it,
-/// and moves what is whole.
+/// But not so a failed sync: the system forgets what the disk did not take, and the next sync says nothing of it. Pages
+/// that were moved are not moved again; and those of the log are moved without a look at their checksums. So from then
+/// on the log is left alone, also at the last close: the next opening looks at all of it, and moves what is whole. Only
+/// where each commit has synced the log, and nothing had been moved and not synced, can it all be done once more.
 class LogMover {
  public:
   using Open = std::function<std::unique_ptr<LocalSession>()>;
 
   /// `open` gives the connection for turns, when the first one comes, or null when it can not. One that leaves the log
   /// as it is when it is closed.
-  explicit LogMover(Open open) noexcept : open_(std::move(open)) {}
+  LogMover(Open open, bool commits_are_synced) noexcept
+      : open_(std::move(open)), commits_are_synced_(commits_are_synced) {}
 
   /// The right to move, until the end of the scope.
   using Baton = std::unique_lock<std::mutex>;
@@ -57,9 +58,11 @@ class LogMover {
   void lose(const std::string& why) noexcept;
 
   const Open open_;
+  const bool commits_are_synced_;
   std::mutex baton_;
   // Of who has the baton.
   std::unique_ptr<LocalSession> session_;
+  bool unsynced_ = false;  // pages were moved, and the database was perhaps not synced since
 
   std::string loss_;  // written once, before lost_
   std::atomic<bool> lost_{false};

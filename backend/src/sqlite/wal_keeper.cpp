@@ -49,6 +49,9 @@ class Gap {
 
 }  // namespace
 
+WalKeeper::WalKeeper(const LocalEngineConfig& config, LogMover::Open open) noexcept
+    : config_(config), mover_(std::move(open), config.options.connection.synchronous != durability::normal) {}
+
 bool WalKeeper::beside() const noexcept {
   return config_.options.connection.synchronous == durability::normal && !mover_.stuck();
 }

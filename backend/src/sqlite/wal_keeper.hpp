@@ -29,7 +29,7 @@ struct LocalEngineConfig;
 /// Only these connections checkpoint, see WriteAheadLog and LogMover.
 class WalKeeper {
  public:
-  WalKeeper(const LocalEngineConfig& config, LogMover::Open open) noexcept : config_(config), mover_(std::move(open)) {}
+  WalKeeper(const LocalEngineConfig& config, LogMover::Open open) noexcept;
 
   /// The writer was opened: takes the checkpoints over from SQLite, and cuts what a killed process has left.
   void attach(LocalSession& writer);
