@@ -28,7 +28,7 @@ ThreadPool::ThreadPool(unsigned count) : most_awake_(std::thread::hardware_concu
                                  [this, &self] { run(self); });
     }
   } catch (...) {
-    threads_.pop_back();
+    if (!threads_.empty() && !threads_.back().thread.joinable()) threads_.pop_back();
     join();
     throw;
   }

@@ -21,7 +21,8 @@ namespace asio = boost::asio;
 ///
 /// Not an Asio pool, for what lies between two functions: to put a thread to sleep and to wake it takes longer than
 /// most of what is posted here runs. So who has run out of work stays awake for a moment, as long as work has lately
-/// come that soon; no more than half of the cores are spent on that. And who went to sleep last is woken first.
+/// come that soon; no more than half of the machine's cores are spent on that. And who went to sleep last is woken
+/// first.
 ///
 /// Thread-safety: all but construction and destruction from any thread.
 class ThreadPool final : public asio::execution_context {
