@@ -27,6 +27,7 @@ TEST_CASE("state: options that cannot go with a cluster are refused with what is
   CHECK(refused([](PoolOptions& o) { o.connection.on_connect = [](Connection&, connection_role) {}; }) ==
         errc::invalid_option);
   CHECK(refused([](PoolOptions& o) { o.startup_check = integrity_check::always; }) == errc::invalid_option);
+  CHECK(refused([](PoolOptions& o) { o.backup.every = std::chrono::hours(1); }) == errc::invalid_option);
 }
 
 TEST_CASE("state: one name in a cluster is not given to all databases") {

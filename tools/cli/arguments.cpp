@@ -140,6 +140,37 @@ void define_lifetime(Definition define, Arguments& arguments) {
       .tolerating();
 }
 
+void define_copies(Definition define, Arguments& arguments) {
+  auto& backup =
+      define
+          .command("backup", "Copies a database, also while others write to it, into a file with mode 0600", db_backup,
+                   {"backup --database data/context.db --to backup/context.db",
+                    "backup --data-dir data --name context --to backup --keep 14"})
+          .database()
+          .copy_to_file()
+          .app();
+  backup
+      .add_option("--keep", arguments.keep,
+                  "FILE is a directory, made if it is missing: copy into it under a name that has the time, then "
+                  "remove all but the latest N copies of this database there; 0 removes none")
+      ->transform(command_line::whole_number(0, 1'000'000))
+      ->type_name("N")
+      ->excludes("--overwrite");
+  define
+      .command("restore",
+               "Puts a backup in place of a database that nobody has open; checks it first, and keeps what was there "
+               "under a name that it tells",
+               db_restore,
+               {"restore --database data/context.db --from backup/context.db",
+                "restore --data-dir data --name context --from backup"})
+      .database()
+      .app()
+      .add_option("--from", arguments.source_file,
+                  "The backup; of a directory that --keep was given for, the latest one of this database")
+      ->required()
+      ->type_name("FILE");
+}
+
 void define_content(Definition define, Arguments& arguments) {
   define
       .command("schema", "Prints the schema as SQL, in an order that does not depend on its history", db_schema,
@@ -179,7 +210,7 @@ void define_upkeep(Definition define) {
 }
 
 void define_db(CLI::App& parent, Arguments& arguments) {
-  CLI::App& app = group(parent, "db", "Creates, drops, checks, fills and backs up databases");
+  CLI::App& app = group(parent, "db", "Creates, drops, checks, fills, backs up and restores databases");
   app.alias("database");
   Definition define(app, arguments);
   define_lifetime(define, arguments);
@@ -187,11 +218,7 @@ void define_db(CLI::App& parent, Arguments& arguments) {
       .command("check", "Looks for damage, and tells journal mode, sizes and the version of SQLite", db_check,
                {"check --database data/context.db"})
       .database();
-  define
-      .command("backup", "Copies a database, also while others write to it, into a file with mode 0600", db_backup,
-               {"backup --database data/context.db --to backup/context.db"})
-      .database()
-      .copy_to_file();
+  define_copies(define, arguments);
   define_content(define, arguments);
   define_upkeep(define);
   define

@@ -58,6 +58,7 @@ struct Arguments {
   // db
   std::string source_file;
   std::string target_file;
+  std::optional<std::int64_t> keep;  ///< target_file is a directory.
   bool overwrite = false;
   bool force = false;
 

@@ -21,6 +21,7 @@ void db_reset(const Arguments& arguments, Output& output);
 void db_setup(const Arguments& arguments, Output& output);
 void db_check(const Arguments& arguments, Output& output);
 void db_backup(const Arguments& arguments, Output& output);
+void db_restore(const Arguments& arguments, Output& output);
 void db_schema(const Arguments& arguments, Output& output);
 void db_seed(const Arguments& arguments, Output& output);
 void db_vacuum(const Arguments& arguments, Output& output);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -77,6 +78,20 @@ struct ClusterOptions {
   TimeLimit find_leader{15'000};  ///< Longest search for the node that leads; then `errc::unavailable`. 0 for none.
 };
 
+/// Backups that a pool makes by itself, as `backup_into` does, on the database threads. A connection of their own
+/// reads, a slice of some hundred pages at a time, so that nobody waits for a connection, or for longer than that for a
+/// thread; only the check at the end has one thread to itself. The write-ahead log cannot be cut meanwhile and grows.
+/// Of a file only, not of a database in memory. One that fails is tried again after 5 minutes, or `every` if that is
+/// less.
+struct BackupScheduleOptions {
+  /// From one to the next, also if the service was stopped in between: it begins with the latest one that is there.
+  /// Looked at once a second. Zero, or less: none are made.
+  TimeLimit every{0};
+  std::size_t keep = 7;  ///< So many of the latest stay; 0: all.
+  /// Where they are; relative to that of the database. Made when it is missing.
+  std::filesystem::path directory = "backups";
+};
+
 /// How a pool behaves. Limits of zero mean "no limit"; a negative one is over at once.
 struct PoolOptions {
   pool_mode mode = pool_mode::wal;  ///< One writer and N readers, or one connection for everything.
@@ -107,6 +122,7 @@ struct PoolOptions {
   TimeLimit startup_check_timeout{10'000};          ///< Then the check is given up, with a warning.
   bool required = true;  ///< Without it, from its first mention on, the service is not ready: `DbInstances::health`.
   ConnectionOptions connection{};  ///< Of each connection.
+  BackupScheduleOptions backup{};  ///< Backups by itself.
   ClusterOptions cluster{};        ///< Where the database is not a file of this machine.
 };
 

@@ -99,6 +99,15 @@ constexpr std::string_view to_string(database_state state) noexcept {
   return "unknown";
 }
 
+/// The backups that a pool makes by itself.
+struct BackupStats {
+  /// When the latest one was begun, one of an earlier process also; none when there is none.
+  std::optional<std::chrono::system_clock::time_point> last;
+  std::uint64_t last_bytes = 0;  ///< Its size.
+  std::uint64_t failures = 0;    ///< Since the pool was opened.
+  std::string last_error;        ///< Why the last attempt has failed; empty when it has not.
+};
+
 /// One database at a glance. Reading it does no I/O on the database: sizes come from the file system by path.
 struct DatabaseStats {
   std::string name;                                ///< Logical name.
@@ -115,6 +124,7 @@ struct DatabaseStats {
   std::size_t migrations_applied = 0;          ///< By that opening.
   std::chrono::nanoseconds migration_time{0};  ///< Of those, waits for other processes included.
   bool vulnerable_sqlite = false;              ///< See has_wal_reset_bug.
+  std::optional<BackupStats> backups;          ///< None where none are scheduled.
 };
 
 }  // namespace statehouse

@@ -17,18 +17,18 @@ namespace statehouse::detail {
 namespace fs = std::filesystem;
 namespace {
 
-[[noreturn]] void fail(int error, const char* what, const fs::path& path) {
+[[noreturn]] void fail(int error, const std::string& what, const fs::path& path) {
   const boost::system::error_code code(error, boost::system::system_category());
-  throw Error(code, std::string(what) + " '" + path.string() + "': " + code.message() + ": " + advice(error));
+  throw Error(code, what + " '" + path.string() + "': " + code.message() + ": " + advice(error));
 }
 
-bool directory_exists(const fs::path& path) {
+bool directory_exists(const fs::path& path, const std::string& what) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return false;
-    fail(errno, "cannot use the data directory", path);
+    fail(errno, "cannot use the " + what, path);
   }
-  if (!S_ISDIR(status.st_mode)) fail(ENOTDIR, "cannot use the data directory", path);
+  if (!S_ISDIR(status.st_mode)) fail(ENOTDIR, "cannot use the " + what, path);
   return true;
 }
 
@@ -42,13 +42,13 @@ void sync_names(const fs::path& directory) noexcept {
 }
 
 /// mkdir -p with a mode that does not depend on the umask, for the directories we create only.
-void make_directories(const fs::path& directory) {
-  if (directory_exists(directory)) return;
-  make_directories(directory.parent_path());
+void make_directories(const fs::path& directory, const std::string& what) {
+  if (directory_exists(directory, what)) return;
+  make_directories(directory.parent_path(), what);
   if (::mkdir(directory.c_str(), 0700) != 0) {
     const int error = errno;
-    if (error == EEXIST && directory_exists(directory)) return;  // somebody else was faster
-    fail(error, "cannot create the data directory", directory);
+    if (error == EEXIST && directory_exists(directory, what)) return;  // somebody else was faster
+    fail(error, "cannot create the " + what, directory);
   }
   if (::chmod(directory.c_str(), 0700) != 0) fail(errno, "cannot set the mode of", directory);
   sync_names(directory.parent_path());  // of the file in it SQLite takes care, with the first commit that is to last
@@ -96,13 +96,14 @@ std::optional<FileIdentity> identify(const fs::path& file) noexcept {
   return FileIdentity(status.st_dev, status.st_ino);
 }
 
-fs::path prepare_directory(const fs::path& directory) {
-  if (directory.empty()) throw Error({EINVAL, boost::system::system_category()}, "the data directory is an empty path");
-  make_directories(fs::absolute(directory).lexically_normal());
+fs::path prepare_directory(const fs::path& directory, const char* what) {
+  const std::string name(what);
+  if (directory.empty()) throw Error({EINVAL, boost::system::system_category()}, "the " + name + " is an empty path");
+  make_directories(fs::absolute(directory).lexically_normal(), name);
   std::error_code error;
   fs::path canonical = fs::canonical(directory, error);
-  if (error) fail(error.value(), "cannot resolve the data directory", directory);
-  if (::access(canonical.c_str(), R_OK | W_OK | X_OK) != 0) fail(errno, "cannot use the data directory", canonical);
+  if (error) fail(error.value(), "cannot resolve the " + name, directory);
+  if (::access(canonical.c_str(), R_OK | W_OK | X_OK) != 0) fail(errno, "cannot use the " + name, canonical);
   return canonical;
 }
 

@@ -13,8 +13,8 @@ class logger;
 namespace statehouse::detail {
 
 /// Creates `directory` and what is missing above it, mode 0700 under any umask, and returns its canonical path. Throws
-/// Error in the system category with a message that says what to do.
-std::filesystem::path prepare_directory(const std::filesystem::path& directory);
+/// Error in the system category with a message that says what to do, and calls it `what`.
+std::filesystem::path prepare_directory(const std::filesystem::path& directory, const char* what = "data directory");
 
 /// Warns when others than its owner may write in `directory`: they could replace a database there, or remove it.
 void warn_if_shared(const std::filesystem::path& directory, spdlog::logger& logger);

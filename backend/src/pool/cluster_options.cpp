@@ -33,6 +33,8 @@ void check_cluster(const PoolOptions& options) {
             "connection.on_connect does not go with cluster.nodes, as SQLite runs inside the nodes: leave it out");
   refuse_if(options.startup_check != integrity_check::never,
             "startup_check is of files, and does not go with cluster.nodes: leave it out");
+  refuse_if(options.backup.every > TimeLimit(),
+            "backup is of files, and does not go with cluster.nodes: use 'statehouse cluster dump'");
 }
 
 void check_shared_cluster(const PoolOptions& options) {

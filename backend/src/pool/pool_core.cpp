@@ -56,11 +56,15 @@ bool lost_leader(const Error& error, const Migrator& migrator) {
 PoolCore::PoolCore(PoolConfig config)
     : config_(normalised(std::move(config))),
       context_(make_context()),
-      writer_(context_, connection_role::writer, [this](const auto& interrupter) {
-        auto connection = connect(connection_role::writer, interrupter);
-        engine_->begin_service(session_of(*connection));
-        return connection;
-      }) {
+      writer_(context_, connection_role::writer,
+              [this](const auto& interrupter) {
+                auto connection = connect(connection_role::writer, interrupter);
+                engine_->begin_service(session_of(*connection));
+                return connection;
+              }),
+      backups_(
+          config_, [this](const auto& interrupter) { return connect(connection_role::reader, interrupter); },
+          [this] { on_parked(); }) {
   if (config_.options.mode == pool_mode::single) return;
   readers_.emplace(context_, connection_role::reader,
                    [this](const auto& interrupter) { return connect(connection_role::reader, interrupter); });
@@ -121,6 +125,7 @@ void PoolCore::open_connections(const Migrator* migrator, const std::shared_ptr<
     auto connection = connect(connection_role::reader, stop);
     readers_->add(std::move(connection), std::move(stop));
   }
+  backups_.begin(weak_from_this());
   opening_time_ = config_.clock->now() - began;
 }
 
@@ -179,6 +184,7 @@ void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) 
   }
   if (readers_) readers_->close(error);
   writer_.close(error);
+  backups_.stop();
   on_parked();
 }
 
@@ -192,7 +198,7 @@ bool PoolCore::parked() const {
     std::lock_guard lock(mutex_);
     if (in_turn_) return false;
   }
-  return writer_.parked() && (!readers_ || readers_->parked());
+  return writer_.parked() && (!readers_ || readers_->parked()) && backups_.idle();
 }
 
 void PoolCore::before_next(Session& writer) {
@@ -238,6 +244,7 @@ void PoolCore::on_parked() {
 }
 
 bool PoolCore::close_now() {
+  backups_.abandon();
   if (!parked()) return false;
   {
     std::lock_guard lock(mutex_);
@@ -294,6 +301,10 @@ void PoolCore::optimize() {
               [this](Session& writer) { engine_->optimize(writer, config_.options.connection.optimize_budget); });
 }
 
+void PoolCore::back_up_if_due() {
+  backups_.begin_if_due();
+}
+
 std::vector<Holder> PoolCore::holders() const {
   std::vector<Holder> all = writer_.holders();
   if (readers_) std::ranges::copy(readers_->holders(), std::back_inserter(all));
@@ -337,6 +348,7 @@ DatabaseStats PoolCore::stats() const {
   result.migrations_applied = migrated_.versions.size();
   result.migration_time = migrated_.elapsed;
   result.vulnerable_sqlite = facts.vulnerable_sqlite;
+  result.backups = backups_.stats();
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/engine.hpp"
 #include "lane/lane.hpp"
 #include "pool/pool_config.hpp"
+#include "pool/scheduled_backups.hpp"
 #include "statehouse/health.hpp"
 #include "statehouse/migrator.hpp"
 
@@ -52,6 +53,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void checkpoint_if_idle();
   /// Queues a `PRAGMA optimize` behind what waits for the writer; nobody waits for it.
   void optimize();
+  /// Queues a part of a backup when one is due; nobody waits for it.
+  void back_up_if_due();
 
   DatabaseStats stats() const;
   std::vector<Holder> holders() const;
@@ -80,6 +83,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   Lane writer_;
   std::optional<Lane> readers_;
   std::weak_ptr<void> idle_chore_;  // queued or running; the periodic check's
+  ScheduledBackups backups_;
 
   mutable std::mutex mutex_;
   database_state state_ = database_state::ready;

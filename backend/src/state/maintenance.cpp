@@ -14,6 +14,7 @@ void look_after(Database& database, bool optimize) {
   if (optimize) core->optimize();
   core->report_long_leases();
   core->checkpoint_if_idle();
+  core->back_up_if_due();
   if (const auto loss = core->close_if_lost()) database.lose(*loss);
 }
 

@@ -64,6 +64,23 @@ void add_databases(detail::Exposition& out, const Databases& databases) {
     out.sample({{"database", database.name}}, detail::Exposition::seconds(database.migration_time));
 }
 
+/// A database that none are made of has no sample: it would be an alert.
+void add_backups(detail::Exposition& out, const Databases& databases) {
+  const auto each = [&](const auto& value) {
+    for (const auto& database : databases)
+      if (database.backups) out.sample({{"database", database.name}}, value(*database.backups));
+  };
+  out.family("statehouse_last_backup_timestamp_seconds", "gauge",
+             "When the latest backup was begun; 0: there is none.");
+  each([](const BackupStats& stats) {
+    return stats.last ? detail::Exposition::seconds(stats.last->time_since_epoch()) : 0.0;
+  });
+  out.family("statehouse_last_backup_size_bytes", "gauge", "Size of the latest backup.");
+  each([](const BackupStats& stats) { return stats.last_bytes; });
+  out.family("statehouse_backup_failures_total", "counter", "Backups that have failed.");
+  each([](const BackupStats& stats) { return stats.failures; });
+}
+
 void add_lanes(detail::Exposition& out, const Databases& databases) {
   out.family("statehouse_connections", "gauge", "Connections, running something or held by a caller, or not.");
   each_lane(databases, [&](const auto& database, std::string_view lane, const LaneStats& stats) {
@@ -133,6 +150,7 @@ std::string prometheus_text(const Databases& databases) {
   out.family("statehouse_build_info", "gauge", "1; what the program is made of.");
   out.sample({{"version", STATEHOUSE_VERSION}, {"sqlite_version", sqlite.text}, {"wal_reset_bug", bug}}, 1);
   add_databases(out, databases);
+  add_backups(out, databases);
   add_lanes(out, databases);
   add_errors(out, databases);
   add_times(out, databases);

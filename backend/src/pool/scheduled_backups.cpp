@@ -1,0 +1,182 @@
+#include "pool/scheduled_backups.hpp"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/deadline.hpp"
+#include "file/file.hpp"
+#include "sqlite/backup_run.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+/// After one that has failed, where the next is not due before.
+constexpr std::chrono::minutes retry_after{5};
+
+bool scheduled(const PoolConfig& config) {
+  return config.options.backup.every > TimeLimit() && !config.options.in_memory && !in_cluster(config.options);
+}
+
+std::string reason_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return "something else than a std::exception was thrown";
+  }
+}
+
+}  // namespace
+
+/// One backup. `began` is what its name says.
+struct ScheduledBackups::Run {
+  Run(std::unique_ptr<Connection> opened, std::filesystem::path file, Clock::time_point now)
+      : connection(std::move(opened)), target(std::move(file)), began(now), copying(*connection, target, false) {}
+
+  const std::unique_ptr<Connection> connection;
+  const std::filesystem::path target;
+  const Clock::time_point began;
+  BackupRun copying;
+};
+
+ScheduledBackups::ScheduledBackups(const PoolConfig& config, Open open, std::function<void()> on_stopped)
+    : config_(config),
+      open_(std::move(open)),
+      on_stopped_(std::move(on_stopped)),
+      interrupter_(std::make_shared<Interrupter>(config.clock)),
+      series_(config.path, config.path.parent_path() / config.options.backup.directory) {
+  if (scheduled(config)) stats_.emplace();
+}
+
+ScheduledBackups::~ScheduledBackups() = default;
+
+void ScheduledBackups::begin(std::weak_ptr<void> owner) {
+  owner_ = std::move(owner);
+  if (!scheduled(config_)) return;
+  const auto now = config_.clock->now();
+  BackupStats found;
+  Clock::duration age{0};
+  try {
+    if (const auto files = series_.list(); !files.empty()) {
+      found.last = series_.latest();
+      found.last_bytes = file_size_or_zero(files.back());
+      age = std::max(Clock::duration(0), std::chrono::system_clock::now() - *found.last);
+    }
+  } catch (const Error& error) {  // the first backup will tell it again
+    config_.logger->warn("database '{}': {}", config_.name, error.what());
+  }
+  std::lock_guard lock(mutex_);
+  due_ = found.last ? after(now - age, config_.options.backup.every) : now;
+  stats_ = found;
+}
+
+void ScheduledBackups::begin_if_due() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!stats_ || stopped_ || state_ != state::idle || config_.clock->now() < due_) return;
+    state_ = state::waiting;
+  }
+  post();
+}
+
+void ScheduledBackups::post() {
+  config_.executor.post([owner = owner_.lock(), this] { work(); });
+}
+
+void ScheduledBackups::work() {
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ != state::waiting) return;  // abandoned
+    state_ = state::working;
+  }
+  bool more = false;
+  try {
+    more = advance();
+  } catch (...) {
+    note_failure(std::current_exception());
+  }
+  if (!more) run_.reset();
+  bool stopped = false;
+  {
+    std::lock_guard lock(mutex_);
+    state_ = more ? state::waiting : state::idle;
+    stopped = stopped_;
+  }
+  if (more) return post();
+  if (stopped) on_stopped_();
+}
+
+/// A slice; false when the backup is there.
+bool ScheduledBackups::advance() {
+  if (run_ == nullptr) {
+    prepare_directory(series_.directory(), "directory of the backups");
+    run_ = std::make_unique<Run>(open_(interrupter_), series_.next(), config_.clock->now());
+  }
+  if (run_->copying.step()) return true;
+  finish();
+  return false;
+}
+
+void ScheduledBackups::finish() {
+  const auto bytes = static_cast<std::uint64_t>(run_->copying.finish());
+  note_made(bytes);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(config_.clock->now() - run_->began).count();
+  config_.logger->info("database '{}': backed up to {}, {} KiB in {} ms", config_.name,
+                       run_->target.filename().string(), (bytes + 1023) >> 10, took);
+  series_.trim(config_.options.backup.keep);
+}
+
+void ScheduledBackups::note_made(std::uint64_t bytes) {
+  const auto made = series_.latest();
+  std::lock_guard lock(mutex_);
+  due_ = after(run_->began, config_.options.backup.every);
+  stats_->last = made;
+  stats_->last_bytes = bytes;
+  stats_->last_error.clear();
+}
+
+void ScheduledBackups::note_failure(const std::exception_ptr& error) {
+  std::string reason = reason_of(error);
+  {
+    std::lock_guard lock(mutex_);
+    if (stopped_) return;
+    // Later where it is the removal of older ones that has failed.
+    due_ = std::max(due_, after(config_.clock->now(), std::min(config_.options.backup.every, TimeLimit(retry_after))));
+    ++stats_->failures;
+    stats_->last_error = reason;
+  }
+  config_.logger->error("database '{}': no backup: {}", config_.name, reason);
+}
+
+void ScheduledBackups::stop() noexcept {
+  {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  interrupter_->request(stop_reason::shutdown);
+}
+
+void ScheduledBackups::abandon() noexcept {
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ != state::waiting) return;
+    state_ = state::idle;
+  }
+  run_.reset();
+}
+
+bool ScheduledBackups::idle() const {
+  std::lock_guard lock(mutex_);
+  return state_ == state::idle;
+}
+
+std::optional<BackupStats> ScheduledBackups::stats() const {
+  std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+}  // namespace statehouse::detail

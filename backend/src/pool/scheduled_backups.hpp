@@ -1,0 +1,71 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "engine/interrupter.hpp"
+#include "file/backup_series.hpp"
+#include "pool/pool_config.hpp"
+#include "statehouse/connection.hpp"
+#include "statehouse/stats.hpp"
+
+namespace statehouse::detail {
+
+/// Makes the backups of one pool when they are due. A connection of their own reads, for which in WAL mode nobody
+/// waits, in slices on the database threads: after each it goes to the end of the executor's queue, so that whatever
+/// waits for a thread has its turn.
+///
+///     idle -> waiting -> working -> idle
+///                 ^---------'
+///
+/// Thread-safety: all functions, from any thread. The run belongs to the thread that has made it `working`.
+class ScheduledBackups {
+ public:
+  using Open = std::function<std::unique_ptr<Connection>(const std::shared_ptr<Interrupter>&)>;
+
+  /// `open` opens a reader; `on_stopped` is called on a database thread when `stop` has ended a run. `config` outlives
+  /// this.
+  ScheduledBackups(const PoolConfig& config, Open open, std::function<void()> on_stopped);
+  ~ScheduledBackups();
+
+  /// The pool serves, and `owner` keeps this alive: looks for what earlier processes have made. Blocks.
+  void begin(std::weak_ptr<void> owner);
+  /// Begins one when it is time. Does not block.
+  void begin_if_due();
+  /// None is begun any more, and one that runs comes to its end, without a backup.
+  void stop() noexcept;
+  /// After `stop`: one that waits for a thread is undone on the calling one.
+  void abandon() noexcept;
+  bool idle() const;
+  /// Nothing where none are scheduled.
+  std::optional<BackupStats> stats() const;
+
+ private:
+  struct Run;
+  enum class state { idle, waiting, working };
+
+  void post();
+  void work();
+  bool advance();
+  void finish();
+  void note_made(std::uint64_t bytes);
+  void note_failure(const std::exception_ptr& error);
+
+  const PoolConfig& config_;
+  const Open open_;
+  const std::function<void()> on_stopped_;
+  const std::shared_ptr<Interrupter> interrupter_;
+  const BackupSeries series_;
+  std::weak_ptr<void> owner_;
+  std::unique_ptr<Run> run_;
+
+  mutable std::mutex mutex_;
+  std::optional<BackupStats> stats_;
+  Clock::time_point due_{};
+  state state_ = state::idle;
+  bool stopped_ = false;
+};
+
+}  // namespace statehouse::detail

@@ -1,0 +1,165 @@
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "file/advice.hpp"
+#include "file/file.hpp"
+#include "file/partial_file.hpp"
+#include "file/whole_file_lock.hpp"
+#include "statehouse/backup.hpp"
+#include "statehouse/check.hpp"
+#include "statehouse/connection.hpp"
+#include "text/utc_stamp.hpp"
+
+namespace statehouse {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t bytes_per_step = 1 << 20;
+
+[[noreturn]] void fail_restoring(int error, const char* what, const fs::path& file) {
+  const boost::system::error_code code(error, boost::system::system_category());
+  throw Error(code, std::string(what) + " '" + file.string() + "': " + code.message() + ": " + detail::advice(error));
+}
+
+/// Closed with this object.
+class Descriptor {
+ public:
+  explicit Descriptor(const fs::path& file) : number_(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) {
+    if (number_ < 0) fail_restoring(errno, "cannot read the backup", file);
+  }
+  ~Descriptor() { ::close(number_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const noexcept { return number_; }
+
+ private:
+  const int number_;
+};
+
+void check_backup(const fs::path& backup, const fs::path& database) {
+  const auto identity = detail::identify(backup);
+  if (!identity) fail_restoring(errno, "cannot read the backup", backup);
+  detail::require_regular_file(backup);
+  if (identity == detail::identify(database))
+    throw Error(errc::file_in_use, "'" + backup.string() + "' is the database itself: name a backup of it");
+  for (const char* const suffix : {"-journal", "-wal"}) {
+    if (!detail::identify(backup.string() + suffix)) continue;
+    throw Error(
+        {EEXIST, boost::system::system_category()},
+        "'" + backup.string() + suffix +
+            "' exists: that database is in use or was not closed, and is no backup. Make one of it ('statehouse "
+            "db backup'), and restore that");
+  }
+}
+
+/// With bytes of our own, so that a file system that nobody may write to can be read, too.
+std::int64_t copy_bytes(const fs::path& from, const detail::PartialFile& to, const RestoreOptions& options) {
+  const Descriptor source(from);
+  const auto total = static_cast<std::int64_t>(detail::file_size_or_zero(from));
+  std::vector<char> buffer(bytes_per_step);
+  std::int64_t done = 0;
+  for (;;) {
+    const ssize_t got = ::pread(source.number(), buffer.data(), buffer.size(), done);
+    if (got < 0) fail_restoring(errno, "cannot read the backup", from);
+    if (got == 0) return done;
+    if (::pwrite(to.descriptor(), buffer.data(), static_cast<std::size_t>(got), done) != got)
+      fail_restoring(errno, "cannot write", to.path());
+    done += got;
+    if (options.on_progress) options.on_progress(done, total);
+  }
+}
+
+/// What will be used, not what was copied from.
+void check_copy(const fs::path& copy, const fs::path& backup, const ConnectionOptions& options) {
+  const std::string what = "'" + backup.string() + "' ";
+  if (detail::file_size_or_zero(copy) == 0)
+    throw Error(make_sqlite_error(SQLITE_NOTADB), what + "is an empty file, and no backup");
+  QuickCheck check;
+  try {
+    auto connection = Connection::for_reading(copy, options);
+    check = quick_check(connection);
+  } catch (const Error& error) {
+    if (!is_damage(error.code())) throw;
+    throw Error(error.code(), what + "cannot be read as a database, and nothing was changed: take an older one");
+  }
+  if (check.findings.empty()) return;
+  throw Error(make_sqlite_error(SQLITE_CORRUPT),
+              what + "is damaged, and nothing was changed: take an older one; " + check.findings.front());
+}
+
+/// As of what is replaced: its service is to open the copy, whoever restores it.
+void take_owner(const fs::path& database, const detail::PartialFile& copy) {
+  struct stat status {};
+  if (::lstat(database.c_str(), &status) != 0) return;
+  if (status.st_uid == ::geteuid() && status.st_gid == ::getegid()) return;
+  if (::fchown(copy.descriptor(), status.st_uid, status.st_gid) != 0 && status.st_uid != ::geteuid())
+    fail_restoring(errno, "cannot give the owner of the database to", copy.path());
+}
+
+void move_if_there(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) fail_restoring(errno, "cannot rename", from);
+}
+
+/// Gives the database a second name, and its log and journal that name alone. From here to the end it can only be found
+/// whole under the new one, and not be opened under the old one; what follows is one step.
+void keep_replaced(const fs::path& database, const fs::path& kept) {
+  if (detail::identify(database) && ::link(database.c_str(), kept.c_str()) != 0)
+    fail_restoring(errno, "cannot keep the database that is replaced as", kept);
+  for (const char* const suffix : {"-wal", "-journal"})
+    move_if_there(database.string() + suffix, kept.string() + suffix);
+  ::unlink((database.string() + "-shm").c_str());  // the index of the log, which the next one to open it makes anew
+  detail::sync_directory(database.parent_path());
+}
+
+/// After a step of the exchange has failed: the database has its one name and its log again, as far as that goes.
+void put_back(const fs::path& database, const fs::path& kept) {
+  const auto old = detail::identify(kept);
+  if (!old || old != detail::identify(database)) return;
+  for (const char* const suffix : {"-wal", "-journal"})
+    ::rename((kept.string() + suffix).c_str(), (database.string() + suffix).c_str());
+  ::unlink(kept.c_str());
+}
+
+}  // namespace
+
+RestoreReport restore(const fs::path& backup, const fs::path& database, const RestoreOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const fs::path source = detail::resolve_file(backup);
+  const fs::path target = detail::resolve_file(database);
+  check_backup(source, target);
+  detail::require_regular_file(target);
+  RestoreReport report;
+  std::optional<detail::FileClaim> claim;  // before the lock, whose end would be that of our own connections' locks
+  std::optional<detail::WholeFileLock> lock;
+  const bool replaces = detail::identify(target).has_value();
+  if (replaces) {
+    claim.emplace(target);
+    lock.emplace(target);
+  }
+  const detail::PartialFile copy(target, "database");
+  report.bytes = copy_bytes(source, copy, options);
+  check_copy(copy.path(), source, options.connection);
+  take_owner(target, copy);
+  const auto now = std::chrono::floor<detail::UtcTime::duration>(std::chrono::system_clock::now());
+  const fs::path kept = target.string() + '.' + detail::utc_stamp(now) + ".replaced";
+  try {
+    keep_replaced(target, kept);
+    copy.publish(replaces);
+  } catch (...) {
+    put_back(target, kept);
+    throw;
+  }
+  if (replaces) report.kept = kept;
+  report.elapsed = std::chrono::steady_clock::now() - start;
+  return report;
+}
+
+}  // namespace statehouse

@@ -1,0 +1,220 @@
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <filesystem>
+
+#include "error_of.hpp"
+#include "files.hpp"
+#include "neighbour.hpp"
+#include "plain_database.hpp"
+#include "process_files.hpp"
+#include "special_files.hpp"
+#include "state_support.hpp"
+#include "statehouse/backup.hpp"
+#include "statehouse/connection.hpp"
+#include "temp_dir.hpp"
+
+// A backup in place of a database; tests/cli does it with the tool, beside servers.
+
+using namespace statehouse;
+using namespace statehouse::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+/// x.db of three rows, and a backup of it from when it had two.
+struct Restorable {
+  Restorable() {
+    Connection database(dir / "x.db");
+    database.execute("CREATE TABLE t(x)");
+    database.execute("INSERT INTO t VALUES (1), (2)");
+    backup(database, dir / "copy.db");
+    database.execute("INSERT INTO t VALUES (3)");
+  }
+  static std::int64_t rows(const fs::path& file) { return PlainDatabase(file).scalar("SELECT count(*) FROM t"); }
+  RestoreReport restore_copy() const { return restore(dir / "copy.db", dir / "x.db"); }
+  /// The database, and nothing beside it.
+  void check_untouched() const {
+    CHECK(names_in(dir.path()) == Names{"copy.db", "x.db"});
+    CHECK(rows(dir / "x.db") == 3);
+  }
+
+  TempDir dir;
+};
+
+}  // namespace
+
+TEST_CASE("restore: the backup is the database, private, and what was there is kept whole under a name that is told") {
+  const Restorable it;
+  const std::string before = read_file(it.dir / "x.db");
+  const RestoreReport report = it.restore_copy();
+  CHECK(it.rows(it.dir / "x.db") == 2);
+  CHECK(mode_of(it.dir / "x.db") == 0600);
+  CHECK(fs::hard_link_count(it.dir / "x.db") == 1);
+  CHECK(report.bytes == static_cast<std::int64_t>(fs::file_size(it.dir / "copy.db")));
+  CHECK(read_file(it.dir / "copy.db") == read_file(it.dir / "x.db"));
+  CHECK(names_in(it.dir.path()) == Names{"copy.db", "x.db", report.kept.filename().string()});
+  CHECK(report.kept.filename().string().starts_with("x.db.2"));
+  CHECK(report.kept.extension() == ".replaced");
+  CHECK(read_file(report.kept) == before);
+  CHECK(it.rows(report.kept) == 3);
+}
+
+TEST_CASE("restore: the log of the database that is replaced goes with it, and does not meet the backup") {
+  const Restorable it;
+  // A process that is killed leaves its log.
+  const Pipe written;
+  Neighbour writer([&] {
+    Connection database(it.dir / "x.db");
+    database.execute("INSERT INTO t VALUES (4)");
+    written.tell();
+    ::pause();
+  });
+  written.wait();
+  CHECK(writer.kill());
+  REQUIRE(fs::file_size(it.dir / "x.db-wal") > 0);
+  const RestoreReport report = it.restore_copy();
+  const std::string kept = report.kept.filename().string();
+  CHECK(names_in(it.dir.path()) == Names{"copy.db", "x.db", kept, kept + "-wal"});
+  CHECK(it.rows(it.dir / "x.db") == 2);
+  CHECK(it.rows(report.kept) == 4);
+}
+
+TEST_CASE(
+    "restore: where there is no database the backup becomes one, and left-overs of an older one are out of its way") {
+  const Restorable it;
+  const RestoreReport fresh = restore(it.dir / "copy.db", it.dir / "new.db");
+  CHECK(fresh.kept.empty());
+  CHECK(it.rows(it.dir / "new.db") == 2);
+  write_file(it.dir / "other.db-wal", "of a database that is gone");
+  write_file(it.dir / "other.db-journal", "as well");
+  write_file(it.dir / "other.db-shm", "as well");
+  CHECK(restore(it.dir / "copy.db", it.dir / "other.db").kept.empty());
+  CHECK(it.rows(it.dir / "other.db") == 2);
+  int kept = 0;
+  for (const std::string& name : names_in(it.dir.path())) kept += name.find("replaced-") != std::string::npos ? 1 : 0;
+  CHECK(kept == 2);
+}
+
+TEST_CASE("restore: a damaged database is replaced, too, and kept byte for byte") {
+  const Restorable it;
+  std::string damaged = read_file(it.dir / "x.db");
+  damaged.replace(0, 100, std::string(100, 'x'));
+  write_file(it.dir / "x.db", damaged);
+  const RestoreReport report = it.restore_copy();
+  CHECK(it.rows(it.dir / "x.db") == 2);
+  CHECK(read_file(report.kept) == damaged);
+}
+
+TEST_CASE("restore: a backup that is damaged, empty, no database, gone or in use changes nothing") {
+  const Restorable it;
+  const std::string good = read_file(it.dir / "copy.db");
+  const auto code = [&](const fs::path& from) { return code_of([&] { restore(from, it.dir / "x.db"); }); };
+  CHECK(code(it.dir / "gone.db") == boost::system::errc::no_such_file_or_directory);
+  CHECK(code(it.dir / "x.db") == errc::file_in_use);
+  write_file(it.dir / "copy.db-wal", "left");
+  CHECK(code(it.dir / "copy.db") == boost::system::errc::file_exists);
+  fs::remove(it.dir / "copy.db-wal");
+  for (const std::string& bad : {std::string(), std::string("SELECT 1; -- a script, it seems"), good.substr(0, 4096),
+                                 good.substr(0, 4096) + std::string(good.size() - 4096, 'x')}) {
+    write_file(it.dir / "copy.db", bad);
+    CAPTURE(bad.size());
+    const Error error = error_of([&] { it.restore_copy(); });
+    CHECK((error.code() == make_sqlite_error(SQLITE_NOTADB) || error.code() == make_sqlite_error(SQLITE_CORRUPT)));
+    CHECK(std::string(error.what()).find("copy.db") != std::string::npos);
+    it.check_untouched();
+  }
+  const TempDir special;
+  for (const std::string& name : make_special_files(special.path())) {
+    CAPTURE(name);
+    CHECK(code(special / name) == errc::not_a_regular_file);
+    write_file(it.dir / "copy.db", good);
+    CHECK(code_of([&] { restore(it.dir / "copy.db", special / name); }) == errc::not_a_regular_file);
+  }
+  it.check_untouched();
+}
+
+TEST_CASE("restore: what its progress throws ends it, and nothing has happened") {
+  const Restorable it;
+  const auto stop = [](std::int64_t, std::int64_t) { throw std::runtime_error("enough"); };
+  CHECK_THROWS_AS(restore(it.dir / "copy.db", it.dir / "x.db", {.on_progress = stop}), std::runtime_error);
+  it.check_untouched();
+}
+
+TEST_CASE(
+    "restore: refuses a database that another process has open, idle or in a transaction, in either journal mode") {
+  const Restorable it;
+  const bool wal = GENERATE(true, false);
+  if (!wal) PlainDatabase(it.dir / "x.db").execute("PRAGMA journal_mode = DELETE");
+  const Pipe opened;
+  Neighbour other([&] {
+    const PlainDatabase database(it.dir / "x.db");
+    if (!wal) database.execute("BEGIN");
+    static_cast<void>(database.scalar("SELECT count(*) FROM t"));
+    opened.tell();
+    ::pause();
+  });
+  opened.wait();
+  CHECK(code_of([&] { it.restore_copy(); }) == errc::file_in_use);
+  CHECK(other.kill());
+  for (const auto& name : names_in(it.dir.path())) CHECK(name.find("replaced") == std::string::npos);
+  CHECK_NOTHROW(it.restore_copy());
+  CHECK(it.rows(it.dir / "x.db") == 2);
+}
+
+TEST_CASE("restore: what takes the database's place meanwhile is not replaced, and nothing is left of the attempt") {
+  const Restorable it;
+  const auto in_between = [&](std::int64_t, std::int64_t) {
+    fs::rename(it.dir / "x.db", it.dir / "old.db");
+    ::mkfifo((it.dir / "x.db").c_str(), 0600);
+    write_file(it.dir / "x.db-wal", "of that");
+  };
+  CHECK(code_of([&] { restore(it.dir / "copy.db", it.dir / "x.db", {.on_progress = in_between}); }) ==
+        errc::not_a_regular_file);
+  CHECK(names_in(it.dir.path()) == Names{"copy.db", "old.db", "x.db", "x.db-wal"});
+  CHECK(fs::is_fifo(it.dir / "x.db"));
+  CHECK(read_file(it.dir / "x.db-wal") == "of that");
+}
+
+TEST_CASE("restore: with the application's collations, a backup that needs them is checked") {
+  const TempDir dir;
+  ConnectionOptions options;
+  options.on_connect = [](Connection& connection, connection_role) {
+    sqlite3_create_collation(connection.native().getHandle(), "own", SQLITE_UTF8, nullptr,
+                             [](void*, int a, const void*, int b, const void*) { return a - b; });
+  };
+  {
+    Connection source(dir / "x.db", options);
+    source.execute("CREATE TABLE t(x TEXT COLLATE own UNIQUE)");
+    source.execute("INSERT INTO t VALUES ('a'), ('bb')");
+  }
+  CHECK(code_of([&] { restore(dir / "x.db", dir / "y.db"); }) == make_sqlite_error(SQLITE_ERROR_MISSING_COLLSEQ));
+  CHECK(names_in(dir.path()) == Names{"x.db"});
+  CHECK_NOTHROW(restore(dir / "x.db", dir / "y.db", {.connection = options}));
+}
+
+TEST_CASE("restore: refuses a database that this process has open, and takes none of its locks") {
+  const Restorable it;
+  {
+    Connection mine(it.dir / "x.db");
+    REQUIRE(mine.query_one<int>("SELECT count(*) FROM t") == 3);
+    const auto locks = locks_of_this_process();
+    REQUIRE_FALSE(locks.empty());
+    CHECK(code_of([&] { it.restore_copy(); }) == errc::file_in_use);
+    CHECK(locks_of_this_process() == locks);
+  }
+  SteppedApp app;
+  const Pool pool = app.open("x");
+  app.run(pool.execute("CREATE TABLE t(x)"));
+  CHECK(code_of([&] { restore(it.dir / "copy.db", pool.path()); }) == errc::file_in_use);
+}
+
+TEST_CASE("restore: killed after the database has its second name, nobody opens half of it, and the next one ends it") {
+  const Restorable it;
+  fs::create_hard_link(it.dir / "x.db", it.dir / "x.db.20250101T000000.000Z.replaced");
+  CHECK(code_of([&] { Connection{it.dir / "x.db"}; }) == errc::hard_linked);
+  CHECK_NOTHROW(it.restore_copy());
+  CHECK(it.rows(it.dir / "x.db") == 2);
+  CHECK_NOTHROW(Connection{it.dir / "x.db"});
+}
