@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
 #include <csignal>
@@ -16,6 +17,7 @@
 
 #include "http_server.hpp"
 #include "routes.hpp"
+#include "service_status.hpp"
 #include "settings.hpp"
 #include "statehouse/app_state.hpp"
 #include "statehouse/signals.hpp"
@@ -43,7 +45,7 @@ void announce(const HttpServer& server, const Settings& settings) {
 
 /// Listens first, so that whoever probes the service sees that it lives and what it does; then opens the database, so
 /// that one that cannot be opened or migrated stops the program here.
-asio::awaitable<void> start(AppState& state, HttpServer& server, const Settings& settings) {
+asio::awaitable<void> start(AppState& state, HttpServer& server, ServiceStatus& status, const Settings& settings) {
   std::exception_ptr failure;
   try {
     server.start();
@@ -51,6 +53,7 @@ asio::awaitable<void> start(AppState& state, HttpServer& server, const Settings&
     co_await state.init();
     co_await state.db_instances.get_pool("context");
     announce(server, settings);
+    status.tell();
   } catch (...) {
     failure = std::current_exception();
   }
@@ -87,6 +90,18 @@ void log_shutdown(const ShutdownReport& report) {
 /// On any machine, as searches leave one of them for other reads.
 constexpr unsigned readers = 4;
 
+/// On so many threads, this one among them, or on as many as there can be.
+void run(asio::io_context& io, unsigned count) {
+  std::vector<std::jthread> threads;
+  try {
+    for (unsigned i = 1; i < count; ++i) threads.emplace_back([&] { io.run(); });
+  } catch (const std::system_error& error) {
+    spdlog::warn("{} of {} threads serve connections, no more can be started: {}", threads.size() + 1, count,
+                 error.code().message());
+  }
+  io.run();
+}
+
 /// Runs until a signal or a failure; gives the exit code.
 int serve(const Settings& settings) {
   asio::io_context io(static_cast<int>(settings.threads));
@@ -102,7 +117,11 @@ int serve(const Settings& settings) {
   // Of the time allowed, requests that run get a half; some is left for ~AppState, which may have to wait once more.
   const auto allowed = settings.shutdown_timeout;
   const ShutdownOptions options{.grace = allowed * 6 / 10, .deadline = allowed * 7 / 10};
-  auto drain = [&] { return server.drain(allowed / 2); };
+  ServiceStatus status(state.db_instances);
+  auto drain = [&] {
+    status.stopping(allowed);
+    return server.drain(allowed / 2);
+  };
 
   // One strand, so that signals are waited for before the program says that it is ready.
   const auto strand = asio::make_strand(io);
@@ -112,18 +131,12 @@ int serve(const Settings& settings) {
                    if (!failed("cannot stop", failure) && report.clean()) exit_code = 0;
                    io.stop();
                  });
-  asio::co_spawn(strand, start(state, server, settings), [&](const std::exception_ptr& failure) {
+  asio::co_spawn(strand, status.keep_telling(), asio::detached);
+  asio::co_spawn(strand, start(state, server, status, settings), [&](const std::exception_ptr& failure) {
     if (failed("cannot start", failure)) io.stop();
   });
 
-  std::vector<std::jthread> threads;
-  try {
-    for (unsigned i = 1; i < settings.threads; ++i) threads.emplace_back([&] { io.run(); });
-  } catch (const std::system_error& error) {
-    spdlog::warn("{} of {} threads serve connections, no more can be started: {}", threads.size() + 1, settings.threads,
-                 error.code().message());
-  }
-  io.run();
+  run(io, settings.threads);
   return exit_code;
 }
 

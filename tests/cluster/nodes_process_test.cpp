@@ -1,10 +1,5 @@
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <catch2/catch_test_macros.hpp>
 #include <cstddef>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <memory>
@@ -19,44 +14,12 @@
 #include "eventually.hpp"
 #include "files.hpp"
 #include "log_capture.hpp"
+#include "notify_socket.hpp"
 
 namespace statehouse::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// A socket that plays systemd. A name that begins with '@' is abstract.
-class NotifySocket {
- public:
-  explicit NotifySocket(const std::string& name) : descriptor_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, name.data(), name.size());
-    if (name.front() == '@') address.sun_path[0] = '\0';
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-    REQUIRE(::bind(descriptor_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    const timeval limit{patience.count(), 0};
-    ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  }
-  ~NotifySocket() { ::close(descriptor_); }
-  NotifySocket(const NotifySocket&) = delete;
-  NotifySocket& operator=(const NotifySocket&) = delete;
-
-  /// All messages up to this one.
-  std::vector<std::string> until(const std::string& last) {
-    std::vector<std::string> messages;
-    std::array<char, 512> bytes{};
-    while (messages.empty() || messages.back() != last) {
-      const ssize_t size = ::recv(descriptor_, bytes.data(), bytes.size(), 0);
-      if (size < 0) break;
-      messages.emplace_back(bytes.data(), static_cast<std::size_t>(size));
-    }
-    return messages;
-  }
-
- private:
-  const int descriptor_;
-};
 
 std::vector<std::string> of_a_founder(const TempDir& dir, const std::string& address) {
   return {"--id", "1", "--address", address, "--data-dir", (dir / "1").string()};

@@ -1,5 +1,3 @@
-#include <SQLiteCpp/Database.h>
-
 #include <atomic>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
@@ -11,6 +9,7 @@
 
 #include "../../backend/server/json_replies.hpp"
 #include "eventually.hpp"
+#include "locked_database.hpp"
 #include "raw_http.hpp"
 #include "server_process.hpp"
 #include "statehouse/health.hpp"
@@ -74,27 +73,9 @@ TEST_CASE("server: a probe names databases and codes") {
         R"({"status":"ok","checks":[{"name":"context","state":"ready","required":true,"reason":null}]})");
 }
 
-/// Held by another program, so that the migration cannot begin to write.
-class Locked {
- public:
-  explicit Locked(const std::filesystem::path& file)
-      : database_(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {
-    database_.exec("PRAGMA journal_mode = WAL");
-    database_.exec(
-        "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP "
-        "NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT "
-        "NOT NULL)");
-    database_.exec("BEGIN IMMEDIATE");
-  }
-  void release() { database_.exec("ROLLBACK"); }
-
- private:
-  SQLite::Database database_;
-};
-
 TEST_CASE("server: listens before it migrates, tells which migration runs, and refuses requests until that is done") {
   const TempDir data;
-  Locked locked(data / "context.db");
+  LockedDatabase locked(data / "context.db");
   ServerProcess server({"--data-dir", data.path().string()}, {}, ServerProcess::until::it_listens);
   const auto ask = [&](const std::string& path) { return RawHttp(server.port()).request("GET", path); };
   RawReply migrating;
@@ -124,7 +105,7 @@ TEST_CASE("server: listens before it migrates, tells which migration runs, and r
 
 TEST_CASE("server: a migration that fails is not begun again by those who ask meanwhile, and ends the program") {
   const TempDir data;
-  Locked locked(data / "context.db");  // for longer than the three seconds that the migration waits for it
+  LockedDatabase locked(data / "context.db");  // for longer than the three seconds that the migration waits for it
   ServerProcess server({"--data-dir", data.path().string()}, {}, ServerProcess::until::it_listens);
   std::atomic<bool> over{false};
   std::jthread client([&] {
