@@ -101,7 +101,16 @@ find_program(SYSTEMD_ANALYZE systemd-analyze)  # a container has none
 mark_as_advanced(SYSTEMD_ANALYZE)
 if(TARGET statehouse-node AND SYSTEMD_ANALYZE)
   statehouse_add_lint("systemd takes the unit of a node" unit
-    "${PROJECT_SOURCE_DIR}/tools/node/statehouse-node.service.in" "$<TARGET_FILE:statehouse-node>")
+    "$<TARGET_FILE:statehouse-node>" "${PROJECT_SOURCE_DIR}/tools/node/statehouse-node.service.in")
+endif()
+if(TARGET statehouse-server AND SYSTEMD_ANALYZE)
+  statehouse_add_lint("systemd takes the unit of the example backend" unit
+    "$<TARGET_FILE:statehouse-server>" "${PROJECT_SOURCE_DIR}/backend/server/statehouse-server.service")
+endif()
+if(TARGET statehouse-cli AND SYSTEMD_ANALYZE)
+  statehouse_add_lint("systemd takes the timer of backups" unit "$<TARGET_FILE:statehouse-cli>"
+    "${PROJECT_SOURCE_DIR}/tools/cli/statehouse-backup@.service.in"
+    "${PROJECT_SOURCE_DIR}/tools/cli/statehouse-backup@.timer")
 endif()
 
 file(GLOB guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/backend/docs/*.md")

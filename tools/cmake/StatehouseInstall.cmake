@@ -1,5 +1,5 @@
-# Installs the library, its headers, the CMake package that find_package(statehouse) finds, the tool, and where libdqlite
-# is the node with its systemd unit.
+# Installs the library, its headers, the CMake package that find_package(statehouse) finds, the tool with a systemd timer for
+# its backups, and where libdqlite is the node with its unit.
 include(CMakePackageConfigHelpers)
 
 set(package_directory "${CMAKE_INSTALL_LIBDIR}/cmake/statehouse")
@@ -18,8 +18,18 @@ install(FILES
   "${CMAKE_CURRENT_LIST_DIR}/StatehouseMigrationsGenerate.cmake"
   DESTINATION "${package_directory}")
 
+# A systemd unit of a program: its path is known when it is installed, as cmake --install may be given another prefix.
+function(statehouse_install_unit template)
+  cmake_path(GET template STEM LAST_ONLY unit)
+  install(CODE "set(CMAKE_INSTALL_FULL_BINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+    configure_file(\"${PROJECT_SOURCE_DIR}/${template}\" \"${CMAKE_CURRENT_BINARY_DIR}/${unit}\" @ONLY)")
+  install(FILES "${CMAKE_CURRENT_BINARY_DIR}/${unit}" DESTINATION lib/systemd/system)
+endfunction()
+
 if(TARGET statehouse-cli)
   install(TARGETS statehouse-cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  statehouse_install_unit(tools/cli/statehouse-backup@.service.in)
+  install(FILES "${PROJECT_SOURCE_DIR}/tools/cli/statehouse-backup@.timer" DESTINATION lib/systemd/system)
   # The program makes its completion scripts and its manual pages itself.
   set(manual "${CMAKE_CURRENT_BINARY_DIR}/manual")
   install(CODE "file(REMOVE_RECURSE \"${manual}\")
@@ -38,9 +48,5 @@ endif()
 
 if(TARGET statehouse-node)
   install(TARGETS statehouse-node RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
-  # The program's path is known when it is installed: cmake --install may be given another prefix.
-  install(CODE "set(CMAKE_INSTALL_FULL_BINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
-    configure_file(\"${PROJECT_SOURCE_DIR}/tools/node/statehouse-node.service.in\"
-                   \"${CMAKE_CURRENT_BINARY_DIR}/statehouse-node.service\" @ONLY)")
-  install(FILES "${CMAKE_CURRENT_BINARY_DIR}/statehouse-node.service" DESTINATION lib/systemd/system)
+  statehouse_install_unit(tools/node/statehouse-node.service.in)
 endif()
