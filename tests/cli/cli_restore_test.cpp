@@ -140,12 +140,16 @@ TEST_CASE("db restore: beside a process that has the database open it refuses, a
     ::pause();
   });
   opened.wait();
-  const ToolRun run = shop.db("restore", {"--from", "copy.db"});
+  const ToolRun run = shop.db("restore", {"--from", "copy.db", "--busy-timeout", "0.1"});
   CHECK(run.exit_code == 1);
   CHECK(run.kind() == "file_in_use");
   CHECK(contains(text_of(run.document().at("error").at("message")), "stop who uses it first"));
+  CHECK(shop.files() == std::vector<std::string>{"copy.db", "x.db", "x.db-shm", "x.db-wal"});
+  ToolProcess waiting(shop.path(),
+                      {"db", "restore", "--database", "x.db", "--from", "copy.db", "--busy-timeout", "120"});
   CHECK(other.kill());
-  CHECK(shop.value() == 2);
+  CHECK(waiting.wait() == 0);
+  CHECK(shop.value() == 1);
 }
 
 // tool     copies beside the database ...        links, renames

@@ -1,5 +1,8 @@
+#include <chrono>
 #include <filesystem>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include "arguments.hpp"
@@ -15,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* no_restore = "the restore was interrupted, the database is as it was";
+
 /// The backup that is meant.
 fs::path backup_file(const fs::path& from, const fs::path& database) {
   require_there(from, "backup");
@@ -24,6 +29,23 @@ fs::path backup_file(const fs::path& from, const fs::path& database) {
     throw Finding("not_found", "there is no backup of " + database.string() + " in the directory '" + from.string() +
                                    "'. One that was made elsewhere, or under a name of its own, is given by that name");
   return all.back();
+}
+
+/// Waits for another process to close the database as long as others wait for its locks.
+RestoreReport restore_when_free(const fs::path& backup, const fs::path& database, const RestoreOptions& options,
+                                const Arguments& arguments, const StopSignals& signals) {
+  const auto give_up = std::chrono::steady_clock::now() + arguments.busy_timeout;
+  for (;;) {
+    try {
+      return restore(backup, database, options);
+    } catch (const Error& error) {
+      std::error_code ignored;
+      if (error.code() != errc::file_in_use || fs::equivalent(backup, database, ignored)) throw;
+      if (std::chrono::steady_clock::now() >= give_up) throw;
+    }
+    signals.throw_if_requested(no_restore);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
 }
 
 }  // namespace
@@ -38,10 +60,10 @@ void db_restore(const Arguments& arguments, Output& output) {
   const StopSignals signals;
   RestoreOptions options;
   options.on_progress = [&](std::int64_t bytes, std::int64_t total) {
-    signals.throw_if_requested("the restore was interrupted, the database is as it was");
+    signals.throw_if_requested(no_restore);
     watch.update(bytes, total);
   };
-  const RestoreReport report = restore(backup, file, options);
+  const RestoreReport report = restore_when_free(backup, file, options, arguments, signals);
   output.document()["bytes"] = report.bytes;
   output.document()["elapsed_ns"] = report.elapsed.count();
   if (report.kept.empty()) {
