@@ -177,6 +177,38 @@ TEST_CASE("restore: what takes the database's place meanwhile is not replaced, a
   CHECK(read_file(it.dir / "x.db-wal") == "of that");
 }
 
+// restore            neighbour
+// locks, copies
+//                    opens the old file, waits for the lock
+// replaces, unlocks
+//                    has the old file, and the new one's log by name
+TEST_CASE("restore: who opens the database meanwhile is told that it was replaced, and writes nothing") {
+  const Restorable it;
+  const Pipe locked;
+  static const Pipe opened;
+  Neighbour late([&] {
+    locked.wait();
+    // SQLite calls it when it has opened the file, before it has read of it.
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(+[](sqlite3*, char**, const sqlite3_api_routines*) {
+      opened.tell();
+      return SQLITE_OK;
+    }));
+    ConnectionOptions patient;
+    patient.busy_timeout = std::chrono::hours(1);
+    const auto write = [&] { Connection(it.dir / "x.db", patient).execute("CREATE TABLE lost(x)"); };
+    ::_exit(code_of(write) == errc::file_replaced ? 0 : 1);
+  });
+  const auto in_between = [&](std::int64_t, std::int64_t) {
+    locked.tell();
+    opened.wait();
+  };
+  restore(it.dir / "copy.db", it.dir / "x.db", {.on_progress = in_between});
+  CHECK(late.wait());
+  CHECK(it.rows(it.dir / "x.db") == 2);
+  CHECK(PlainDatabase(it.dir / "x.db").scalar("SELECT count(*) FROM sqlite_master") == 1);
+  CHECK_NOTHROW(Connection{it.dir / "x.db"});
+}
+
 TEST_CASE("restore: with the application's collations, a backup that needs them is checked") {
   const TempDir dir;
   ConnectionOptions options;

@@ -88,7 +88,9 @@ struct RestoreReport {
 /// (`errc::hard_linked`); then call this again. It has mode 0600, and the owner of what it replaces.
 ///
 /// Nobody may have the database open, or open it meanwhile. Who has it open in WAL mode, as pools, the tool and
-/// statehouse's connections do, is found: `errc::file_in_use`. Blocks the calling thread. Throws Error:
+/// statehouse's connections do, is found: `errc::file_in_use`. Of those who open it meanwhile, they find that it was
+/// replaced (`errc::file_replaced`); another program, `sqlite3` for instance, that waits for the lock goes on with the
+/// old file and the new one's log, which damages it. Blocks the calling thread. Throws Error:
 /// `errc::file_in_use` as well when `backup` is the database; SQLITE_CORRUPT or SQLITE_NOTADB when the backup is
 /// damaged or none; `errc::not_a_regular_file` when one of the two is something else; in the system category when there
 /// is no backup, when it has a -wal or -journal (it is in use, or no backup: make one of it), when the disk is full.

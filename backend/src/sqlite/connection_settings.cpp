@@ -63,11 +63,23 @@ void ConnectionSettings::apply() {
   // large while it is idle. The PRAGMA has read a page itself, hence the release.
   handle_.run("PRAGMA cache_size = 4");
   sqlite3_db_release_memory(handle_.get());
+  require_same_file();
   if (config.writes() && !config.in_memory()) enable_wal();
   apply_options();
   if (config.writes()) return;
   handle_.run("PRAGMA query_only = ON");
   require("PRAGMA query_only", "1");
+}
+
+/// Who replaces the file holds its lock, and we may have waited for that with the old one open; the log would be that
+/// of the new one, since SQLite opens it by name. The first page is read, so from here on it is we who hold a lock, in
+/// WAL mode to the end; with a rollback journal SQLite looks itself before it writes.
+void ConnectionSettings::require_same_file() {
+  int moved = 0;
+  sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (moved == 0) return;
+  throw Error(errc::file_replaced, "the file was moved, deleted or replaced while it was being opened: open it again",
+              {handle_.config().context.database, {}});
 }
 
 /// As https://www.sqlite.org/security.html advises; REGEXP is registered as innocuous and works in schemas.

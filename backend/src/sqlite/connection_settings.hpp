@@ -34,6 +34,7 @@ class ConnectionSettings {
 
  private:
   void harden() noexcept;
+  void require_same_file();
   void apply_options();
   void enable_wal();
   void require(const char* query, const char* expected);
