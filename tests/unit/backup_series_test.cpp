@@ -1,6 +1,8 @@
 #include "file/backup_series.hpp"
 
+#include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
@@ -127,6 +129,26 @@ TEST_CASE("backup series: what a killed process has left half made is removed, w
   const detail::PartialFile at_work(series.next(), "backup");
   series.trim(1);
   CHECK(names_in(dir.path()) == Names{of_others, at_work.path().filename().string(), "x.db.aB3xYz.partial"});
+}
+
+TEST_CASE(
+    "backup: the lock of one that is being made meets none of SQLite's, not even where flock is of the whole file") {
+  const TempDir dir;
+  const detail::PartialFile at_work(dir / "copy.db", "backup");
+  const int other = ::open(at_work.path().c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(other >= 0);
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_len = off_t{1} << 48;  // more than the largest database
+  REQUIRE(::fcntl(other, F_OFD_GETLK, &lock) == 0);
+  CHECK(lock.l_type == F_UNLCK);
+  lock.l_len = 0;  // all there is
+  lock.l_type = F_WRLCK;
+  REQUIRE(::fcntl(other, F_OFD_GETLK, &lock) == 0);
+  CHECK(lock.l_type == F_WRLCK);
+  CHECK(::flock(other, LOCK_EX | LOCK_NB) == 0);
+  ::close(other);
 }
 
 TEST_CASE("backup_into: a checked copy under a name of its own, and so many of them; the first makes the directory") {

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +27,21 @@ constexpr const char* sidecar_suffixes[] = {"-journal", "-wal", "-shm"};
 [[noreturn]] void fail_partial(int error, const std::string& what, const fs::path& file) {
   const boost::system::error_code code(error, boost::system::system_category());
   throw Error(code, what + " '" + file.string() + "': " + code.message() + ": " + advice(error));
+}
+
+/// Of the open file, so that nobody of this process ends it: on one byte that no database has and SQLite never locks.
+/// flock(2) is no choice, which on network file systems locks the whole file, SQLite's bytes with it. False when
+/// another holds it, or the file system has no locks.
+bool lock_partial(int descriptor, int command) noexcept {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = off_t{1} << 62;
+  lock.l_len = 1;
+  int result = 0;
+  do result = ::fcntl(descriptor, command, &lock);
+  while (result != 0 && errno == EINTR);
+  return result == 0;
 }
 
 bool linked(int descriptor) {
@@ -59,7 +73,7 @@ void PartialFile::create() {
     if (descriptor_ < 0) fail_partial(errno, "cannot create a file beside", target_);
     path_ = std::move(name);
     // Where the file system has no such locks, nobody gets one, and abandoned files stay.
-    ::flock(descriptor_, LOCK_EX);
+    lock_partial(descriptor_, F_OFD_SETLKW);
   } while (!linked(descriptor_));  // somebody took it for abandoned before it was locked
 }
 
@@ -85,9 +99,9 @@ std::string_view target_of_partial(std::string_view name) noexcept {
 }
 
 void remove_abandoned(const fs::path& partial) noexcept {
-  const int descriptor = ::open(partial.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  const int descriptor = ::open(partial.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
   if (descriptor < 0) return;
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) remove_with_sidecars(partial);
+  if (lock_partial(descriptor, F_OFD_SETLK)) remove_with_sidecars(partial);
   ::close(descriptor);
 }
 
