@@ -34,6 +34,28 @@ struct Restorable {
   }
   static std::int64_t rows(const fs::path& file) { return PlainDatabase(file).scalar("SELECT count(*) FROM t"); }
   RestoreReport restore_copy() const { return restore(dir / "copy.db", dir / "x.db"); }
+  /// As of a process that was killed: a fourth row that is in the log alone.
+  void leave_log() const {
+    const Pipe written;
+    Neighbour writer([&] {
+      Connection database(dir / "x.db");
+      database.execute("INSERT INTO t VALUES (4)");
+      written.tell();
+      ::pause();
+    });
+    written.wait();
+    CHECK(writer.kill());
+    REQUIRE(fs::file_size(dir / "x.db-wal") > 0);
+  }
+  /// The copy is gone before it gets its name, so the last step fails.
+  RestoreReport restore_without_copy() const {
+    RestoreOptions options;
+    options.connection.on_connect = [this](Connection&, connection_role) {
+      for (const std::string& name : names_in(dir.path()))
+        if (name.ends_with(".partial")) fs::remove(dir / name);
+    };
+    return restore(dir / "copy.db", dir / "x.db", options);
+  }
   /// The database, and nothing beside it.
   void check_untouched() const {
     CHECK(names_in(dir.path()) == Names{"copy.db", "x.db"});
@@ -63,17 +85,7 @@ TEST_CASE("restore: the backup is the database, private, and what was there is k
 
 TEST_CASE("restore: the log of the database that is replaced goes with it, and does not meet the backup") {
   const Restorable it;
-  // A process that is killed leaves its log.
-  const Pipe written;
-  Neighbour writer([&] {
-    Connection database(it.dir / "x.db");
-    database.execute("INSERT INTO t VALUES (4)");
-    written.tell();
-    ::pause();
-  });
-  written.wait();
-  CHECK(writer.kill());
-  REQUIRE(fs::file_size(it.dir / "x.db-wal") > 0);
+  it.leave_log();
   const RestoreReport report = it.restore_copy();
   const std::string kept = report.kept.filename().string();
   CHECK(names_in(it.dir.path()) == Names{"copy.db", "x.db", kept, kept + "-wal"});
@@ -242,11 +254,60 @@ TEST_CASE("restore: refuses a database that this process has open, and takes non
   CHECK(code_of([&] { restore(it.dir / "copy.db", pool.path()); }) == errc::file_in_use);
 }
 
-TEST_CASE("restore: killed after the database has its second name, nobody opens half of it, and the next one ends it") {
+// Of a database with three rows in its file and a fourth in its log, as a kill leaves it after each step:
+//
+//     link | rename of -wal | rename of the copy
+TEST_CASE(
+    "restore: killed at any step, nobody opens half of the database, and the next one ends it and keeps it whole") {
   const Restorable it;
-  fs::create_hard_link(it.dir / "x.db", it.dir / "x.db.20250101T000000.000Z.replaced");
+  it.leave_log();
+  const fs::path kept = it.dir / "x.db.20250101T000000.000Z.replaced";
+  const int steps = GENERATE(1, 2);
+  CAPTURE(steps);
+  fs::create_hard_link(it.dir / "x.db", kept);
+  fs::remove(it.dir / "x.db-shm");
+  if (steps == 2) fs::rename(it.dir / "x.db-wal", kept.string() + "-wal");
   CHECK(code_of([&] { Connection{it.dir / "x.db"}; }) == errc::hard_linked);
-  CHECK_NOTHROW(it.restore_copy());
-  CHECK(it.rows(it.dir / "x.db") == 2);
-  CHECK_NOTHROW(Connection{it.dir / "x.db"});
+  // Neither name has all of it.
+  CHECK(code_of([&] { restore(it.dir / "x.db", it.dir / "y.db"); }) != boost::system::error_code());
+  CHECK(code_of([&] { restore(kept, it.dir / "y.db"); }) != boost::system::error_code());
+  CHECK_FALSE(fs::exists(it.dir / "y.db"));
+  SECTION("run again") {
+    CHECK(it.restore_copy().kept == kept);
+    CHECK(names_in(it.dir.path()) ==
+          Names{"copy.db", "x.db", kept.filename().string(), kept.filename().string() + "-wal"});
+    CHECK(it.rows(it.dir / "x.db") == 2);
+    CHECK(it.rows(kept) == 4);
+    CHECK_NOTHROW(Connection{it.dir / "x.db"});
+  }
+  SECTION("run again in vain: it is as before the first") {
+    CHECK(code_of([&] { it.restore_without_copy(); }) == boost::system::errc::no_such_file_or_directory);
+    CHECK(names_in(it.dir.path()) == Names{"copy.db", "x.db", "x.db-wal"});
+    CHECK(it.rows(it.dir / "x.db") == 4);
+  }
+}
+
+TEST_CASE("restore: where the last step fails the database has its log again") {
+  const Restorable it;
+  it.leave_log();
+  CHECK(code_of([&] { it.restore_without_copy(); }) == boost::system::errc::no_such_file_or_directory);
+  CHECK(names_in(it.dir.path()) == Names{"copy.db", "x.db", "x.db-wal"});
+  CHECK(it.rows(it.dir / "x.db") == 4);
+}
+
+TEST_CASE("restore: where its log cannot come back the database keeps both names, and is not opened without it") {
+  const Restorable it;
+  it.leave_log();
+  const fs::path kept = it.dir / "x.db.20250101T000000.000Z.replaced";
+  fs::create_hard_link(it.dir / "x.db", kept);
+  fs::rename(it.dir / "x.db-wal", kept.string() + "-wal");
+  write_file(it.dir / "x.db-wal", "of a program that did not look");
+  const Error error = error_of([&] { it.restore_copy(); });
+  CHECK(error.code() == boost::system::errc::file_exists);
+  CHECK(error.message().find("' as well now") != std::string::npos);
+  CHECK(code_of([&] { Connection{it.dir / "x.db"}; }) == errc::hard_linked);
+  CHECK(read_file(it.dir / "x.db-wal") == "of a program that did not look");
+  fs::remove(it.dir / "x.db-wal");
+  fs::remove(it.dir / "x.db");
+  CHECK(it.rows(kept) == 4);
 }

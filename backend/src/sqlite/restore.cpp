@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "file/advice.hpp"
@@ -44,12 +45,23 @@ class Descriptor {
   const int number_;
 };
 
+nlink_t names_of(const fs::path& file) noexcept {
+  struct stat status {};
+  return ::lstat(file.c_str(), &status) == 0 ? status.st_nlink : 0;
+}
+
 void check_backup(const fs::path& backup, const fs::path& database) {
   const auto identity = detail::identify(backup);
   if (!identity) fail_restoring(errno, "cannot read the backup", backup);
   detail::require_regular_file(backup);
   if (identity == detail::identify(database))
     throw Error(errc::file_in_use, "'" + backup.string() + "' is the database itself: name a backup of it");
+  // Its log may be beside the other name.
+  if (names_of(backup) > 1)
+    throw Error(errc::hard_linked,
+                "'" + backup.string() +
+                    "' has a second name, so it may be a database, whose latest commits are in a log "
+                    "beside that: restore a copy of it, if it is a backup");
   for (const char* const suffix : {"-journal", "-wal"}) {
     if (!detail::identify(backup.string() + suffix)) continue;
     throw Error(
@@ -104,28 +116,66 @@ void take_owner(const fs::path& database, const detail::PartialFile& copy) {
     fail_restoring(errno, "cannot give the owner of the database to", copy.path());
 }
 
-void move_if_there(const fs::path& from, const fs::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) fail_restoring(errno, "cannot rename", from);
+constexpr std::string_view kept_ending = ".replaced";
+
+/// The name for what is replaced: one that it has already, given by a restore that was killed, else one of now. Under a
+/// third one it would be without the log that has gone to the second.
+fs::path name_of_kept(const fs::path& database) {
+  const std::string prefix = database.filename().string() + '.';
+  if (names_of(database) > 1)
+    for (const auto& entry : fs::directory_iterator(database.parent_path())) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with(prefix) && name.ends_with(kept_ending) &&
+          detail::identify(entry.path()) == detail::identify(database))
+        return entry.path();
+    }
+  const auto now = std::chrono::floor<detail::UtcTime::duration>(std::chrono::system_clock::now());
+  return database.parent_path() / (prefix + detail::utc_stamp(now)).append(kept_ending);
+}
+
+/// The error; 0 also when there is nothing to move.
+int move_if_there(const fs::path& from, const fs::path& to) noexcept {
+  if (!detail::identify(from)) return 0;
+  if (detail::identify(to)) return EEXIST;
+  return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
 }
 
 /// Gives the database a second name, and its log and journal that name alone. From here to the end it can only be found
 /// whole under the new one, and not be opened under the old one; what follows is one step.
 void keep_replaced(const fs::path& database, const fs::path& kept) {
-  if (detail::identify(database) && ::link(database.c_str(), kept.c_str()) != 0)
-    fail_restoring(errno, "cannot keep the database that is replaced as", kept);
+  if (const auto old = detail::identify(database); old && old != detail::identify(kept)) {
+    if (::link(database.c_str(), kept.c_str()) != 0)
+      fail_restoring(errno, "cannot keep the database that is replaced as", kept);
+    detail::sync_directory(database.parent_path());  // before it is without its log
+  }
   for (const char* const suffix : {"-wal", "-journal"})
-    move_if_there(database.string() + suffix, kept.string() + suffix);
+    if (const int error = move_if_there(database.string() + suffix, kept.string() + suffix); error != 0)
+      fail_restoring(error, "cannot keep what belongs to the database that is replaced as", kept.string() + suffix);
   ::unlink((database.string() + "-shm").c_str());  // the index of the log, which the next one to open it makes anew
   detail::sync_directory(database.parent_path());
 }
 
-/// After a step of the exchange has failed: the database has its one name and its log again, as far as that goes.
-void put_back(const fs::path& database, const fs::path& kept) {
+/// After a step of the exchange has failed: the database has its one name and its log again. False when that failed,
+/// too: then it keeps both names, with which it is not opened without its log.
+bool put_back(const fs::path& database, const fs::path& kept) {
   const auto old = detail::identify(kept);
-  if (!old || old != detail::identify(database)) return;
+  if (!old || old != detail::identify(database)) return true;
+  bool whole = true;
   for (const char* const suffix : {"-wal", "-journal"})
-    ::rename((kept.string() + suffix).c_str(), (database.string() + suffix).c_str());
-  ::unlink(kept.c_str());
+    whole = move_if_there(kept.string() + suffix, database.string() + suffix) == 0 && whole;
+  return whole && ::unlink(kept.c_str()) == 0;
+}
+
+void exchange(const fs::path& database, const detail::PartialFile& copy, const fs::path& kept, bool replaces) {
+  try {
+    keep_replaced(database, kept);
+    copy.publish(replaces);
+  } catch (const Error& error) {
+    if (put_back(database, kept)) throw;
+    throw Error(error.code(), error.message() + "; '" + database.string() + "' is '" + kept.string() +
+                                  "' as well now, and what belongs to it is beside one of them: restore again, or give "
+                                  "it one name with all of that beside it");
+  }
 }
 
 }  // namespace
@@ -148,15 +198,8 @@ RestoreReport restore(const fs::path& backup, const fs::path& database, const Re
   report.bytes = copy_bytes(source, copy, options);
   check_copy(copy.path(), source, options.connection);
   take_owner(target, copy);
-  const auto now = std::chrono::floor<detail::UtcTime::duration>(std::chrono::system_clock::now());
-  const fs::path kept = target.string() + '.' + detail::utc_stamp(now) + ".replaced";
-  try {
-    keep_replaced(target, kept);
-    copy.publish(replaces);
-  } catch (...) {
-    put_back(target, kept);
-    throw;
-  }
+  const fs::path kept = name_of_kept(target);
+  exchange(target, copy, kept, replaces);
   if (replaces) report.kept = kept;
   report.elapsed = std::chrono::steady_clock::now() - start;
   return report;
