@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <filesystem>
@@ -219,6 +221,35 @@ TEST_CASE("restore: who opens the database meanwhile is told that it was replace
   CHECK(it.rows(it.dir / "x.db") == 2);
   CHECK(PlainDatabase(it.dir / "x.db").scalar("SELECT count(*) FROM sqlite_master") == 1);
   CHECK_NOTHROW(Connection{it.dir / "x.db"});
+}
+
+TEST_CASE("restore: a database that somebody makes or exchanges meanwhile is not touched, nor its log and index") {
+  const Restorable it;
+  const bool there = GENERATE(true, false);
+  CAPTURE(there);
+  const fs::path target = it.dir / (there ? "x.db" : "new.db");
+  const auto in_between = [&](std::int64_t, std::int64_t) {
+    if (there) fs::rename(target, it.dir / "old.db");
+    for (const auto* const suffix : {"", "-wal", "-shm"}) write_file(target.string() + suffix, "of somebody");
+  };
+  CHECK(code_of([&] { restore(it.dir / "copy.db", target, {.on_progress = in_between}); }) == errc::file_replaced);
+  for (const auto* const suffix : {"", "-wal", "-shm"}) CHECK(read_file(target.string() + suffix) == "of somebody");
+  CHECK(fs::hard_link_count(target) == 1);
+  CHECK(names_in(it.dir.path()).size() == 5);  // copy.db, old.db or x.db, and those three
+}
+
+TEST_CASE("restore: a disk that takes a part of the copy is told as one that is full") {
+  const Restorable it;
+  Neighbour limited([&] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit most { 5000, 5000 };
+    ::setrlimit(RLIMIT_FSIZE, &most);
+    errno = ENOENT;
+    const auto code = code_of([&] { it.restore_copy(); });
+    ::_exit(code == boost::system::errc::file_too_large ? 0 : 1);
+  });
+  CHECK(limited.wait());
+  it.check_untouched();
 }
 
 TEST_CASE("restore: with the application's collations, a backup that needs them is checked") {

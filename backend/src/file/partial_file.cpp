@@ -82,8 +82,12 @@ PartialFile::~PartialFile() {
   ::close(descriptor_);
 }
 
-void PartialFile::publish(bool overwrite) const {
+void PartialFile::sync() const {
   if (::fsync(descriptor_) != 0) fail_partial(errno, "cannot sync", path_);
+}
+
+void PartialFile::publish(bool overwrite) const {
+  sync();
   require_regular_file(target_);
   // Somebody may have made the target meanwhile. Where the file system cannot rename without replacing, we look first.
   int result = ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), overwrite ? 0 : RENAME_NOREPLACE);

@@ -19,6 +19,8 @@ class PartialFile {
   const std::filesystem::path& path() const noexcept { return path_; }
   int descriptor() const noexcept { return descriptor_; }
 
+  /// So that `publish` has little of that left to do.
+  void sync() const;
   /// Syncs it, renames it and syncs the directory. No connection has it open any more.
   void publish(bool overwrite) const;
 

@@ -72,6 +72,18 @@ void check_backup(const fs::path& backup, const fs::path& database) {
   }
 }
 
+/// A disk that is full takes a part, and only refuses the rest with a reason.
+void write_all(const detail::PartialFile& to, const char* bytes, std::size_t count, std::int64_t at) {
+  while (count > 0) {
+    const ssize_t written = ::pwrite(to.descriptor(), bytes, count, at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_restoring(errno, "cannot write", to.path());
+    bytes += written;
+    count -= static_cast<std::size_t>(written);
+    at += written;
+  }
+}
+
 /// With bytes of our own, so that a file system that nobody may write to can be read, too.
 std::int64_t copy_bytes(const fs::path& from, const detail::PartialFile& to, const RestoreOptions& options) {
   const Descriptor source(from);
@@ -80,10 +92,10 @@ std::int64_t copy_bytes(const fs::path& from, const detail::PartialFile& to, con
   std::int64_t done = 0;
   for (;;) {
     const ssize_t got = ::pread(source.number(), buffer.data(), buffer.size(), done);
+    if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_restoring(errno, "cannot read the backup", from);
     if (got == 0) return done;
-    if (::pwrite(to.descriptor(), buffer.data(), static_cast<std::size_t>(got), done) != got)
-      fail_restoring(errno, "cannot write", to.path());
+    write_all(to, buffer.data(), static_cast<std::size_t>(got), done);
     done += got;
     if (options.on_progress) options.on_progress(done, total);
   }
@@ -166,6 +178,15 @@ bool put_back(const fs::path& database, const fs::path& kept) {
   return whole && ::unlink(kept.c_str()) == 0;
 }
 
+/// Copying has taken its time, and what came meanwhile may be in use.
+void check_still_same(const fs::path& database, const std::optional<detail::FileClaim>& claim) {
+  detail::require_regular_file(database);
+  if (claim ? claim->still_there() : !detail::identify(database)) return;
+  throw Error(errc::file_replaced,
+              "'" + database.string() +
+                  "' was made, moved or replaced by somebody else during the restore: stop who uses it first");
+}
+
 void exchange(const fs::path& database, const detail::PartialFile& copy, const fs::path& kept, bool replaces) {
   try {
     keep_replaced(database, kept);
@@ -198,6 +219,8 @@ RestoreReport restore(const fs::path& backup, const fs::path& database, const Re
   report.bytes = copy_bytes(source, copy, options);
   check_copy(copy.path(), source, options.connection);
   take_owner(target, copy);
+  copy.sync();  // takes long, and may find the disk full
+  check_still_same(target, claim);
   const fs::path kept = name_of_kept(target);
   exchange(target, copy, kept, replaces);
   if (replaces) report.kept = kept;
