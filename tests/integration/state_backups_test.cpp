@@ -114,6 +114,34 @@ TEST_CASE("scheduled backups: what waits for a thread has its turn after each sl
   CHECK(app.rows(app.pool.path()) == 1000 + written);
 }
 
+// the threads' queue:    | slice of x | write | slice of y | write | slice of x | ...
+TEST_CASE("scheduled backups: those of all databases take turns, so that together they have one thread") {
+  Backed app;
+  const Pool other = app.open("y");
+  app.run(other.execute("CREATE TABLE t(x)"));
+  app.run(other.execute("INSERT INTO t VALUES (zeroblob(4000000))"));
+  app.clock->advance(1s);
+  const auto made = [&] { return app.backups().size() + backups_of(other.path(), app.dir / "backups").size(); };
+  bool together = false;
+  for (int slices = 0; made() < 2; ++slices) {
+    REQUIRE(slices < 200);
+    auto write = app.spawn(app.pool.execute("INSERT INTO t VALUES (1)"));
+    int steps = 0;
+    while (!write.done()) {
+      REQUIRE(app.step_db());
+      while (app.step_io()) {
+      }
+      ++steps;
+    }
+    write.get();
+    CHECK(steps <= 2);  // at most one slice before it, of whichever
+    if (fs::exists(app.dir / "backups"))
+      together = together || std::ranges::count_if(names_in(app.dir / "backups"),
+                                                   [](const auto& name) { return name.ends_with(".partial"); }) == 2;
+  }
+  CHECK(together);
+}
+
 TEST_CASE("scheduled backups: with a single connection, which is another one's, too") {
   PoolOptions options = hourly();
   options.mode = pool_mode::single;

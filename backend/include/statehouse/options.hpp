@@ -78,9 +78,9 @@ struct ClusterOptions {
   TimeLimit find_leader{15'000};  ///< Longest search for the node that leads; then `errc::unavailable`. 0 for none.
 };
 
-/// Backups that a pool makes by itself, as `backup_into` does, on the database threads. A connection of their own
-/// reads, a slice of some hundred pages at a time, so that nobody waits for a connection, or for longer than that for a
-/// thread; only the check at the end has one thread to itself. The write-ahead log cannot be cut meanwhile and grows.
+/// Backups that a pool makes by itself, as `backup_into` does. A connection of their own reads, in slices on a database
+/// thread, at most one at a time for all databases of an AppState; the check at the end is in one piece, for which all
+/// else waits where there is no second thread. The write-ahead log cannot be cut meanwhile and grows.
 /// Of a file only, not of a database in memory. One that fails is tried again after 5 minutes, or `every` if that is
 /// less.
 struct BackupScheduleOptions {

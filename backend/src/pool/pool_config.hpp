@@ -21,7 +21,8 @@ struct PoolConfig {
   std::filesystem::path path;  ///< Absolute and canonical but for the file name; ":memory:" when in memory.
   PoolOptions options;
   DatabaseExecutor executor;
-  std::shared_ptr<TurnQueue> turns{};  ///< For what databases do beside their writers; null: one of its own.
+  std::shared_ptr<TurnQueue> turns{};         ///< For what databases do beside their writers; null: one of its own.
+  std::shared_ptr<TurnQueue> backup_turns{};  ///< For their backups, of which a part may take minutes; null: the same.
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
 

@@ -23,6 +23,7 @@ namespace {
 PoolConfig normalised(PoolConfig config) {
   PoolOptions& options = config.options;
   if (config.turns == nullptr) config.turns = std::make_shared<TurnQueue>(config.executor);
+  if (config.backup_turns == nullptr) config.backup_turns = std::make_shared<TurnQueue>(config.executor);
   if (options.in_memory) options.mode = pool_mode::single;
   if (options.readers == 0) options.readers = std::clamp(std::thread::hardware_concurrency(), 2U, 4U);
   return config;
@@ -182,9 +183,9 @@ void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) 
     if (on_closed) on_closed();
     return;
   }
+  backups_.stop();  // first: none begins once all are parked
   if (readers_) readers_->close(error);
   writer_.close(error);
-  backups_.stop();
   on_parked();
 }
 

@@ -84,7 +84,10 @@ void ScheduledBackups::begin_if_due() {
 }
 
 void ScheduledBackups::post() {
-  config_.executor.post([owner = owner_.lock(), this] { work(); });
+  // Weak: what waits there when the threads are over must not be what closes the pool.
+  config_.backup_turns->add([owner = owner_, this] {
+    if (const auto alive = owner.lock()) work();
+  });
 }
 
 void ScheduledBackups::work() {
@@ -158,15 +161,25 @@ void ScheduledBackups::stop() noexcept {
     stopped_ = true;
   }
   interrupter_->request(stop_reason::shutdown);
+  if (idle()) return;
+  // Its turn may come in minutes.
+  config_.executor.post([owner = owner_, this] {
+    const auto alive = owner.lock();
+    if (!alive) return;
+    abandon();
+    on_stopped_();
+  });
 }
 
 void ScheduledBackups::abandon() noexcept {
   {
     std::lock_guard lock(mutex_);
     if (state_ != state::waiting) return;
-    state_ = state::idle;
+    state_ = state::working;
   }
   run_.reset();
+  std::lock_guard lock(mutex_);
+  state_ = state::idle;
 }
 
 bool ScheduledBackups::idle() const {

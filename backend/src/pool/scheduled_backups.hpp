@@ -14,8 +14,8 @@
 namespace statehouse::detail {
 
 /// Makes the backups of one pool when they are due. A connection of their own reads, for which in WAL mode nobody
-/// waits, in slices on the database threads: after each it goes to the end of the executor's queue, so that whatever
-/// waits for a thread has its turn.
+/// waits, in slices on the database threads: each is a turn of `PoolConfig::backup_turns`, so that the backups of all
+/// databases together have one thread, and whatever waits for that has its turn after each.
 ///
 ///     idle -> waiting -> working -> idle
 ///                 ^---------'
@@ -34,7 +34,8 @@ class ScheduledBackups {
   void begin(std::weak_ptr<void> owner);
   /// Begins one when it is time. Does not block.
   void begin_if_due();
-  /// None is begun any more, and one that runs comes to its end, without a backup.
+  /// None is begun any more, and one that runs comes to its end, without a backup; one that waits is undone on a
+  /// database thread.
   void stop() noexcept;
   /// After `stop`: one that waits for a thread is undone on the calling one.
   void abandon() noexcept;

@@ -110,6 +110,7 @@ void Database::open() {
             .options = surroundings_->completed(name_, options()),
             .executor = config.executor,
             .turns = surroundings_->turns,
+            .backup_turns = surroundings_->backup_turns,
             .clock = config.clock,
             .logger = config.logger};
   }

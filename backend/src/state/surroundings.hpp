@@ -34,10 +34,12 @@ struct Surroundings {
   explicit Surroundings(RegistryConfig with)
       : config(std::move(with)),
         turns(std::make_shared<TurnQueue>(config.executor)),
+        backup_turns(std::make_shared<TurnQueue>(config.executor)),
         maintenance(std::make_shared<Maintenance>(config.clock)) {}
 
   const RegistryConfig config;
   const std::shared_ptr<TurnQueue> turns;
+  const std::shared_ptr<TurnQueue> backup_turns;
   std::filesystem::path directory;  // empty until init() is done; not written after the first get_pool
   OpenPools open_pools;
   std::mutex publishing;  // `open_pools` takes one at a time
