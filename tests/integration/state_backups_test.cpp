@@ -181,6 +181,30 @@ TEST_CASE("scheduled backups: a service that is started again goes on where the 
   app.run(again.shutdown());
 }
 
+TEST_CASE("scheduled backups: one from a time that is to come, before the clock was set right, puts off none") {
+  Backed app;
+  app.pass(1s);
+  REQUIRE(app.backups().size() == 1);
+  app.run(app.state->shutdown());
+  std::string future = app.backups()[0].string();
+  future.replace(future.find("x.db.2"), 9, "x.db.2999");
+  fs::rename(app.backups()[0], future);
+  fs::last_write_time(future, fs::file_time_type::clock::now() + 24h * 365);
+  AppStateOptions options;
+  options.data_dir = app.dir.path();
+  options.pool = hourly();
+  options.database_executor = app.db.get_executor();
+  options.clock = app.clock;
+  options.logger = app.log.logger();
+  AppState again(app.io.get_executor(), std::move(options));
+  app.run(again.init());
+  const Pool pool = app.run(again.db_instances.get_pool("x"));
+  app.pass(1s);
+  CHECK(app.backups().size() == 2);
+  CHECK(pool.stats().backups->last <= std::chrono::system_clock::now());
+  app.run(again.shutdown());
+}
+
 TEST_CASE("scheduled backups: one that fails is told, counted and tried again, and the older ones stay") {
   Backed app(hourly(1));
   app.pass(1s);

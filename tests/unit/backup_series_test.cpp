@@ -69,6 +69,7 @@ TEST_CASE("backup series: a new name sorts behind all others, also when the syst
   CHECK(*series.latest() <= chrono::system_clock::now());
   write_file(dir / name_in(database, "29991231T235959.999Z"), "");
   CHECK(series.next().filename() == name_in(database, "30000101T000000.000Z"));
+  CHECK(*series.latest() <= chrono::system_clock::now());
   for (int i = 0; i < 20; ++i) write_file(series.next(), "");
   CHECK(series.list().size() == 22);
 }
@@ -127,7 +128,7 @@ TEST_CASE("backup series: what a killed process has left half made is removed, w
   for (const std::string& name : {left, left + "-wal", left + "-shm", of_others, std::string("x.db.aB3xYz.partial")})
     write_file(dir / name, "");
   const detail::PartialFile at_work(series.next(), "backup");
-  series.trim(1);
+  series.remove_half_made();
   CHECK(names_in(dir.path()) == Names{of_others, at_work.path().filename().string(), "x.db.aB3xYz.partial"});
 }
 
@@ -178,7 +179,10 @@ TEST_CASE("backup_into: a backup that fails removes none of the older ones") {
   source.execute("CREATE TABLE t(x)");
   const auto first = backup_into(source, dir / "backups", 1);
   const auto stop = [](std::int64_t, std::int64_t) { throw std::runtime_error("enough"); };
+  const std::string left = first.file.string() + ".aB3xYz.partial";
+  write_file(left, "of a process that was killed");
   CHECK_THROWS_AS(backup_into(source, dir / "backups", 1, {.on_progress = stop}), std::runtime_error);
+  CHECK_FALSE(fs::exists(left));  // it might be its room that is missing
   CHECK(backups_of(dir / "x.db", dir / "backups") == std::vector<fs::path>{first.file});
   CHECK(names_in(dir / "backups").size() == 1);
   CHECK(code_of([&] { backup_into(source, dir / "x.db", 1); }) == boost::system::errc::not_a_directory);

@@ -55,7 +55,7 @@ struct KeptBackup {
 /// `context.db.20251201T093000.123Z.5f0c3a97.backup`. So the names sort by time, and several databases, of one name
 /// even, may share a directory. Only regular files with such a name of this database are ever removed, never one that
 /// somebody uses (there is a -wal or -journal beside it), and none unless the new one is complete and checked. What a
-/// killed process has left half made is removed, too.
+/// killed process has left half made is removed before.
 ///
 /// Throws what `backup` does; in the system category when an older one cannot be removed: the new one is there then.
 KeptBackup backup_into(Reader& source, const std::filesystem::path& directory, std::size_t keep,

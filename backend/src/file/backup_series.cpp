@@ -1,5 +1,6 @@
 #include "file/backup_series.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -80,18 +81,29 @@ std::vector<fs::path> BackupSeries::list() const {
 
 std::optional<UtcTime> BackupSeries::latest() const {
   const auto all = names();
-  return all.empty() ? std::nullopt : time_of(all.back());
+  return all.empty() ? std::nullopt : std::optional(made_at(directory_ / all.back()));
+}
+
+UtcTime BackupSeries::made_at(const fs::path& file) const {
+  const UtcTime named = time_of(file.filename().string()).value();
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0) return named;
+  const auto since = std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec);
+  return std::min(named, UtcTime(std::chrono::floor<UtcTime::duration>(since)));
 }
 
 fs::path BackupSeries::next() const {
   auto time = std::chrono::floor<UtcTime::duration>(std::chrono::system_clock::now());
-  if (const auto last = latest()) time = std::max(time, *last + UtcTime::duration(1));
+  if (const auto all = names(); !all.empty()) time = std::max(time, *time_of(all.back()) + UtcTime::duration(1));
   return directory_ / (prefix_ + utc_stamp(time) + suffix_);
 }
 
-std::vector<fs::path> BackupSeries::trim(std::size_t keep) const {
+void BackupSeries::remove_half_made() const {
   for (const std::string& name : regular_files(directory_))
     if (time_of(target_of_partial(name))) remove_abandoned(directory_ / name);
+}
+
+std::vector<fs::path> BackupSeries::trim(std::size_t keep) const {
   std::vector<fs::path> removed;
   std::vector<fs::path> old = list();
   old.resize(keep == 0 ? 0 : old.size() - std::min(keep, old.size()));

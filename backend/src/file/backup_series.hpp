@@ -25,10 +25,14 @@ class BackupSeries {
   std::vector<std::filesystem::path> list() const;
   /// When the latest one was made.
   std::optional<UtcTime> latest() const;
+  /// When one of them was made: as its name says, or before, where the system's time was set back since.
+  UtcTime made_at(const std::filesystem::path& file) const;
   /// For one that is made now: sorts behind all others, also when the system's time was set back.
   std::filesystem::path next() const;
-  /// Removes all but the latest `keep`, 0 for none, and what killed processes have left half made. Gives what was
-  /// removed. One that is in use, with a log or journal beside it, stays. Throws Error in the system category.
+  /// Removes what killed processes have left half made. Throws Error in the system category.
+  void remove_half_made() const;
+  /// Removes all but the latest `keep`, 0 for none. Gives what was removed. One that is in use, with a log or journal
+  /// beside it, stays. Throws Error in the system category.
   std::vector<std::filesystem::path> trim(std::size_t keep) const;
 
  private:

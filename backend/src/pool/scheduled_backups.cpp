@@ -32,7 +32,7 @@ std::string reason_of(const std::exception_ptr& error) {
 
 }  // namespace
 
-/// One backup. `began` is what its name says.
+/// One backup.
 struct ScheduledBackups::Run {
   Run(std::unique_ptr<Connection> opened, std::filesystem::path file, Clock::time_point now)
       : connection(std::move(opened)), target(std::move(file)), began(now), copying(*connection, target, false) {}
@@ -64,13 +64,14 @@ void ScheduledBackups::begin(std::weak_ptr<void> owner) {
     if (const auto files = series_.list(); !files.empty()) {
       found.last = series_.latest();
       found.last_bytes = file_size_or_zero(files.back());
-      age = std::max(Clock::duration(0), std::chrono::system_clock::now() - *found.last);
+      age = std::chrono::system_clock::now() - *found.last;
     }
   } catch (const Error& error) {  // the first backup will tell it again
     config_.logger->warn("database '{}': {}", config_.name, error.what());
   }
   std::lock_guard lock(mutex_);
-  due_ = found.last ? after(now - age, config_.options.backup.every) : now;
+  const bool known = found.last && age >= Clock::duration(0);  // of a time that is to come it tells nothing
+  due_ = known ? after(now - age, config_.options.backup.every) : now;
   stats_ = found;
 }
 
@@ -117,6 +118,7 @@ void ScheduledBackups::work() {
 bool ScheduledBackups::advance() {
   if (run_ == nullptr) {
     prepare_directory(series_.directory(), "directory of the backups");
+    series_.remove_half_made();  // they take the room
     run_ = std::make_unique<Run>(open_(interrupter_), series_.next(), config_.clock->now());
   }
   if (run_->copying.step()) return true;
@@ -130,11 +132,15 @@ void ScheduledBackups::finish() {
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(config_.clock->now() - run_->began).count();
   config_.logger->info("database '{}': backed up to {}, {} KiB in {} ms", config_.name,
                        run_->target.filename().string(), (bytes + 1023) >> 10, took);
-  series_.trim(config_.options.backup.keep);
+  try {
+    series_.trim(config_.options.backup.keep);
+  } catch (const Error& error) {
+    config_.logger->error("database '{}': older backups than are kept: {}", config_.name, error.what());
+  }
 }
 
 void ScheduledBackups::note_made(std::uint64_t bytes) {
-  const auto made = series_.latest();
+  const auto made = series_.made_at(run_->target);
   std::lock_guard lock(mutex_);
   due_ = after(run_->began, config_.options.backup.every);
   stats_->last = made;
@@ -147,8 +153,7 @@ void ScheduledBackups::note_failure(const std::exception_ptr& error) {
   {
     std::lock_guard lock(mutex_);
     if (stopped_) return;
-    // Later where it is the removal of older ones that has failed.
-    due_ = std::max(due_, after(config_.clock->now(), std::min(config_.options.backup.every, TimeLimit(retry_after))));
+    due_ = after(config_.clock->now(), std::min(config_.options.backup.every, TimeLimit(retry_after)));
     ++stats_->failures;
     stats_->last_error = reason;
   }

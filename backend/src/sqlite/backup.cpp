@@ -22,6 +22,7 @@ KeptBackup backup_into(Reader& source, const std::filesystem::path& directory, s
                        const BackupOptions& options) {
   const auto& database = detail::local_session_of(source).handle().config().path;
   const detail::BackupSeries series(database, detail::prepare_directory(directory, "directory of the backups"));
+  series.remove_half_made();  // they take the room
   KeptBackup kept;
   kept.file = series.next();
   kept.report = backup(source, kept.file, {.on_progress = options.on_progress});
