@@ -36,8 +36,8 @@ TEST_CASE("thread pool: functions begin in the order in which they were posted, 
 }
 
 TEST_CASE("thread pool: as many functions run at the same time as there are threads") {
-  ThreadPool pool(4);
   std::barrier all(5);
+  ThreadPool pool(4);
   // All of them sleep or stay awake, then all are needed: twice, as they idle differently after work.
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 4; ++i) asio::post(pool.get_executor(), [&] { all.arrive_and_wait(); });
@@ -51,7 +51,7 @@ TEST_CASE("thread pool: a function never runs on the thread that posts it, not e
   {
     ThreadPool pool(1);
     const asio::any_io_executor executor = pool.get_executor();
-    asio::post(executor, [&] {
+    asio::post(executor, [&, executor] {
       executor.execute([&] { inner_came_later = outer_is_over; });
       outer_is_over = true;
     });
