@@ -9,7 +9,7 @@ namespace statehouse::detail {
 namespace {
 
 /// Operations one turn on a database thread runs before it lets other databases have the thread.
-constexpr std::size_t turn = 256;
+constexpr std::size_t operations_per_turn = 256;
 /// More would not make a read cheaper, but those that are done wait for the last of them.
 constexpr std::size_t reads_per_batch = 16;
 constexpr std::size_t writes_per_batch = 256;
@@ -149,7 +149,7 @@ void Lane::serve(Slot& slot) {
     }
   }
   if (leased != nullptr) return run_leased(slot, *leased);
-  for (std::size_t ran = 0; ran < turn;) {
+  for (std::size_t ran = 0; ran < operations_per_turn;) {
     BatchTerms terms;
     const Taken first = take_first(slot, terms);
     if (first.operation == nullptr) return;

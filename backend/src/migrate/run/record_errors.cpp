@@ -37,7 +37,7 @@ std::string explain_mismatch(const Migration& migration, const AppliedMigration&
 }
 
 /// "migration 3 'x'"
-std::string name_of(const AppliedMigration& applied) {
+std::string described(const AppliedMigration& applied) {
   return "migration " + std::to_string(applied.version) + " '" + applied.description + "'";
 }
 
@@ -45,7 +45,7 @@ std::string name_of(const AppliedMigration& applied) {
 
 void fail_dirty(const AppliedMigration& applied, const std::string& table, const Error::Context& context) {
   throw MigrationError(errc::migration_dirty,
-                       name_of(applied) +
+                       described(applied) +
                            " is recorded as not finished. Look at what it has done, complete or undo it by hand; then "
                            "have it recorded as finished with repair, or delete its row of " +
                            table + " to have it run again",
@@ -54,7 +54,7 @@ void fail_dirty(const AppliedMigration& applied, const std::string& table, const
 
 void fail_missing(const AppliedMigration& applied, const Error::Context& context) {
   throw MigrationError(errc::migration_missing,
-                       name_of(applied) +
+                       described(applied) +
                            " is applied to this database, but not among the known ones. Restore its file, start the "
                            "newer program that has it, or set MigratorOptions::ignore_missing",
                        {.version = applied.version}, context);
