@@ -85,7 +85,7 @@ std::optional<UtcTime> BackupSeries::latest() const {
 }
 
 UtcTime BackupSeries::made_at(const fs::path& file) const {
-  const UtcTime named = time_of(file.filename().string()).value();
+  const UtcTime named = time_of(file.filename().string()).value_or(UtcTime::max());
   struct stat status {};
   if (::lstat(file.c_str(), &status) != 0) return named;
   const auto since = std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec);
@@ -94,7 +94,8 @@ UtcTime BackupSeries::made_at(const fs::path& file) const {
 
 fs::path BackupSeries::next() const {
   auto time = std::chrono::floor<UtcTime::duration>(std::chrono::system_clock::now());
-  if (const auto all = names(); !all.empty()) time = std::max(time, *time_of(all.back()) + UtcTime::duration(1));
+  if (const auto all = names(); !all.empty())
+    time = std::max(time, time_of(all.back()).value_or(time) + UtcTime::duration(1));
   return directory_ / (prefix_ + utc_stamp(time) + suffix_);
 }
 

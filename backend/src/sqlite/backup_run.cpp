@@ -4,6 +4,7 @@
 #include <SQLiteCpp/Exception.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -81,12 +82,13 @@ BackupRun::BackupRun(Reader& source, const fs::path& target, bool overwrite)
                   "back up from a reader, or after the commit",
                   {});
   check_target(session_.handle().config().path, target_, overwrite_);
-  partial_.emplace(target_, "backup");
-  snapshot_.emplace(source);
+  partial_ = std::make_unique<PartialFile>(target_, "backup");
+  snapshot_ = std::make_unique<Snapshot>(source);
   translated([this] {
-    copy_.emplace(partial_->path().string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOFOLLOW);
+    copy_ = std::make_unique<SQLite::Database>(partial_->path().string(),
+                                               SQLite::OPEN_READWRITE | SQLite::OPEN_NOFOLLOW);
     copy_->exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");  // nothing to go back to; synced at the end
-    copying_.emplace(*copy_, session_.handle().database());
+    copying_ = std::make_unique<SQLite::Backup>(*copy_, session_.handle().database());
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "engine/scopes.hpp"
@@ -45,10 +46,10 @@ class BackupRun {
   const std::filesystem::path target_;
   const bool overwrite_;
   // In this order: each uses those before it.
-  std::optional<PartialFile> partial_;
-  std::optional<Snapshot> snapshot_;
-  std::optional<SQLite::Database> copy_;
-  std::optional<SQLite::Backup> copying_;
+  std::unique_ptr<PartialFile> partial_;
+  std::unique_ptr<Snapshot> snapshot_;
+  std::unique_ptr<SQLite::Database> copy_;
+  std::unique_ptr<SQLite::Backup> copying_;
 };
 
 }  // namespace statehouse::detail
