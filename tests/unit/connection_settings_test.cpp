@@ -59,7 +59,7 @@ TEST_CASE("settings: a writer's and a reader's defaults") {
   }
   CHECK(setting(writer, "query_only") == "0");
   CHECK(setting(writer, "wal_autocheckpoint") == "1000");
-  CHECK(setting(writer, "journal_size_limit") == "33554432");
+  CHECK(setting(writer, "journal_size_limit") == "67108864");
   CHECK(setting(reader, "query_only") == "1");
   CHECK(setting(reader, "wal_autocheckpoint") == "0");
 }

@@ -117,7 +117,9 @@ int commits_in(const fs::path& file) {
 
 TEST_CASE("checkpoint turns: nearly all pages are moved beside the writer, which goes on, and the log starts anew") {
   WritesVfs vfs;
-  Moved x;
+  PoolOptions options;
+  options.connection.synchronous = GENERATE(durability::normal, durability::full);
+  Moved x(limited(options));
   int in_turns = 0;
   int restarts = 0;
   std::uint64_t longest = 0;
@@ -200,22 +202,13 @@ TEST_CASE("checkpoint turns: a reader that keeps the log does not have them come
   CHECK(turns < 40);
 }
 
-TEST_CASE("checkpoint turns: where there are none the writer moves all, as often as before") {
+TEST_CASE("checkpoint turns: in memory there are none") {
   PoolOptions options;
-  SECTION("durability::full") {
-    options.connection.synchronous = durability::full;
-  }
-  SECTION("in memory") {
-    options.in_memory = true;
-  }
+  options.in_memory = true;
   Moved x(limited(options));
-  std::uint64_t longest = 0;
-  for (int i = 0; i < 1000; ++i) {
-    CHECK_FALSE(x.write());
-    longest = std::max(longest, x.frames());
-  }
-  x.engine->work_beside();                                   // harmless
-  CHECK(longest <= (options.in_memory ? 0 : interval + 1));  // some commits are two pages
+  for (int i = 0; i < 1000; ++i) CHECK_FALSE(x.write());
+  x.engine->work_beside();  // harmless
+  CHECK(x.frames() == 0);
 }
 
 TEST_CASE("checkpoint turns: a file of this process alone has them too") {
@@ -229,12 +222,14 @@ TEST_CASE("checkpoint turns: a file of this process alone has them too") {
   CHECK(fs::last_write_time(x.file) != written);
 }
 
-TEST_CASE("checkpoint turns: while one is under way the writer does not look for the rest again and again") {
+TEST_CASE("checkpoint turns: at a log that is full the writer waits for one a moment, not for its end") {
   // first turn    second turn             writer
   // moves
-  //                                       commits until the log is long enough and little is left
+  //                                       commits until the log is full and little is left
   //               is at the disk
-  //                                       finds the second one under way: has nothing to do until it has written more
+  //                                       waits a moment, and goes on
+  //               ends
+  //                                       moves the rest
   WritesVfs vfs;
   Moved x;
   while (x.frames() < interval) x.write();
@@ -248,11 +243,76 @@ TEST_CASE("checkpoint turns: while one is under way the writer does not look for
   };
   std::jthread turn([&] { x.engine->work_beside(); });
   while (!there) std::this_thread::yield();
-  x.look();
-  const bool still_due = x.engine->due(x.session());
+  x.clock->advance(1h);  // which a pace of the writer's would be a part of
+  const bool wanted = x.look();
+  CHECK_FALSE(wanted);
+  CHECK_FALSE(x.write());
   go_on = true;
   go_on.notify_all();
-  CHECK_FALSE(still_due);
+  turn.join();
+  CHECK_FALSE(x.look());
+  x.commit();
+  CHECK(x.frames() < 5);  // has started anew
+}
+
+std::uint64_t log_size(const Moved& x) {
+  return fs::file_size(x.file.string() + "-wal");
+}
+
+TEST_CASE("checkpoint: where commits sync, the log's file is longer than the log, and seldom gets longer") {
+  const auto synchronous = GENERATE(durability::normal, durability::full);
+  CAPTURE(synchronous == durability::full);
+  PoolOptions options;
+  options.connection.synchronous = synchronous;
+  Moved x(limited(options));
+  x.engine->on_idle(x.session());
+  int grown = 0;
+  for (int i = 0; i < 60; ++i) {
+    const auto before = log_size(x);
+    x.commit();
+    grown += log_size(x) != before ? 1 : 0;  // in a commit
+    x.look();
+  }
+  CHECK(grown == (synchronous == durability::full ? 1 : 60));
+  CHECK(log_size(x) < 60 * frame + (300 << 10));
+  // As a killed process leaves it:
+  fs::copy_file(x.file, x.dir / "left.db");
+  fs::copy_file(x.file.string() + "-wal", x.dir / "left.db-wal");
+  CHECK(commits_in(x.dir / "left.db") == x.commits);
+}
+
+TEST_CASE("checkpoint: where commits sync, the log's file is not touched while another process writes it") {
+  PoolOptions options;
+  options.connection.synchronous = durability::full;
+  Moved x(limited(options));
+  x.engine->on_idle(x.session());
+  x.commit();
+  const auto before = log_size(x);
+  {
+    const PlainDatabase other(x.file);
+    other.execute("BEGIN IMMEDIATE; UPDATE t SET n = n + 1 WHERE k = 1");
+    CHECK_FALSE(x.look());
+    CHECK(log_size(x) == before);
+    other.execute("COMMIT");
+  }
+  ++x.commits;
+  for (int i = 0; i < 70; ++i) x.write();
+  CHECK(log_size(x) > x.frames() * frame + frame);
+  CHECK(commits_in(x.file) == x.commits);
+}
+
+TEST_CASE("checkpoint: where commits sync, long ones have the log's file as long as they need") {
+  PoolOptions options;
+  options.connection.synchronous = durability::full;
+  Moved x(limited(options));
+  x.engine->on_idle(x.session());
+  x.engine->due(x.session());
+  for (int i = 0; i < 3; ++i) {
+    x.writer->execute("UPDATE t SET n = n + 1 WHERE k < 20");
+    x.look();
+  }
+  x.commits += 60;
+  CHECK(log_size(x) == x.frames() * frame + 32);
 }
 
 TEST_CASE("checkpoint turns: one that comes while the writer moves leaves it to that") {
@@ -391,11 +451,11 @@ TEST_CASE(
     "else") {
   FaultVfs vfs;
   PoolOptions options;
-  options.connection.synchronous = durability::full;  // the writer moves
+  options.connection.synchronous = durability::full;
   Moved x(limited(options));
   const bool moved_in_part = GENERATE(true, false);
   const auto before = x.dir / "before";
-  while (x.frames() < interval - 1) x.write();
+  while (x.frames() < limit - 1) x.write();  // without turns, so the writer moves
   fs::copy_file(x.file, before);
   {
     std::optional<Snapshot> reader;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -32,10 +33,12 @@ class LogMover {
       : open_(std::move(open)), commits_are_synced_(commits_are_synced) {}
 
   /// The right to move, until the end of the scope.
-  using Baton = std::unique_lock<std::mutex>;
+  using Baton = std::unique_lock<std::timed_mutex>;
   Baton take() { return Baton(baton_); }
-  /// Is empty while somebody else has it.
+  /// Both are empty while somebody else has it.
   Baton try_take() { return Baton(baton_, std::try_to_lock); }
+  /// Waits no longer than that, by the system's clock.
+  Baton take_within(std::chrono::nanoseconds time) { return Baton(baton_, time); }
 
   /// On the writer: see `WriteAheadLog::checkpoint`. Does nothing when pages are lost.
   WriteAheadLog::Checkpoint move(const Baton& baton, LocalSession& writer, bool truncate) noexcept;
@@ -55,11 +58,12 @@ class LogMover {
 
  private:
   bool move_beside() noexcept;
+  void note_failed_sync(const std::string& why) noexcept;
   void lose(const std::string& why) noexcept;
 
   const Open open_;
   const bool commits_are_synced_;
-  std::mutex baton_;
+  std::timed_mutex baton_;
   // Of who has the baton.
   std::unique_ptr<LocalSession> session_;
   bool unsynced_ = false;  // pages were moved, and the database was perhaps not synced since

@@ -12,15 +12,15 @@ namespace statehouse::detail {
 struct LocalEngineConfig;
 
 /// Keeps the write-ahead log of one database short. Works on the writer's connection, between operations, when the
-/// callers have heard of their commits: a checkpoint costs two syncs, and only the writes that follow wait for it.
+/// callers have heard of their commits: only the writes that follow wait for it.
 ///
 /// - Every 32 MiB, or half of the soft limit if that is less, the log is moved into the database. If no reader is in
 ///   the way, the next commit starts the log anew.
-/// - With `durability::normal` nearly all of that is done beside the writer, in turns, a part of it at a time: it moves
-///   the rest when the log is long enough and little is left. It waits for a turn only where the log is nearly twice as
-///   long. With `full` the writer syncs the log at each commit, for which the turns' syncs were in the way: it wrote a
-///   fifth less with them, so there are none. Nor are there after a turn that has failed, until the writer has moved
-///   what it could not.
+/// - Nearly all of that is done beside the writer, in turns, a part of it at a time. When the log is long enough it
+///   waits a moment after each commit for the turn that is still at it, so that ever less comes meanwhile, and moves
+///   the rest itself when that is little. Where the log is nearly twice as long it waits for the turn's end, and moves
+///   all. There are no turns after one that has failed, until the writer has moved what it could not.
+/// - With `durability::full`, which syncs the log at each commit, its file is made longer ahead of short commits.
 /// - Readers that take turns without a break never let the log start anew. Over the soft limit they are held back for
 ///   a moment, and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the
 ///   log.
@@ -53,10 +53,15 @@ class WalKeeper {
   bool note_idle() noexcept;
 
  private:
-  enum class step { none, turn, rest, all };
+  /// What is due: a turn; to end with a log that is full, in turns or without; to move all of it.
+  enum class step { none, turn, end, all };
 
-  bool beside() const noexcept;
   step next(int frames) const noexcept;
+  int left(int frames) const noexcept;
+  bool ask_for_turn(int frames) noexcept;
+  LogMover::Baton take_at_pace();
+  bool wants_room(int frames) const noexcept;
+  void make_room(LocalSession& writer, int frames) noexcept;
   void require_unlost() const;
   void move(const LogMover::Baton& baton, LocalSession& writer, ReaderGate* readers);
   void note(const WriteAheadLog::Checkpoint& result) noexcept;
@@ -64,12 +69,17 @@ class WalKeeper {
   void warn(int frames, const std::vector<Holder>& readers);
 
   const LocalEngineConfig& config_;
+  const bool commits_are_synced_;
   LogMover mover_;
   std::uint64_t frame_bytes_ = 0;
   // In frames.
   int interval_ = 0;
   int next_ = 0;       // so many, and the log is to start anew
   int last_turn_ = 0;  // so many when it was asked for
+  int last_ = 0;       // so many after the last commit
+  bool short_ = true;  // that was no long one
+  int room_until_ = 0;
+  Clock::time_point paced_{};
   Clock::time_point warned_ = Clock::time_point::min();
   std::atomic<int> frames_{0};
   // The periodic check's.

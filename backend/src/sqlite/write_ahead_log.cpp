@@ -2,6 +2,8 @@
 
 #include <spdlog/logger.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -106,6 +108,18 @@ WriteAheadLog::Checkpoint WriteAheadLog::run(int mode) noexcept {
   }
   frames_ = result.frames;
   return result;
+}
+
+void WriteAheadLog::reach(std::int64_t bytes) noexcept {
+  sqlite3_file* file = nullptr;
+  sqlite3_int64 size = 0;
+  sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&file));
+  if (file == nullptr || file->pMethods == nullptr || file->pMethods->xFileSize(file, &size) != SQLITE_OK) return;
+  static constexpr std::array<char, 64 << 10> zeros{};  // SQLite's unix files take less than 128 KiB at once
+  for (sqlite3_int64 more = 0; size < bytes; size += more) {
+    more = std::min<sqlite3_int64>(bytes - size, zeros.size());
+    if (file->pMethods->xWrite(file, zeros.data(), static_cast<int>(more), size) != SQLITE_OK) return;
+  }
 }
 
 std::string WriteAheadLog::sync_database() noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
@@ -45,6 +46,9 @@ class WriteAheadLog {
   /// Syncs the database file, as SQLite does at the end of a checkpoint that has moved all. Says why that failed, if it
   /// did.
   std::string sync_database() noexcept;
+  /// Makes the file so long, with zeros, which SQLite does not take for pages. In a transaction that writes, so that no
+  /// other process writes there.
+  void reach(std::int64_t bytes) noexcept;
 
  private:
   class Pinned;
