@@ -42,6 +42,7 @@ void define_copies(Definition define, Arguments& arguments) {
                    {"backup --database data/context.db --to backup/context.db",
                     "backup --data-dir data --name context --to backup --keep 14"})
           .database()
+          .extensions()
           .copy_to_file()
           .app();
   backup
@@ -59,6 +60,7 @@ void define_copies(Definition define, Arguments& arguments) {
                {"restore --database data/context.db --from backup/context.db",
                 "restore --data-dir data --name context --from backup"})
       .database()
+      .extensions()
       .app()
       .add_option("--from", arguments.source_file,
                   "The backup; of a directory that --keep was given for, the latest one of this database")
@@ -72,6 +74,7 @@ void define_content(Definition define, Arguments& arguments) {
                {"schema --data-dir data --name context > schema.sql",
                 "schema --data-dir data --name context --check schema.sql"})
       .database()
+      .extensions()
       .table()
       .app()
       .add_option("--check", arguments.source_file,
@@ -81,6 +84,7 @@ void define_content(Definition define, Arguments& arguments) {
       .command("seed", "Runs a file of SQL in one transaction, which is kept as a whole or not at all", db_seed,
                {"seed --data-dir data --name context", "seed --database data/context.db demo.sql"})
       .database()
+      .extensions()
       .app()
       .add_option("FILE", arguments.source_file, "The file; without it seeds/NAME.sql, or seeds.sql")
       ->type_name("FILE");
@@ -93,11 +97,13 @@ void define_upkeep(Definition define) {
           "Writes the database anew without free pages; whoever writes meanwhile waits, and fails where that takes "
           "longer than he waits; rowids of tables without INTEGER PRIMARY KEY may change",
           db_vacuum, {"vacuum --database data/context.db"})
-      .database();
+      .database()
+      .extensions();
   define
       .command("optimize", "Has SQLite look at the indexes, so that it chooses among them better", db_optimize,
                {"optimize --database data/context.db"})
-      .database();
+      .database()
+      .extensions();
   define
       .command("checkpoint", "Moves the write-ahead log into a database that no other process has open", db_checkpoint,
                {"checkpoint --database data/context.db"})
@@ -114,7 +120,8 @@ void define_db(CLI::App& parent, Arguments& arguments) {
   define
       .command("check", "Looks for damage, and tells journal mode, sizes and the version of SQLite", db_check,
                {"check --database data/context.db"})
-      .database();
+      .database()
+      .extensions();
   define_copies(define, arguments);
   define_content(define, arguments);
   define_upkeep(define);

@@ -73,6 +73,7 @@ void define_looking(Definition define, Arguments& arguments) {
                "applies them again in memory",
                migrate_verify, {"verify --name context", "verify --source migrations/context --strict"})
       .folder()
+      .extensions()
       .flag("--strict", arguments.strict, "Warnings fail it, too: for pre-commit hooks and CI");
 }
 

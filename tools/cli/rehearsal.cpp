@@ -131,7 +131,9 @@ class Rehearsal {
     } else if (contains(what, "no such function") || contains(what, "no such module") ||
                contains(what, "no such collation")) {
       problem.severity = problem_severity::warning;
-      problem.message += ". Where the server registers it, all is well, but from here on nothing is tried in memory";
+      problem.message +=
+          ". Where the server registers it, all is well, but from here on nothing is tried in memory, unless "
+          "--load-extension has it";
     } else if (again_) {
       problem.message = "applied again after it was reverted: " + problem.message;
     }
