@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -64,6 +65,12 @@ void load_extensions(const Arguments& arguments) {
   require_loadable(arguments.extensions);
   wanted_extensions() = arguments.extensions;
   sqlite3_auto_extension(reinterpret_cast<void (*)()>(load_all));
+}
+
+bool is_missing_extension(std::string_view message) {
+  constexpr std::string_view lacks[] = {"no such function", "no such module", "no such collation"};
+  return std::ranges::any_of(lacks,
+                             [&](std::string_view what) { return message.find(what) != std::string_view::npos; });
 }
 
 }  // namespace statehouse::cli
