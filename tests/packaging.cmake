@@ -32,7 +32,7 @@ statehouse_add_consumer_test("a project that uses find_package" . find_package .
 # As a unity build, since others may choose one, and it takes half the time.
 statehouse_add_consumer_test("a project that uses add_subdirectory" . add_subdirectory ./consumer
   "-DSTATEHOUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR}" -DCMAKE_UNITY_BUILD=ON)
-statehouse_add_consumer_test("every snippet of the README and the guides compiles" readme readme true
+statehouse_add_consumer_test("every snippet of the README and the guides compiles, and the tests of the guide run" readme readme ./tests_of_the_page
   "-DCMAKE_PREFIX_PATH=${prefix}" "-DREADME=${PROJECT_SOURCE_DIR}/README.md" "-DDOCS=${PROJECT_SOURCE_DIR}/backend/docs"
   "-DMIGRATIONS=${PROJECT_SOURCE_DIR}/migrations")
 statehouse_add_packaging_test("what the README has for installing builds nothing else"
@@ -48,7 +48,7 @@ endif()
 set_tests_properties(
   "packaging: only our own files are installed"
   "packaging: a project that uses find_package"
-  "packaging: every snippet of the README and the guides compiles"
+  "packaging: every snippet of the README and the guides compiles, and the tests of the guide run"
   PROPERTIES FIXTURES_REQUIRED installed)
 statehouse_add_packaging_test("migrations are embedded byte for byte and rebuilt when they change"
   "${consumer_source}/embedding/check" "${consumer_binary}/embedding")
@@ -60,7 +60,8 @@ statehouse_add_packaging_test("closures that return what outlives them do not co
 # --- every public header compiles alone ---
 
 file(GLOB headers RELATIVE "${PROJECT_SOURCE_DIR}/backend/include" CONFIGURE_DEPENDS
-     "${PROJECT_SOURCE_DIR}/backend/include/statehouse/*.hpp")
+     "${PROJECT_SOURCE_DIR}/backend/include/statehouse/*.hpp"
+     "${PROJECT_SOURCE_DIR}/backend/include/statehouse/testing/*.hpp")
 foreach(header IN LISTS headers)
   file(CONFIGURE OUTPUT "headers/${header}.cpp" CONTENT "#include <@header@>\n" @ONLY)
   list(APPEND header_sources "${CMAKE_CURRENT_BINARY_DIR}/headers/${header}.cpp")

@@ -151,6 +151,10 @@ TEST_CASE("settings: what cannot be meant in .env or statehouse.toml is refused 
   told("STATEHOUSE_NAME in .env, line 1: it is there once more in line 2: keep one");
   shop.dotenv("STATEHOUSE_NAME=$USER\n");
   told("STATEHOUSE_NAME in .env, line 1: variables are not expanded");
+  shop.dotenv("DATABASE_URL=sqlite:~/a.db\n");
+  told("DATABASE_URL in .env, line 1: '~' stands for itself here: write out the path");
+  shop.dotenv("STATEHOUSE_NAME=a\nSTATEHOUSE_DATA_DIR=~\n");
+  told("STATEHOUSE_DATA_DIR in .env, line 2: '~' stands for itself");
   shop.dotenv("STATEHOUSE_PORT=80\nOTHER=\"unclosed\nwhatever\n");  // others' affairs
   told("which database?");
   std::filesystem::remove(shop / ".env");

@@ -3,16 +3,12 @@
 #include <sqlite3.h>
 #include <SQLiteCpp/Database.h>
 
-#include <boost/asio/detached.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <future>
 #include <initializer_list>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -26,6 +22,7 @@
 #include "migrator_of.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
+#include "statehouse/testing/test_app.hpp"
 
 namespace statehouse::test {
 
@@ -66,65 +63,19 @@ inline void check_closed(const std::filesystem::path& file) {
   CHECK(value(file, "PRAGMA quick_check") == "ok");
 }
 
-/// An AppState as a server has it: real time, database threads of its own (two, unless the options say more), callers
-/// on a pool of threads, which wait for a connection as long as a test has patience, unless the options say otherwise.
-class ThreadedApp {
+/// An AppState as a server has it, whose callers wait for a connection as long as a test has patience, unless the
+/// options say otherwise.
+class ThreadedApp : public testing::TestApp {
  public:
-  /// `data_dir` and `logger` are given by this class.
-  explicit ThreadedApp(AppStateOptions options = {}, std::size_t callers = 2);
-
-  /// An awaitable, or a function that makes one; a function is kept until its coroutine has ended.
-  template <class Work>
-  auto spawn(Work work) {
-    if constexpr (std::is_invocable_v<Work&>) {
-      return start<typename std::invoke_result_t<Work&>::value_type>(std::move(work));
-    } else {
-      return start<typename Work::value_type>(std::move(work));
-    }
-  }
-  template <class Work>
-  auto run(Work work) {
-    return spawn(std::move(work)).get();
-  }
-  Pool open(std::string_view name = "test") { return run(state->db_instances.get_pool(name)); }
-
-  TempDir dir;
-  LogCapture log;
-  asio::thread_pool io;
-  std::optional<AppState> state;  // goes first
+  explicit ThreadedApp(AppStateOptions options = {}, std::size_t callers = 2)
+      : TestApp(patient(std::move(options)), callers) {}
 
  private:
-  template <class T, class Work>
-  std::future<T> start(Work work) {
-    std::promise<T> promise;
-    std::future<T> result = promise.get_future();
-    asio::co_spawn(io, drive<T>(std::move(work), std::move(promise)), asio::detached);  // drive() catches all
-    return result;
-  }
-  template <class T, class Work>
-  static asio::awaitable<void> drive(Work work, std::promise<T> promise) {
-    try {
-      if constexpr (std::is_void_v<T>) {
-        co_await begin_work(work);
-        promise.set_value();
-      } else {
-        T value = co_await begin_work(work);
-        promise.set_value(std::move(value));
-      }
-    } catch (...) {
-      promise.set_exception(std::current_exception());
-    }
+  static AppStateOptions patient(AppStateOptions options) {
+    if (options.pool.acquire_timeout == PoolOptions().acquire_timeout) options.pool.acquire_timeout = patience;
+    return options;
   }
 };
-
-inline ThreadedApp::ThreadedApp(AppStateOptions options, std::size_t callers) : io(callers) {
-  if (options.database_threads == 0) options.database_threads = 2;
-  if (options.pool.acquire_timeout == PoolOptions().acquire_timeout) options.pool.acquire_timeout = patience;
-  options.data_dir = dir.path();
-  options.logger = log.logger();
-  state.emplace(io.get_executor(), std::move(options));
-  run(state->init());
-}
 
 /// One more AppState that runs where `app` runs.
 inline std::unique_ptr<AppState> another(SteppedApp& app, const std::filesystem::path& data_dir,

@@ -28,6 +28,7 @@ struct Arguments {
   std::string name;
   std::string dev_prefix;
   std::chrono::milliseconds busy_timeout{5000};
+  std::vector<std::string> extensions;  ///< Of SQLite, in this order.
 
   // The cluster: addresses with commas between them.
   std::string cluster;

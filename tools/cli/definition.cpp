@@ -111,7 +111,7 @@ Definition& Definition::node() {
 }
 
 Definition& Definition::folder_and_database() {
-  source().database().table();
+  source().database().table().extensions();
   app_->add_option("--ignored-chars", arguments_.ignored_characters,
                    R"(Characters left out of checksums; \r, \n, \t and \uXXXX stand for their characters)")
       ->type_name("CHARS");
@@ -122,6 +122,15 @@ Definition& Definition::table() {
   app_->add_option("--table", arguments_.table, "Table that records what is applied")
       ->type_name("NAME")
       ->capture_default_str();
+  return *this;
+}
+
+Definition& Definition::extensions() {
+  app_->add_option("--load-extension", arguments_.extensions,
+                   "Extension of SQLite that the database needs, a file with a '/' in its path or what the system's "
+                   "loader finds by that name; once for each")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
   return *this;
 }
 

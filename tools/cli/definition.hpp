@@ -36,6 +36,8 @@ class Definition {
   Definition& folder();
   /// A file, or a name as the library has it.
   Definition& database();
+  /// Of SQLite, that scripts or the schema need.
+  Definition& extensions();
   /// In place of a file.
   Definition& or_cluster();
   Definition& cluster();

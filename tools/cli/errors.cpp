@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "extensions.hpp"
 #include "statehouse/check.hpp"
 #include "statehouse/error.hpp"
 #include "statehouse/migration.hpp"
@@ -69,8 +70,9 @@ json::object object_of(std::string_view kind, std::string_view message) {
 }
 
 Failure failure_of(const Error& error, const std::string& version = {}) {
+  const char* const extension = is_missing_extension(error.what()) ? extension_advice : "";
   return {error.code() == errc::invalid_name ? exit_usage : exit_failed,
-          object_of(kind_of(error.code()), error.what() + advice(error.code(), version))};
+          object_of(kind_of(error.code()), error.what() + advice(error.code(), version) + extension)};
 }
 
 Failure failure_of(const MigrationError& error) {

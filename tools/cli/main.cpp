@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "arguments.hpp"
+#include "extensions.hpp"
 #include "import_hint.hpp"
 #include "output.hpp"
 #include "settings.hpp"
@@ -88,6 +89,7 @@ int main(int argc, char** argv) {
   std::string hint;
   try {
     origins = take_settings(innermost(app), arguments);
+    load_extensions(arguments);
     arguments.command(arguments, output);
   } catch (...) {
     failed = true;

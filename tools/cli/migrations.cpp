@@ -63,6 +63,25 @@ void tell(const MigrationProgress& progress, const Changing& changing, Output& o
 
 }  // namespace
 
+const char* kind_name(migration_kind kind) {
+  switch (kind) {
+    case migration_kind::up: return "up";
+    case migration_kind::down: return "down";
+    case migration_kind::simple: break;
+  }
+  return "simple";
+}
+
+Connection open_or_imagine(const Arguments& arguments, Output& output) {
+  const Place place(arguments);
+  const bool exists = place.is_there();
+  output.document()["database"] = place.text();
+  output.document()["exists"] = exists;
+  if (exists) return place.open_to_read();
+  output.line("there is no database " + place.text() + " yet");
+  return place.open_nothing();
+}
+
 Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore_missing) {
   const Place place(arguments);  // wrong usage is told first
   MigratorOptions options;

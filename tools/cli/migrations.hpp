@@ -11,6 +11,11 @@ namespace statehouse::cli {
 struct Arguments;
 class Output;
 
+const char* kind_name(migration_kind kind);
+
+/// A database to ask; where there is none yet an empty one in memory, so that nothing is created.
+Connection open_or_imagine(const Arguments& arguments, Output& output);
+
 /// The folder --source with the options that were given; tells of .sql files that are passed over.
 Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore_missing);
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "extensions.hpp"
 #include "progress.hpp"
 #include "schema.hpp"
 #include "statehouse/connection.hpp"
@@ -24,10 +25,6 @@ struct Stretch {
   std::int64_t last;
   bool reversible;
 };
-
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 
 class Rehearsal {
  public:
@@ -124,14 +121,15 @@ class Rehearsal {
   MigrationProblem problem_of(const MigrationError& error) const {
     const std::string_view what = error.what();
     MigrationProblem problem{problem_severity::error, error.file(), error.line(), error.version(), error.what()};
-    if (contains(what, "too many attached databases")) {
+    if (what.find("too many attached databases") != std::string_view::npos) {
       problem.severity = problem_severity::note;
       problem.message =
           "the migration file '" + problem.file + "' opens a file of its own: from it on, nothing is tried in memory";
-    } else if (contains(what, "no such function") || contains(what, "no such module") ||
-               contains(what, "no such collation")) {
+    } else if (is_missing_extension(what)) {
       problem.severity = problem_severity::warning;
-      problem.message += ". Where the server registers it, all is well, but from here on nothing is tried in memory";
+      problem.message +=
+          ". Where the server registers it, all is well, but from here on nothing is tried in memory, unless "
+          "--load-extension has it";
     } else if (again_) {
       problem.message = "applied again after it was reverted: " + problem.message;
     }

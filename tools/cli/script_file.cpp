@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "database.hpp"
+#include "extensions.hpp"
 #include "native.hpp"
 #include "output.hpp"
 #include "statements.hpp"
@@ -84,6 +85,7 @@ class Watch {
 std::string what_to_do(const StatementError& error, const Refused& refused) {
   if (!refused.why.empty()) return refused.why;
   const std::string_view what = error.what();
+  if (is_missing_extension(what)) return std::string(what) + extension_advice;
   return std::string(what) +
          (what.starts_with("no such table") ? ". Where migrations make it, apply them first: statehouse up" : "");
 }

@@ -182,6 +182,9 @@ class Settings {
 
   static void give(CLI::Option& option, const SettingValue& value) {
     if (!value.problem.empty()) throw UsageError(value.origin + ": " + value.problem);
+    const bool is_path = option.get_type_name() == "FILE" || option.get_type_name() == "DIR";
+    if (is_path && (value.text == "~" || value.text.starts_with("~/")))
+      throw UsageError(value.origin + ": '~' stands for itself here: write out the path of your directory");
     try {
       option.add_result(value.text);
       option.run_callback();

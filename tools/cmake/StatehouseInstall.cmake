@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 
 set(package_directory "${CMAKE_INSTALL_LIBDIR}/cmake/statehouse")
-install(TARGETS statehouse EXPORT statehouse-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(TARGETS statehouse statehouse_testing EXPORT statehouse-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/backend/include/statehouse" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT statehouse-targets NAMESPACE statehouse:: DESTINATION "${package_directory}")
 
