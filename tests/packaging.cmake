@@ -11,15 +11,18 @@ function(statehouse_add_packaging_test name)
     LABELS packaging PROCESSORS 2 ENVIRONMENT CMAKE_BUILD_PARALLEL_LEVEL=2)
 endfunction()
 
-# Configures and builds a project below consumer/ in <folder>, then runs <command> there.
+# Configures and builds a project below consumer/ in <folder>, then runs <command> there, which may be a list.
 function(statehouse_add_consumer_test name project folder command)
   statehouse_add_packaging_test("${name}"
     "${CMAKE_CTEST_COMMAND}" --build-and-test "${consumer_source}/${project}" "${consumer_binary}/${folder}"
     --build-generator "${CMAKE_GENERATOR}" --build-noclean
     --build-options ${ARGN} "-DCMAKE_BUILD_TYPE=${CMAKE_BUILD_TYPE}" -DCMAKE_CXX_FLAGS_DEBUG=-O0
     "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}"
-    --test-command "${command}")
+    --test-command ${command})
 endfunction()
+
+# What the stranger's project of consumer/ builds: a program, and a host that opens a plugin.
+set(consumers sh -c "./consumer && ./host")
 
 set(prefix "${consumer_binary}/prefix")
 statehouse_add_packaging_test("install" "${CMAKE_COMMAND}" --install "${PROJECT_BINARY_DIR}" --prefix "${prefix}")
@@ -27,11 +30,50 @@ set_tests_properties("packaging: install" PROPERTIES FIXTURES_SETUP installed)
 
 statehouse_add_packaging_test("only our own files are installed"
   "${CMAKE_CURRENT_SOURCE_DIR}/lint/installed" "${prefix}")
-statehouse_add_consumer_test("a project that uses find_package" . find_package ./consumer
+statehouse_add_consumer_test("a program and a plugin that use find_package" . find_package "${consumers}"
   "-DCMAKE_PREFIX_PATH=${prefix}")
+statehouse_add_packaging_test("pkg-config" "${consumer_source}/pkg_config/check" "${prefix}"
+  "${consumer_binary}/pkg_config" "${CMAKE_CXX_COMPILER}")
 # As a unity build, since others may choose one, and it takes half the time.
-statehouse_add_consumer_test("a project that uses add_subdirectory" . add_subdirectory ./consumer
+statehouse_add_consumer_test("a program and a plugin that use add_subdirectory" . add_subdirectory "${consumers}"
   "-DSTATEHOUSE_SOURCE_DIR=${PROJECT_SOURCE_DIR}" -DCMAKE_UNITY_BUILD=ON)
+statehouse_add_packaging_test("a second SQLite is refused, and targets that a project has are taken"
+  "${consumer_source}/other_sqlite/check" "${PROJECT_SOURCE_DIR}" "${consumer_binary}/other_sqlite")
+statehouse_add_packaging_test("an amalgamation is the one SQLite of a program and of a plugin"
+  "${consumer_source}/amalgamation/check" "${PROJECT_SOURCE_DIR}" "${consumer_binary}/amalgamation")
+set_tests_properties("packaging: an amalgamation is the one SQLite of a program and of a plugin"
+  PROPERTIES SKIP_RETURN_CODE 77)
+
+# The shared library is built once, by FetchContent in a stranger's project, and installed from there for the others.
+set(shared_prefix "${consumer_binary}/shared_prefix")
+set(repository "${consumer_binary}/statehouse.git")
+statehouse_add_packaging_test("a repository" "${consumer_source}/fetch_content/repository"
+  "${PROJECT_SOURCE_DIR}" "${repository}")
+statehouse_add_consumer_test("a program and a plugin that use FetchContent and a shared library" . fetch_content
+  "${consumers}" "-DSTATEHOUSE_REPOSITORY=file://${repository}" -DBUILD_SHARED_LIBS=ON -DSTATEHOUSE_INSTALL=ON
+  -DCMAKE_UNITY_BUILD=ON)
+statehouse_add_packaging_test("install a shared library"
+  "${CMAKE_COMMAND}" --install "${consumer_binary}/fetch_content" --prefix "${shared_prefix}")
+statehouse_add_consumer_test("a program and a plugin that use find_package and a shared library" . find_package_shared
+  "${consumers}" "-DCMAKE_PREFIX_PATH=${shared_prefix}")
+statehouse_add_packaging_test("pkg-config and a shared library" "${consumer_source}/pkg_config/check" "${shared_prefix}"
+  "${consumer_binary}/pkg_config_shared" "${CMAKE_CXX_COMPILER}")
+statehouse_add_packaging_test("only our own files are installed with a shared library"
+  "${CMAKE_CURRENT_SOURCE_DIR}/lint/installed" "${shared_prefix}")
+statehouse_add_packaging_test("a shared library shows what the public headers declare and nothing else"
+  "${CMAKE_CURRENT_SOURCE_DIR}/lint/exported" "${shared_prefix}")
+set_tests_properties("packaging: a repository" PROPERTIES FIXTURES_SETUP repository)
+set_tests_properties("packaging: a program and a plugin that use FetchContent and a shared library" PROPERTIES
+  FIXTURES_REQUIRED repository FIXTURES_SETUP fetched)
+set_tests_properties("packaging: install a shared library" PROPERTIES
+  FIXTURES_REQUIRED fetched FIXTURES_SETUP installed_shared)
+set_tests_properties(
+  "packaging: a program and a plugin that use find_package and a shared library"
+  "packaging: pkg-config and a shared library"
+  "packaging: only our own files are installed with a shared library"
+  "packaging: a shared library shows what the public headers declare and nothing else"
+  PROPERTIES FIXTURES_REQUIRED installed_shared)
+
 statehouse_add_consumer_test("every snippet of the README and the guides compiles, and the tests of the guide run" readme readme ./tests_of_the_page
   "-DCMAKE_PREFIX_PATH=${prefix}" "-DREADME=${PROJECT_SOURCE_DIR}/README.md" "-DDOCS=${PROJECT_SOURCE_DIR}/backend/docs"
   "-DMIGRATIONS=${PROJECT_SOURCE_DIR}/migrations")
@@ -47,7 +89,8 @@ if(TARGET statehouse-cli)
 endif()
 set_tests_properties(
   "packaging: only our own files are installed"
-  "packaging: a project that uses find_package"
+  "packaging: a program and a plugin that use find_package"
+  "packaging: pkg-config"
   "packaging: every snippet of the README and the guides compiles, and the tests of the guide run"
   PROPERTIES FIXTURES_REQUIRED installed)
 statehouse_add_packaging_test("migrations are embedded byte for byte and rebuilt when they change"
@@ -82,6 +125,15 @@ function(statehouse_add_lint name script)
 endfunction()
 
 statehouse_add_lint("the library defines no symbol of SQLite's" symbols "$<TARGET_FILE:statehouse>")
+file(GLOB_RECURSE public_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/backend/include/*.hpp")
+statehouse_add_lint("a shared library shows what the public headers declare" visible ${public_headers})
+set(programs "")
+foreach(program IN ITEMS statehouse-cli statehouse-node statehouse-server)
+  if(TARGET ${program})
+    list(APPEND programs "$<TARGET_FILE:${program}>")
+  endif()
+endforeach()
+statehouse_add_lint("there is one version" version "${PROJECT_SOURCE_DIR}" ${programs})
 statehouse_add_lint("nothing around a co_await that GCC 12 gets wrong" coroutines
   "${PROJECT_SOURCE_DIR}/backend" "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/tools"
   "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CONTRIBUTING.md")

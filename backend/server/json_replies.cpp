@@ -14,6 +14,7 @@
 #include "statehouse/health.hpp"
 #include "statehouse/sqlite_version.hpp"
 #include "statehouse/stats.hpp"
+#include "statehouse/version.hpp"
 
 namespace statehouse::server {
 

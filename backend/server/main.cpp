@@ -22,6 +22,7 @@
 #include "statehouse/app_state.hpp"
 #include "statehouse/signals.hpp"
 #include "statehouse/sqlite_version.hpp"
+#include "statehouse/version.hpp"
 
 namespace {
 

@@ -11,6 +11,7 @@
 #include "statehouse/cluster_admin.hpp"
 #include "statehouse/database_name.hpp"
 #include "statehouse/error.hpp"
+#include "statehouse/version.hpp"
 
 namespace statehouse::server {
 

@@ -10,6 +10,7 @@
 #include "definition.hpp"
 #include "help_format.hpp"
 #include "statehouse/sqlite_version.hpp"
+#include "statehouse/version.hpp"
 
 namespace statehouse::cli {
 namespace {

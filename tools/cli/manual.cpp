@@ -13,6 +13,7 @@
 #include "database.hpp"
 #include "help_format.hpp"
 #include "output.hpp"
+#include "statehouse/version.hpp"
 
 // The manual pages are made from the definition of the command line, so none can fall behind it.
 namespace statehouse::cli {

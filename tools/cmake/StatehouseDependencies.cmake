@@ -1,11 +1,15 @@
 # What the library itself needs. The installed package finds the same again (statehouse-config.cmake.in).
-find_package(Boost 1.83 CONFIG REQUIRED COMPONENTS headers)
-find_package(SQLite3 3.40 REQUIRED)
-find_package(SQLiteCpp CONFIG REQUIRED)
-find_package(spdlog CONFIG REQUIRED)
-find_package(re2 MODULE REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
-find_package(Threads REQUIRED)
+macro(statehouse_find target)  # and the arguments of find_package: a target that the whole project has already is taken
+  if(NOT TARGET ${target})
+    find_package(${ARGN} REQUIRED)
+  endif()
+endmacro()
+statehouse_find(Boost::headers Boost 1.83 CONFIG COMPONENTS headers)
+statehouse_find(spdlog::spdlog spdlog CONFIG)
+statehouse_find(re2::re2 re2 MODULE)
+statehouse_find(OpenSSL::Crypto OpenSSL COMPONENTS Crypto)
+statehouse_find(Threads::Threads Threads)
+include(StatehouseSqlite)
 
 # Only for the programs and the suite.
 if(STATEHOUSE_BUILD_SERVER OR STATEHOUSE_BUILD_TOOLS OR STATEHOUSE_BUILD_TESTS OR STATEHOUSE_BUILD_BENCH

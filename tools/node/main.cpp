@@ -19,6 +19,7 @@
 #include "node.hpp"
 #include "service_manager.hpp"
 #include "statehouse/error.hpp"
+#include "statehouse/version.hpp"
 
 namespace statehouse::node {
 namespace {
@@ -124,6 +125,7 @@ int parse_and_run(int argc, char** argv) {
   options.latency_ms = 30;
   std::string contact;
   CLI::App app{"One node of a cluster that keeps databases for statehouse."};
+  app.set_version_flag("--version", "statehouse-node " STATEHOUSE_VERSION);
   const auto address = [](const std::string& text) {
     try {
       static_cast<void>(detail::NodeAddress{text});

@@ -18,6 +18,7 @@ namespace statehouse {
 namespace detail {
 class DatabaseThreads;
 }
+#pragma GCC visibility push(default)
 
 /// What an AppState is built with.
 struct AppStateOptions {
@@ -75,3 +76,4 @@ class AppState {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -10,6 +10,7 @@
 #include "statehouse/options.hpp"
 
 /// Copies of databases: making them, keeping the latest ones, and putting one in place of a database.
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 class Reader;
@@ -100,3 +101,4 @@ RestoreReport restore(const std::filesystem::path& backup, const std::filesystem
                       const RestoreOptions& options = {});
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -32,6 +32,7 @@
 /// | `nullptr`, `std::nullopt`, empty `std::optional`, null `const char*` | NULL |
 ///
 /// Not accepted: a single character (text or number? give a `std::string_view` or an `int`), `__int128`, `long double`.
+#pragma GCC visibility push(default)
 namespace statehouse {
 namespace detail {
 
@@ -150,3 +151,4 @@ template <class T>
 concept Bindable = detail::is_bindable<std::remove_cvref_t<T>>::value;
 
 }  // namespace statehouse
+#pragma GCC visibility pop

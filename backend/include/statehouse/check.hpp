@@ -8,6 +8,7 @@
 #include "statehouse/time_limit.hpp"
 
 /// Whether a database file is whole.
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 class Reader;
@@ -37,3 +38,4 @@ bool has_leftovers(const std::filesystem::path& file) noexcept;
 bool is_damage(const boost::system::error_code& code) noexcept;
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// Time as the library sees it. Every timeout, deadline, age and periodic check reads this one clock, so a test that
@@ -42,3 +43,4 @@ class Clock {
 std::shared_ptr<Clock> make_steady_clock();
 
 }  // namespace statehouse
+#pragma GCC visibility pop

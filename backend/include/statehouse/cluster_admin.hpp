@@ -9,6 +9,7 @@
 
 #include "statehouse/options.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// What a node does for its cluster.
@@ -73,3 +74,4 @@ class ClusterAdmin {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

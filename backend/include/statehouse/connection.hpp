@@ -22,6 +22,7 @@ namespace statehouse {
 namespace detail {
 
 struct ConnectionAccess;
+#pragma GCC visibility push(default)
 
 /// What a verb gives that does not wait.
 template <class T>
@@ -129,3 +130,4 @@ std::invoke_result_t<F> Connection::savepoint(F&& f) {
 }
 
 }  // namespace statehouse
+#pragma GCC visibility pop

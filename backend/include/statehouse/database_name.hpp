@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// A database name that has passed the grammar `[A-Za-z0-9][A-Za-z0-9._-]{0,63}` without `..` and without a trailing
@@ -34,3 +35,4 @@ class DatabaseName {
 void check_prefix(std::string_view prefix);
 
 }  // namespace statehouse
+#pragma GCC visibility pop

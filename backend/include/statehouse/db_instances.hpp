@@ -14,11 +14,12 @@
 
 namespace statehouse {
 
-class AppState;
-
 namespace detail {
 class Registry;
 }
+#pragma GCC visibility push(default)
+
+class AppState;
 
 /// How long a shutdown may take. Zero is at once.
 struct ShutdownOptions {
@@ -102,3 +103,4 @@ class DbInstances {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <type_traits>
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// What statehouse itself reports. SQLite's own (extended) result codes come in `sqlite_category()`, the operating
@@ -121,6 +122,7 @@ namespace detail {
 std::string shorten(std::string_view sql);
 }  // namespace detail
 }  // namespace statehouse
+#pragma GCC visibility pop
 
 /// @cond  How Boost.System finds the functions above.
 template <>

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// What a statement that writes reports.
@@ -13,3 +14,4 @@ struct ExecuteResult {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

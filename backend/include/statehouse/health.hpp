@@ -9,6 +9,7 @@
 
 #include "statehouse/stats.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// Why a database does not serve now, or not all that it is asked.
@@ -78,3 +79,4 @@ struct Health {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "statehouse/detail/operation.hpp"
 #include "statehouse/verbs.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// Tag of `Pool::acquire`: a connection that reads.
@@ -78,3 +79,4 @@ class WriterLease : public ReaderLease,
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

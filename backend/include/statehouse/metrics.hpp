@@ -5,6 +5,7 @@
 
 #include "statehouse/stats.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// What `DbInstances::stats()` gives, for Prometheus: the text of one scrape, version 0.0.4 of the format
@@ -16,3 +17,4 @@ std::string prometheus_text(const std::vector<DatabaseStats>& databases);
 inline constexpr const char* prometheus_content_type = "text/plain; version=0.0.4; charset=utf-8";
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 
 #include "statehouse/error.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// Which of the files of a version one is.
@@ -74,3 +75,4 @@ class MigrationError : public Error {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

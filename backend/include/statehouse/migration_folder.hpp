@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// How bad a MigrationProblem is.
@@ -37,3 +38,4 @@ struct MigrationProblem {
 std::vector<MigrationProblem> verify_folder(const std::filesystem::path& directory);
 
 }  // namespace statehouse
+#pragma GCC visibility pop

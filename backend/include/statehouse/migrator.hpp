@@ -18,10 +18,12 @@
 
 namespace statehouse {
 
-class Connection;
 namespace detail {
 struct MigrationSet;
 }
+#pragma GCC visibility push(default)
+
+class Connection;
 
 /// A migration file that is not on disk: built into the program, or made up by a test.
 struct EmbeddedFile {
@@ -212,3 +214,4 @@ class Migrator {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// What an operation of a pool was called as. A closed set, so that it can be a label of metrics.
@@ -49,3 +50,4 @@ constexpr const char* to_string(operation_verb verb) noexcept {
 }
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -10,6 +10,7 @@
 
 #include "statehouse/time_limit.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 class Connection;
@@ -140,3 +141,4 @@ struct CallOptions {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

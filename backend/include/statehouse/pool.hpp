@@ -17,6 +17,7 @@ namespace statehouse {
 namespace detail {
 
 class PoolCore;
+#pragma GCC visibility push(default)
 
 /// Runs the operation on the calling thread if that is asked for and possible at once; true when it is done.
 bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation);
@@ -120,3 +121,4 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -33,6 +33,7 @@
 /// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position. Another
 /// storage class is `errc::column_type`, NULL for a plain field is `errc::unexpected_null`: nothing is converted
 /// silently. All of it, both ways, stands in backend/docs/types.md.
+#pragma GCC visibility push(default)
 namespace statehouse {
 namespace detail {
 
@@ -130,3 +131,4 @@ concept Row = detail::is_column<T>::value || detail::is_tuple_of_columns<T> ||
     ((std::is_aggregate_v<T>)&&(std::is_class_v<T>)&&std::default_initializable<T>);
 
 }  // namespace statehouse
+#pragma GCC visibility pop

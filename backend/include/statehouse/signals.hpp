@@ -7,6 +7,7 @@
 
 #include "statehouse/app_state.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 namespace detail {
@@ -35,3 +36,4 @@ inline asio::awaitable<ShutdownReport> shutdown_on_signal(AppState& state, Shutd
 }
 
 }  // namespace statehouse
+#pragma GCC visibility pop

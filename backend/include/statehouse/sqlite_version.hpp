@@ -2,6 +2,7 @@
 
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// True for the SQLite versions whose write-ahead log can be damaged when one connection checkpoints while another
@@ -28,3 +29,4 @@ struct SqliteVersion {
 SqliteVersion sqlite_version();
 
 }  // namespace statehouse
+#pragma GCC visibility pop

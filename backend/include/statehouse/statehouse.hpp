@@ -18,3 +18,4 @@
 #include "statehouse/signals.hpp"
 #include "statehouse/sqlite_version.hpp"
 #include "statehouse/verbs.hpp"
+#include "statehouse/version.hpp"

@@ -13,6 +13,7 @@
 #include "statehouse/operation_verb.hpp"
 #include "statehouse/options.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// Who has a connection, and since when.
@@ -128,3 +129,4 @@ struct DatabaseStats {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include <ratio>
 #include <utility>
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// How long something may take, in whole milliseconds: what every option and argument that limits a time is. It is made
@@ -66,3 +67,4 @@ class TimeLimit {
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 #include "statehouse/detail/operation.hpp"
 #include "statehouse/verbs.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 namespace asio = boost::asio;
@@ -72,3 +73,4 @@ class Transaction : public QueryVerbs<Transaction, detail::Awaited>, public Exec
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

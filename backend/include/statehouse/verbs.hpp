@@ -21,6 +21,7 @@
 
 /// What everything that runs SQL has in common: each verb, with its overloads, once. Nothing here waits or knows who
 /// does; a class that has a verb inherits it and says how a statement or closure reaches a connection.
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 class Reader;
@@ -255,3 +256,4 @@ concept Database = QueryDatabase<T> && requires(T& db, const CallOptions& option
 };
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -6,10 +6,7 @@
 #include "sqlite/control_statements.hpp"
 #include "sqlite/statement_cache.hpp"
 #include "sqlite/write_ahead_log.hpp"
-
-namespace statehouse {
-class Reader;
-}
+#include "statehouse/connection.hpp"
 
 namespace statehouse::detail {
 

@@ -4,6 +4,7 @@
 #include "state/exposition.hpp"
 #include "statehouse/metrics.hpp"
 #include "statehouse/sqlite_version.hpp"
+#include "statehouse/version.hpp"
 
 namespace statehouse {
 namespace {

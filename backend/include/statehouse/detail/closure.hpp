@@ -31,12 +31,16 @@ class Transaction;
 /// the closure has returned, its transaction is over and its connection somebody else's.
 namespace statehouse {
 
+namespace detail {
+class Session;
+}
+#pragma GCC visibility push(default)
+
 class Reader;
 class Connection;
 
 namespace detail {
 
-class Session;
 class Statement;
 
 template <class T>
@@ -172,3 +176,4 @@ constexpr void check_verb_closure() {
 
 }  // namespace detail
 }  // namespace statehouse
+#pragma GCC visibility pop

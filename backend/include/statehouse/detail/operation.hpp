@@ -24,6 +24,7 @@ namespace statehouse::detail {
 
 class Lane;
 class Slot;
+#pragma GCC visibility push(default)
 
 /// What is opened before an operation and closed after it.
 enum class bracket : unsigned char {
@@ -232,3 +233,4 @@ using Awaited = asio::awaitable<T>;
 struct PoolAccess;
 
 }  // namespace statehouse::detail
+#pragma GCC visibility pop

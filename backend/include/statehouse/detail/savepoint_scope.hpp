@@ -3,6 +3,7 @@
 namespace statehouse::detail {
 
 class Session;
+#pragma GCC visibility push(default)
 
 /// A savepoint that is rolled back unless released.
 class SavepointScope {
@@ -20,3 +21,4 @@ class SavepointScope {
 };
 
 }  // namespace statehouse::detail
+#pragma GCC visibility pop

@@ -7,14 +7,17 @@
 #include <string>
 #include <string_view>
 
+namespace statehouse::detail {
+class Session;
+}  // namespace statehouse::detail
+
+#pragma GCC visibility push(default)
 namespace statehouse {
 enum class errc;
 struct ExecuteResult;
 }  // namespace statehouse
 
 namespace statehouse::detail {
-
-class Session;
 
 /// How SQLite stores a value.
 enum class storage_class : unsigned char { null, integer, real, text, blob };
@@ -86,3 +89,4 @@ StatementPtr prepare(Session& session, std::string_view sql);
 bool changes_transaction(Session& session, const Statement& statement) noexcept;
 
 }  // namespace statehouse::detail
+#pragma GCC visibility pop

@@ -15,6 +15,7 @@
 
 /// What each statement verb does on a connection, what it is called, which connection it needs, and whether
 /// it may share a transaction with others.
+#pragma GCC visibility push(default)
 namespace statehouse::detail {
 
 template <class... Args>
@@ -126,3 +127,4 @@ struct QueryOne {
 };
 
 }  // namespace statehouse::detail
+#pragma GCC visibility pop

@@ -10,6 +10,7 @@
 #include <boost/asio/prefer.hpp>
 #include <utility>
 
+#pragma GCC visibility push(default)
 namespace statehouse::detail {
 
 namespace asio = boost::asio;
@@ -102,3 +103,4 @@ auto suspend(Suspension& suspension, Start& start) {
 }
 
 }  // namespace statehouse::detail
+#pragma GCC visibility pop

@@ -6,11 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "statehouse/connection.hpp"
 #include "statehouse/migration.hpp"
-
-namespace statehouse {
-class Connection;
-}
 
 namespace statehouse::detail {
 

@@ -3,9 +3,7 @@
 #include <cstddef>
 #include <memory>
 
-namespace statehouse {
-struct Migration;
-}
+#include "statehouse/migration.hpp"
 
 namespace statehouse::detail {
 

@@ -7,9 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace statehouse {
-class Connection;
-}
+#include "statehouse/connection.hpp"
 
 namespace statehouse::detail {
 

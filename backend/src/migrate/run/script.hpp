@@ -6,11 +6,9 @@
 #include "engine/session.hpp"
 #include "migrate/run/script_plan.hpp"
 #include "migrate/source/script_facts.hpp"
+#include "statehouse/connection.hpp"
 #include "statehouse/migration.hpp"
 
-namespace statehouse {
-class Connection;
-}
 namespace statehouse::detail {
 
 /// What has to be known of a script before it runs. Throws MigrationError, `errc::migration_refused` with the line,
