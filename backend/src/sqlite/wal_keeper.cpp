@@ -53,7 +53,8 @@ WalKeeper::WalKeeper(const LocalEngineConfig& config, LogMover::Open open) noexc
     : config_(config), mover_(std::move(open), config.options.connection.synchronous != durability::normal) {}
 
 bool WalKeeper::beside() const noexcept {
-  return config_.options.connection.synchronous == durability::normal && !mover_.stuck();
+  return !config_.checkpointed_by_others() && config_.options.connection.synchronous == durability::normal &&
+         !mover_.stuck();
 }
 
 void WalKeeper::attach(LocalSession& writer) {
@@ -71,10 +72,14 @@ bool WalKeeper::due(const WriteAheadLog& log) noexcept {
   // The log has started anew:
   next_ = std::min(next_, frames + interval_);
   last_turn_ = std::min(last_turn_, frames);
+  if (config_.checkpointed_by_others())
+    unattended_at_.store(over_limit(frames) ? config_.clock->now() : Clock::time_point::min(),
+                         std::memory_order_relaxed);
   return next(frames) != step::none || mover_.loss() != nullptr;
 }
 
 WalKeeper::step WalKeeper::next(int frames) const noexcept {
+  if (config_.checkpointed_by_others() && !over_limit(frames)) return step::none;
   if (!beside()) return frames >= next_ ? step::all : step::none;
   if (frames >= next_ + patience(interval_)) return step::all;
   const bool full = frames >= next_;
@@ -98,6 +103,11 @@ bool WalKeeper::keep(LocalSession& writer, ReaderGate* readers) {
   if (now == step::turn) {
     last_turn_ = frames;
     return true;
+  }
+  if (config_.checkpointed_by_others()) warn_unattended(frames);
+  if (config_.options.checkpoint == checkpoint_mode::external) {
+    next_ = frames + part(interval_, again_part);
+    return false;
   }
   const auto baton = now == step::rest ? mover_.try_take() : mover_.take();
   if (baton) {
@@ -136,10 +146,12 @@ void WalKeeper::note(const WriteAheadLog::Checkpoint& result) noexcept {
 }
 
 void WalKeeper::truncate(LocalSession& writer) noexcept {
+  if (config_.checkpointed_by_others()) return;
   if (const auto baton = mover_.try_take()) note(mover_.move(baton, writer, true));
 }
 
 std::string WalKeeper::finish(LocalSession& writer) noexcept {
+  if (config_.checkpointed_by_others()) return {};
   auto result = mover_.move(mover_.take(), writer, true);
   return std::move(result.failure);
 }
@@ -148,10 +160,24 @@ bool WalKeeper::over_limit(int frames) const noexcept {
   return static_cast<std::uint64_t>(frames) * frame_bytes_ > config_.options.wal_soft_limit;
 }
 
-void WalKeeper::warn(int frames, const std::vector<Holder>& readers) {
+bool WalKeeper::may_warn() {
   const auto now = config_.clock->now();
-  if (warned_ != Clock::time_point::min() && now - warned_ < warn_interval) return;
+  if (warned_ != Clock::time_point::min() && now - warned_ < warn_interval) return false;
   warned_ = now;
+  return true;
+}
+
+void WalKeeper::warn_unattended(int frames) {
+  if (!may_warn()) return;
+  config_.logger->warn(
+      "database '{}': the write-ahead log has grown to {} MiB, and the other process that is to checkpoint it "
+      "(PoolOptions::checkpoint) does not: is it running?{}",
+      config_.database, (static_cast<std::uint64_t>(frames) * frame_bytes_) >> 20,
+      config_.options.checkpoint == checkpoint_mode::external ? "" : " So this one does");
+}
+
+void WalKeeper::warn(int frames, const std::vector<Holder>& readers) {
+  if (!may_warn()) return;
   std::string who = "somebody in another process reads it";
   if (!readers.empty()) {
     const Holder& oldest = *std::ranges::max_element(readers, {}, &Holder::held_for);
@@ -163,6 +189,7 @@ void WalKeeper::warn(int frames, const std::vector<Holder>& readers) {
 }
 
 bool WalKeeper::note_idle() noexcept {
+  if (config_.checkpointed_by_others()) return false;
   const int frames = frames_.load(std::memory_order_relaxed);
   quiet_ = frames == seen_ ? quiet_ + 1 : 0;
   seen_ = frames;
