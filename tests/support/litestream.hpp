@@ -1,9 +1,7 @@
 #pragma once
 
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -13,13 +11,12 @@
 
 namespace statehouse::test {
 
-/// The real program, which copies each commit of a database to a directory within some 50 ms, and checkpoints as soon as
-/// it can.
+/// The real program, which copies each commit of a database to a directory within some 50 ms, and checkpoints as soon
+/// as it can.
 class Litestream {
  public:
-  /// Where tools/setup has put it, or what the environment says; empty where it is not installed.
+  /// Where tools/setup --ci has put it, or a package; empty where it is not installed.
   static std::string program() {
-    if (const char* const given = std::getenv("STATEHOUSE_LITESTREAM"); given != nullptr) return given;
     for (const char* const place : {"/usr/local/bin/litestream", "/usr/bin/litestream"})
       if (::access(place, X_OK) == 0) return place;
     return {};
@@ -30,7 +27,6 @@ class Litestream {
     std::ofstream(config_) << "dbs:\n"
                            << "  - path: " << database.string() << '\n'
                            << "    monitor-interval: 50ms\n"
-                           << "    checkpoint-interval: 200ms\n"
                            << "    min-checkpoint-page-count: 20\n"
                            << "    max-checkpoint-page-count: 200\n"
                            << "    replicas:\n"
@@ -41,9 +37,9 @@ class Litestream {
   }
 
   void start() {
-    running_ = std::make_unique<Program>(
-        std::vector<std::string>{program(), "replicate", "-config", config_.string()});
+    running_ = std::make_unique<Program>(std::vector<std::string>{program(), "replicate", "-config", config_.string()});
   }
+  void signal(int number) const { running_->signal(number); }
   void kill() { end(SIGKILL); }
   /// Lets it copy what is left.
   void stop() { end(SIGTERM); }
@@ -55,9 +51,14 @@ class Litestream {
     restoring.finish();
     return std::filesystem::exists(to);
   }
-  std::string said() {
-    return running_ != nullptr ? running_->said() : said_;
+  /// Each begins with a copy of the whole database: it has found a log that does not go on where it was.
+  int generations() const {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(replica_ / "generations"))
+      count += entry.is_directory();
+    return count;
   }
+  std::string said() { return running_ != nullptr ? running_->said() : said_; }
 
  private:
   void end(int signal) {
