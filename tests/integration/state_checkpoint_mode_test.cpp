@@ -27,7 +27,7 @@ std::string salt_of(const fs::path& file) {
   return read_file(file.string() + "-wal").substr(16, 8);
 }
 
-health_reason reason(const SteppedApp& app) {
+health_reason trouble_of(const SteppedApp& app) {
   return app.state->db_instances.health().databases.at(0).reason;
 }
 
@@ -81,6 +81,12 @@ TEST_CASE("checkpoint external: the pool has all that it needs, checkpoints in n
                                        migrations({"CREATE TABLE t(x)", std::string("-- no-transaction\n") + rows}));
   const Pool pool = app.open("x");
   const fs::path file = pool.path();
+  const auto setting = [&](const char* pragma) {
+    const auto ask = [pragma](Connection& db) { return db.query_one<int>(pragma); };
+    return app.run(pool.write_without_transaction(ask));
+  };
+  CHECK(setting("PRAGMA wal_autocheckpoint") == 0);
+  CHECK(setting("PRAGMA journal_size_limit") == -1);
   const std::string salt = salt_of(file);
   CHECK(fs::file_size(file.string() + "-wal") > 6'000'000);
   for (int i = 0; i < 60; ++i) {
@@ -122,10 +128,10 @@ TEST_CASE(
   app.run(pool.execute("CREATE TABLE t(x)"));
   const auto told = [&] { return app.log.count("does not: is it running?", spdlog::level::warn); };
   for (int i = 0; i < 9; ++i) app.run(write_100k(pool));
-  CHECK(reason(app) == health_reason::none);
+  CHECK(trouble_of(app) == health_reason::none);
   CHECK(told() == 0);
   for (int i = 0; i < 30; ++i) app.run(write_100k(pool));
-  CHECK(reason(app) == health_reason::log_unattended);
+  CHECK(trouble_of(app) == health_reason::log_unattended);
   CHECK(app.state->db_instances.health().ready());
   CHECK(app.state->db_instances.health().degraded());
   CHECK(told() == 1);
@@ -137,12 +143,12 @@ TEST_CASE(
   CHECK(told() == 2);
   SECTION("forgotten where nothing is written") {
     app.clock->advance(11s);
-    CHECK(reason(app) == health_reason::none);
+    CHECK(trouble_of(app) == health_reason::none);
   }
   SECTION("over with the first write after the other process has come back") {
     CHECK(PlainDatabase(pool.path()).text("PRAGMA wal_checkpoint(TRUNCATE)") == "0");
     app.run(write_100k(pool));
-    CHECK(reason(app) == health_reason::none);
+    CHECK(trouble_of(app) == health_reason::none);
   }
   CHECK(all_checkpoints(pool.stats()) == 0);
 }

@@ -96,7 +96,7 @@ int rows_in(const fs::path& file) {
   return rows;
 }
 
-bool missing() {
+bool not_installed() {
   if (!Litestream::program().empty()) return false;
   WARN("NOT TESTED with the real Litestream, since it is not installed: tools/setup --ci does so where npm is");
   return true;
@@ -132,12 +132,12 @@ void write_rows(ThreadedApp& app, const Pool& pool, int count) {
   for (auto& one : all) one.get();
 }
 
-health_reason reason(const ThreadedApp& app) {
+health_reason trouble_of(const ThreadedApp& app) {
   return app.state->db_instances.health().databases.at(0).reason;
 }
 
 TEST_CASE("litestream: a service is killed, and what it has acknowledged is in the replica, all of it") {
-  if (missing()) SKIP("no litestream");
+  if (not_installed()) SKIP("no litestream");
   const TempDir dir;
   fs::create_directory(dir / "data");
   WritingService service(dir / "data");
@@ -158,7 +158,7 @@ TEST_CASE("litestream: a service is killed, and what it has acknowledged is in t
 // ... m                                                       KILLs both
 //                                                             restores: it has all to n, perhaps to m, and is whole
 TEST_CASE("litestream: both are killed, and the replica is whole, and never goes back") {
-  if (missing()) SKIP("no litestream");
+  if (not_installed()) SKIP("no litestream");
   const TempDir dir;
   fs::create_directory(dir / "data");
   WritingService service(dir / "data");
@@ -179,7 +179,7 @@ TEST_CASE("litestream: both are killed, and the replica is whole, and never goes
 }
 
 TEST_CASE("litestream: a service that is stopped and started again leaves it where it was: one generation") {
-  if (missing()) SKIP("no litestream");
+  if (not_installed()) SKIP("no litestream");
   ThreadedApp app(beside_another());
   std::optional<Litestream> litestream;
   for (int start = 0; start < 3; ++start) {
@@ -202,7 +202,7 @@ TEST_CASE("litestream: a service that is stopped and started again leaves it whe
 
 TEST_CASE(
     "litestream: absent, late, stopped, killed and back: the service writes on, and in the end the replica has all") {
-  if (missing()) SKIP("no litestream");
+  if (not_installed()) SKIP("no litestream");
   ThreadedApp app(beside_another(1 << 20));
   const Pool pool = open_with_rows(app);
   int rows = 0;
@@ -213,7 +213,7 @@ TEST_CASE(
   const auto until = [&](health_reason wanted) {
     return eventually([&] {
       write(40);
-      return reason(app) == wanted;
+      return trouble_of(app) == wanted;
     });
   };
   CHECK(until(health_reason::log_unattended));

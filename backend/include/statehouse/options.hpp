@@ -67,7 +67,7 @@ struct ConnectionOptions {
   /// its `busy_timeout` that it is locked, and so are we if another has it open (`condition::busy`). The WAL's index is
   /// then in memory, not in a -shm file, and statements take no file locks (SQLite's `unix-excl`).
   bool exclusive = false;
-  std::int64_t journal_size_limit = 32 << 20;  ///< Bytes the WAL file is cut back to after a reset.
+  std::int64_t journal_size_limit = 32 << 20;  ///< Bytes the WAL is cut back to after a reset, unless `external`.
   TimeLimit optimize_budget{100};              ///< Longest `PRAGMA optimize` on close.
   /// Steps that one match of REGEXP may need, of 10 to 25 ns each: nothing can stop it once it has begun, no timeout
   /// and no shutdown. About the size of the pattern, its repetitions written out, times the bytes of the text; small

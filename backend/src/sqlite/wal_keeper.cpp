@@ -53,8 +53,7 @@ WalKeeper::WalKeeper(const LocalEngineConfig& config, LogMover::Open open) noexc
     : config_(config), mover_(std::move(open), config.options.connection.synchronous != durability::normal) {}
 
 bool WalKeeper::beside() const noexcept {
-  return !config_.checkpointed_by_others() && config_.options.connection.synchronous == durability::normal &&
-         !mover_.stuck();
+  return config_.options.connection.synchronous == durability::normal && !mover_.stuck();
 }
 
 void WalKeeper::attach(LocalSession& writer) {
@@ -79,7 +78,7 @@ bool WalKeeper::due(const WriteAheadLog& log) noexcept {
 }
 
 WalKeeper::step WalKeeper::next(int frames) const noexcept {
-  if (config_.checkpointed_by_others() && !over_limit(frames)) return step::none;
+  if (config_.checkpointed_by_others()) return over_limit(frames) && frames >= next_ ? step::all : step::none;
   if (!beside()) return frames >= next_ ? step::all : step::none;
   if (frames >= next_ + patience(interval_)) return step::all;
   const bool full = frames >= next_;
