@@ -143,6 +143,7 @@ TEST_CASE("litestream: a service is killed, and what it has acknowledged is in t
   WritingService service(dir / "data");
   service.follow(1);
   Litestream litestream(dir.path(), dir / "data" / "x.db");
+  REQUIRE(litestream.follows());
   service.follow(3000);
   const int acknowledged = service.kill();
   litestream.stop();
@@ -185,6 +186,7 @@ TEST_CASE("litestream: a service that is stopped and started again leaves it whe
   for (int start = 0; start < 3; ++start) {
     const Pool pool = open_with_rows(app);
     if (!litestream) litestream.emplace(app.dir.path(), pool.path());
+    REQUIRE(litestream->follows());
     write_rows(app, pool, 400);
     CHECK(app.run(app.state->shutdown()).clean());
     AppStateOptions options = beside_another();

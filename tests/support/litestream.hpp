@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "eventually.hpp"
 #include "program.hpp"
 
 namespace statehouse::test {
@@ -50,6 +51,10 @@ class Litestream {
     Program restoring({program(), "restore", "-o", to.string(), "file://" + replica_.string()});
     restoring.finish();
     return std::filesystem::exists(to);
+  }
+  /// It has looked at the database for the first time: from here on `stop` copies all.
+  bool follows() const {
+    return eventually([&] { return std::filesystem::exists(replica_ / "generations") && generations() > 0; });
   }
   /// Each begins with a copy of the whole database: it has found a log that does not go on where it was.
   int generations() const {
