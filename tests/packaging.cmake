@@ -77,6 +77,13 @@ set_tests_properties(
 statehouse_add_consumer_test("every snippet of the README and the guides compiles, and the tests of the guide run" readme readme ./tests_of_the_page
   "-DCMAKE_PREFIX_PATH=${prefix}" "-DREADME=${PROJECT_SOURCE_DIR}/README.md" "-DDOCS=${PROJECT_SOURCE_DIR}/backend/docs"
   "-DMIGRATIONS=${PROJECT_SOURCE_DIR}/migrations")
+find_library(STATEHOUSE_OPENTELEMETRY opentelemetry_trace)  # tools/setup --ci has it where it is packaged
+if(STATEHOUSE_OPENTELEMETRY)
+  statehouse_add_consumer_test("spans of opentelemetry-cpp, of requests and their statements" opentelemetry opentelemetry
+    ./traced "-DCMAKE_PREFIX_PATH=${prefix}")
+  set_tests_properties("packaging: spans of opentelemetry-cpp, of requests and their statements"
+    PROPERTIES FIXTURES_REQUIRED installed)
+endif()
 statehouse_add_packaging_test("what the README has for installing builds nothing else"
   "${consumer_source}/installing/check" "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}"
   "${consumer_binary}/installing")

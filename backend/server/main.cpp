@@ -108,7 +108,9 @@ int serve(const Settings& settings) {
   asio::io_context io(static_cast<int>(settings.threads));
   AppState state(io.get_executor(), {.data_dir = settings.data_dir,
                                      .dev_prefix = settings.dev_prefix,
-                                     .pool = {.readers = readers, .cluster = {.nodes = settings.cluster}}});
+                                     .pool = {.readers = readers,
+                                              .checkpoint = settings.checkpoint,
+                                              .cluster = {.nodes = settings.cluster}}});
   state.db_instances.add_migrator("context", migrations::context());
   const Routes routes(state);
   HttpServer server(io.get_executor(), {settings.address, settings.port}, settings.limits,

@@ -4,6 +4,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <map>
 #include <thread>
 #include <vector>
 
@@ -65,6 +66,14 @@ std::string check_cluster(const std::string& text) {
   }
 }
 
+const std::map<std::string, checkpoint_mode>& checkpoint_modes() {
+  static const std::map<std::string, checkpoint_mode> modes{
+      {"own", checkpoint_mode::own},
+      {"external", checkpoint_mode::external},
+      {"external-up-to-limit", checkpoint_mode::external_up_to_limit}};
+  return modes;
+}
+
 std::chrono::milliseconds to_ms(double seconds) {
   return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(seconds * 1000));
 }
@@ -82,6 +91,7 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   std::string address = settings.address.to_string();
   std::string data_dir = settings.data_dir.string();
   std::string cluster;
+  std::string checkpoint = "own";
   double shutdown_timeout = to_seconds(settings.shutdown_timeout);
   double request_timeout = to_seconds(settings.limits.request_timeout);
   double idle_timeout = to_seconds(settings.limits.idle_timeout);
@@ -100,6 +110,10 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   options
       .add("cluster", cluster, "Nodes that keep the databases in place of files: HOST:PORT, with commas between them")
       ->check(check_cluster);
+  options
+      .add("checkpoint", checkpoint,
+           "Who moves the write-ahead log into the database: own, external (Litestream), external-up-to-limit")
+      ->check(CLI::IsMember(checkpoint_modes()));
   options.add("threads", settings.threads, "Threads that serve connections")
       ->transform(command_line::whole_number(1, 1024));
   options.add("log-level", settings.log_level, "Least level to log")
@@ -120,6 +134,7 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   settings.port = static_cast<std::uint16_t>(port);
   settings.data_dir = data_dir;
   if (!cluster.empty()) settings.cluster = command_line::split_list(cluster);
+  settings.checkpoint = checkpoint_modes().at(checkpoint);
   settings.shutdown_timeout = to_ms(shutdown_timeout);
   settings.limits.request_timeout = to_ms(request_timeout);
   settings.limits.idle_timeout = to_ms(idle_timeout);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "http_limits.hpp"
+#include "statehouse/options.hpp"
 
 namespace statehouse::server {
 
@@ -19,6 +20,7 @@ struct Settings {
   std::filesystem::path data_dir = "data";
   std::string dev_prefix;
   std::vector<std::string> cluster;  ///< Nodes that keep the databases; none: they are files.
+  checkpoint_mode checkpoint = checkpoint_mode::own;
   unsigned threads = 1;
   std::string log_level = "info";
   std::chrono::milliseconds shutdown_timeout{10'000};

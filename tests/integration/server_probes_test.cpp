@@ -56,6 +56,7 @@ TEST_CASE("server: each probe answers its own question") {
   CHECK(status_of(live_reply(one_database(health_reason::file_replaced, false))) == "200 degraded");
   CHECK(status_of(ready_reply(one_database(health_reason::failed))) == "503 failing");
   CHECK(status_of(ready_reply(one_database(health_reason::none))) == "200 ok");
+  CHECK(status_of(ready_reply(one_database(health_reason::log_unattended))) == "200 degraded");
   Health stopping = one_database(health_reason::shutting_down);
   stopping.stopping = true;
   CHECK(status_of(ready_reply(stopping)) == "503 stopping");

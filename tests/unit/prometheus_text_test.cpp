@@ -36,6 +36,10 @@ DatabaseStats busy() {
   stats.opening_time = 1500ms;
   stats.migrations_applied = 3;
   stats.migration_time = 1250ms;
+  CheckpointStats& truncating = stats.checkpoints[static_cast<std::size_t>(checkpoint_way::truncate)];
+  truncating.outcomes[static_cast<std::size_t>(checkpoint_outcome::busy)] = 2;
+  truncating.times.add(3ms);
+  truncating.times.add(4ms);
   return stats;
 }
 
@@ -50,6 +54,10 @@ TEST_CASE("metrics: each number of a database is a sample with its labels") {
         R"(statehouse_open_seconds{database="context"} 1.5)",
         R"(statehouse_migrations_applied_total{database="context"} 3)",
         R"(statehouse_migration_seconds{database="context"} 1.25)",
+        R"(statehouse_checkpoints_total{database="context",mode="truncate",outcome="busy"} 2)",
+        R"(statehouse_checkpoints_total{database="context",mode="beside",outcome="complete"} 0)",
+        R"(statehouse_checkpoint_seconds_bucket{database="context",mode="truncate",le="0.005"} 2)",
+        R"(statehouse_checkpoint_seconds_count{database="context",mode="truncate"} 2)",
         R"(statehouse_connections{database="context",lane="writer",state="used"} 1)",
         R"(statehouse_connections{database="context",lane="writer",state="idle"} 0)",
         R"(statehouse_connections{database="context",lane="readers",state="idle"} 4)",

@@ -15,6 +15,8 @@ class logger;
 
 namespace statehouse {
 
+class Observer;
+
 namespace detail {
 class DatabaseThreads;
 }
@@ -29,6 +31,7 @@ struct AppStateOptions {
   PoolOptions pool{};                         ///< For every database.
   std::shared_ptr<spdlog::logger> logger{};   ///< spdlog's default logger when empty.
   std::shared_ptr<Clock> clock{};             ///< The steady clock when empty.
+  std::shared_ptr<Observer> observer{};       ///< Told of each operation; empty: nobody is, and it costs nothing.
 };
 
 /// The state of one service: its databases and the threads that run them. The object a server embeds, next to its

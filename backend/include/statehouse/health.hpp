@@ -24,7 +24,10 @@ enum class health_reason {
   disk_full,      ///< What was written found no space, less than ten seconds ago.
   queue_full,     ///< As many operations wait as may, so that others are refused.
   no_leader,      ///< The cluster was found without a leader less than ten seconds ago, and with one not since.
-  shutting_down   ///< Shutdown has begun.
+  /// The last write, less than ten seconds ago, found a log over `wal_soft_limit` that another process was to move into
+  /// the database: see checkpoint_mode. All is served.
+  log_unattended,
+  shutting_down  ///< Shutdown has begun.
 };
 
 /// The name of a reason, for replies: "queue_full".
@@ -40,6 +43,7 @@ constexpr std::string_view to_string(health_reason reason) noexcept {
     case health_reason::disk_full: return "disk_full";
     case health_reason::queue_full: return "queue_full";
     case health_reason::no_leader: return "no_leader";
+    case health_reason::log_unattended: return "log_unattended";
     case health_reason::shutting_down: return "shutting_down";
   }
   return "unknown";
@@ -72,9 +76,10 @@ struct Health {
   bool live() const noexcept;
   /// Initialised, and each required database has been opened and migrated.
   bool started() const noexcept;
-  /// Requests can be served: initialised, not stopping, and all is well with each required database.
+  /// Requests can be served: initialised, not stopping, and all is well with each required database, but perhaps for
+  /// `health_reason::log_unattended`.
   bool ready() const noexcept;
-  /// Ready, but not all is well with a database that is not required.
+  /// Ready, but not all is well with one of the databases.
   bool degraded() const noexcept;
 };
 

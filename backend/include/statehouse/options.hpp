@@ -40,6 +40,18 @@ enum class integrity_check {
 /// writer, on a database thread. `full` syncs at every commit, and the writer moves the log.
 enum class durability { normal, full };
 
+/// Who moves the write-ahead log into the database.
+enum class checkpoint_mode {
+  own,  ///< The pool: see `wal_soft_limit`, and when nothing was written for a while, and at the end.
+  /// Another process, Litestream for one, which is to see all of the log before it is written over: the pool never
+  /// does, and leaves the log when it closes. Locks of others are waited for 5 s at least, since that process takes the
+  /// write lock now and then. That nobody does it, so that the log is longer than `wal_soft_limit`, is told by the log
+  /// and by health (`health_reason::log_unattended`). Of a file that is shared: not with `in_memory`, `exclusive` or a
+  /// cluster.
+  external,
+  external_up_to_limit  ///< The same, but the pool moves a log that is longer than `wal_soft_limit`.
+};
+
 /// What is set on every connection when it is opened. The defaults are sqlx's where it has one.
 struct ConnectionOptions {
   TimeLimit busy_timeout{3000};                 ///< Longest wait for a lock held by another process; 0: none.
@@ -57,7 +69,8 @@ struct ConnectionOptions {
   /// then in memory, not in a -shm file, and statements take no file locks (SQLite's `unix-excl`).
   bool exclusive = false;
   /// Bytes the WAL file is cut back to when the log starts anew, -1 for never. While somebody writes a file that is cut
-  /// has to grow again, and all wait for both. That of an idle database is cut to nothing anyway.
+  /// has to grow again, and all wait for both. That of an idle database is cut to nothing anyway. Unless
+  /// `checkpoint_mode::external`.
   std::int64_t journal_size_limit = 64 << 20;
   TimeLimit optimize_budget{100};              ///< Longest `PRAGMA optimize` on close.
   /// Steps that one match of REGEXP may need, of 10 to 25 ns each: nothing can stop it once it has begun, no timeout
@@ -114,6 +127,7 @@ struct PoolOptions {
   /// half of it, at most 32 MiB, the log is to start anew. A longer log than this means that a read takes long, which
   /// is then named in the log once a minute, that another process reads, or that one closure writes all this.
   std::uint64_t wal_soft_limit = 64 << 20;
+  checkpoint_mode checkpoint = checkpoint_mode::own;  ///< Who moves the write-ahead log into the database.
   /// Looks for damage before the migrations run and anybody is served, on a connection that only reads. Findings fail
   /// the opening with `errc::file_damaged`: the file and its log are left byte for byte, and the next call looks again.
   /// (Only a rollback journal is played back: without that nobody can read the file.) Costs about a second for 200 MB

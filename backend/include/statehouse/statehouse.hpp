@@ -13,6 +13,7 @@
 #include "statehouse/metrics.hpp"
 #include "statehouse/migration_folder.hpp"
 #include "statehouse/migrator.hpp"
+#include "statehouse/observer.hpp"
 #include "statehouse/operation_verb.hpp"
 #include "statehouse/pool.hpp"
 #include "statehouse/signals.hpp"

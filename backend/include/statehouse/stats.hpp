@@ -109,6 +109,48 @@ struct BackupStats {
   std::string last_error;        ///< Why the last attempt has failed; empty when it has not.
 };
 
+/// In which way the write-ahead log was moved into the database.
+enum class checkpoint_way : unsigned char {
+  beside,   ///< Beside the writer, which goes on.
+  passive,  ///< By the writer, as far as others let it.
+  truncate  ///< By the writer, which cuts the log to nothing.
+};
+
+/// The name of a way, a closed set, for metrics: "passive".
+constexpr std::string_view to_string(checkpoint_way way) noexcept {
+  switch (way) {
+    case checkpoint_way::beside: return "beside";
+    case checkpoint_way::passive: return "passive";
+    case checkpoint_way::truncate: return "truncate";
+  }
+  return "unknown";
+}
+
+/// What has come of it.
+enum class checkpoint_outcome : unsigned char {
+  complete,  ///< All was moved, and cut if it was to be.
+  partial,   ///< A reader needs the rest of the log.
+  busy,      ///< Another connection or process was in the way of all of it, or of the cut.
+  error      ///< It has failed; the log says why.
+};
+
+/// The name of an outcome, a closed set, for metrics: "complete".
+constexpr std::string_view to_string(checkpoint_outcome outcome) noexcept {
+  switch (outcome) {
+    case checkpoint_outcome::complete: return "complete";
+    case checkpoint_outcome::partial: return "partial";
+    case checkpoint_outcome::busy: return "busy";
+    case checkpoint_outcome::error: return "error";
+  }
+  return "unknown";
+}
+
+/// The checkpoints of one way.
+struct CheckpointStats {
+  std::array<std::uint64_t, 4> outcomes{};  ///< By `checkpoint_outcome`.
+  DurationHistogram times;                  ///< Of all of them.
+};
+
 /// One database at a glance. Reading it does no I/O on the database: sizes come from the file system by path.
 struct DatabaseStats {
   std::string name;                                ///< Logical name.
@@ -126,6 +168,8 @@ struct DatabaseStats {
   std::chrono::nanoseconds migration_time{0};  ///< Of those, waits for other processes included.
   bool vulnerable_sqlite = false;              ///< See has_wal_reset_bug.
   std::optional<BackupStats> backups;          ///< None where none are scheduled.
+  /// Those of this pool, its migrations' too, by `checkpoint_way`; of other processes' nothing is known.
+  std::array<CheckpointStats, 3> checkpoints;
 };
 
 }  // namespace statehouse

@@ -32,6 +32,7 @@ struct EngineFacts {
   std::uint64_t file_bytes = 0;
   std::uint64_t wal_bytes = 0;
   bool vulnerable_sqlite = false;
+  decltype(DatabaseStats::checkpoints) checkpoints{};
 };
 
 /// Why a database can be served no more, by this process.
@@ -43,8 +44,8 @@ struct Loss {
 /// One database, as whatever keeps it sees it: opens connections to it and looks after it between their operations.
 ///
 /// Thread-safety: what takes the writer is called by the thread that has it, `work_beside` by one at a time, beside
-/// that; `due`, `note_idle`, `loss`, `facts` and `missed_leader_since` by any, the first two by one at a time. Those do
-/// not block; all others are called on database threads only.
+/// that; `due`, `note_idle`, `loss`, `facts`, `missed_leader_since` and `log_unattended_since` by any, the first two by
+/// one at a time. Those do not block; all others are called on database threads only.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -76,6 +77,8 @@ class Engine {
   virtual EngineFacts facts() const = 0;
   /// Of a cluster: nobody was found to lead it when last looked for, and not before `since`.
   virtual bool missed_leader_since(Clock::time_point) const { return false; }
+  /// Of a log that another process checkpoints: it was found too long when last written, and not before `since`.
+  virtual bool log_unattended_since(Clock::time_point) const { return false; }
 };
 
 }  // namespace statehouse::detail

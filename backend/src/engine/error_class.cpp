@@ -14,6 +14,16 @@ int primary_code(const boost::system::error_code& error) noexcept {
 
 }  // namespace
 
+boost::system::error_code code_of(const std::exception_ptr& error) noexcept {
+  try {
+    if (error != nullptr) std::rethrow_exception(error);
+  } catch (const Error& known) {
+    return known.code();
+  } catch (...) {  // the user's own
+  }
+  return {};
+}
+
 bool may_depend_on_transaction(const boost::system::error_code& error) noexcept {
   switch (primary_code(error)) {
     case SQLITE_ERROR:

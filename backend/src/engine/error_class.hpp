@@ -1,10 +1,14 @@
 #pragma once
 
 #include <boost/system/error_code.hpp>
+#include <exception>
 #include <string>
 #include <string_view>
 
 namespace statehouse::detail {
+
+/// None where there is none, and of what is the user's own.
+boost::system::error_code code_of(const std::exception_ptr& error) noexcept;
 
 /// Errors that a statement may get only because it is inside of a transaction, as VACUUM does, or because others have
 /// taken what it needs in there.

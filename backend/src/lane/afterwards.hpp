@@ -23,7 +23,7 @@ struct Afterwards {
     while (!ended.empty()) {
       Operation& operation = ended.front();
       ended.pop_front();
-      messages.log_slow(operation);
+      messages.ended(operation);
       resumed.add(operation);
     }
     resumed.post();

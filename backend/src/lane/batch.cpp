@@ -9,16 +9,6 @@
 namespace statehouse::detail {
 namespace {
 
-boost::system::error_code code_of(const std::exception_ptr& error) {
-  try {
-    if (error != nullptr) std::rethrow_exception(error);
-  } catch (const Error& known) {
-    return known.code();
-  } catch (...) {  // the user's own
-  }
-  return {};
-}
-
 bool was_stopped(const boost::system::error_code& error) {
   return error == errc::deadline_exceeded || error == errc::closed || error == boost::system::errc::operation_canceled;
 }
@@ -155,6 +145,7 @@ void Batch::commit() {
   } catch (const std::exception&) {
     return repeat_open();
   }
+  for (Operation& operation : open_) operation.together = static_cast<unsigned>(open_.size());
   if (take_answers())
     for (Operation& operation : open_)
       if (operation.sent_ahead && !is_final(operation)) run_next(operation);
@@ -200,6 +191,7 @@ void Batch::repeat_open() {
 
 void Batch::begin(Operation& operation) {
   operation.started = now_;
+  operation.together = 1;
   slot_.begin(operation, now_);
   const auto limit = operation.request().options.run_timeout.value_or(context_.options.run_timeout);
   slot_.interrupter->arm(deadline(now_, limit), &operation);

@@ -49,6 +49,7 @@ void Lane::add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupt
 
 void Lane::submit(Operation& operation) {
   if (context_.forked()) return operation.refuse(messages_.forked());
+  messages_.began(operation);
   const Request& request = operation.request();
   Afterwards after;
   {
@@ -87,6 +88,7 @@ void Lane::submit(Operation& operation) {
 
 bool Lane::run_inline(Operation& operation) {
   if (context_.forked()) return false;
+  messages_.began(operation);
   Slot* slot = nullptr;
   {
     std::lock_guard lock(mutex_);
@@ -114,13 +116,15 @@ bool Lane::run_inline(Operation& operation) {
     } else {
       operation.status = Operation::progress::idle;
       operation.slot = nullptr;
+      operation.started = {};
+      operation.ran = {};
       operation.fail(nullptr);
       if (prepared) history_.add_heavy(operation);
     }
     after = free(*slot);
   }
   after.carry_out(context_, messages_);
-  if (done) messages_.log_slow(operation);
+  if (done) messages_.ended(operation);
   return done;
 }
 

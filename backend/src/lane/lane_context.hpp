@@ -8,6 +8,7 @@
 #include "file/fork.hpp"
 #include "lane/database_executor.hpp"
 #include "statehouse/clock.hpp"
+#include "statehouse/observer.hpp"
 #include "statehouse/options.hpp"
 
 namespace statehouse::detail {
@@ -19,6 +20,7 @@ struct LaneContext {
   DatabaseExecutor executor;
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
+  std::shared_ptr<Observer> observer{};  ///< May be empty.
   /// Kept alive by what is posted and by leases; its address tells one pool from another.
   std::weak_ptr<void> owner;
   unsigned generation = 0;  ///< Of forks.

@@ -7,6 +7,7 @@ namespace statehouse::detail {
 
 void Lane::submit_on_lease(const LeaseRef& lease, Operation& operation) {
   if (context_.forked()) return operation.refuse(messages_.forked());
+  messages_.began(operation);
   Slot& slot = *lease.slot;
   std::exception_ptr error;
   {
@@ -25,7 +26,10 @@ void Lane::submit_on_lease(const LeaseRef& lease, Operation& operation) {
       schedule(slot);
     }
   }
-  if (error != nullptr) operation.refuse(error);
+  if (error == nullptr) return;
+  operation.fail(error);
+  messages_.ended(operation);
+  operation.resume();
 }
 
 void Lane::run_leased(Slot& slot, Operation& operation) {

@@ -3,6 +3,7 @@
 #include <spdlog/logger.h>
 
 #include "base/deadline.hpp"
+#include "engine/error_class.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -90,6 +91,32 @@ void LaneMessages::log_slow(const Operation& operation) const {
                           to_string(request.where), count_ms(operation.ran),
                           operation.sql().empty() ? "" : ": ",  // as a closure's
                           shorten(operation.sql()));
+}
+
+OperationInfo LaneMessages::info_of(const Operation& operation) const {
+  const Request& request = operation.request();
+  return {context_.name, role_, request.verb, operation.sql(), request.where, operation.observation};
+}
+
+void LaneMessages::tell_beginning(Operation& operation) const {
+  OperationInfo info = info_of(operation);
+  context_.observer->started(info);
+  operation.observation = info.data;
+  operation.observed = true;
+}
+
+void LaneMessages::tell_end(Operation& operation) const {
+  const bool ran = operation.started != Clock::time_point();
+  const auto code = code_of(operation.error());
+  context_.observer->finished(info_of(operation),
+                              {.waited = (ran ? operation.started : context_.clock->now()) - operation.submitted,
+                               .ran = operation.ran,
+                               .batch_size = operation.together,
+                               .code = code,
+                               .error = operation.error() == nullptr ? ""
+                                        : code.failed()              ? name_of(code)
+                                                                     : "exception"});
+  operation.observed = false;
 }
 
 void LaneMessages::log_long_lease(const Holder& holder) const {

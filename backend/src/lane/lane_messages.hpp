@@ -8,7 +8,7 @@
 
 namespace statehouse::detail {
 
-/// What a lane says: the errors, the lines in the log, and who holds its connections.
+/// What a lane says: the errors, the lines in the log, who holds its connections, and what an observer is told.
 class LaneMessages {
  public:
   LaneMessages(const LaneContext& context, connection_role role) noexcept : context_(context), role_(role) {}
@@ -25,8 +25,16 @@ class LaneMessages {
   /// Of a lease that never was, or is no more.
   static std::exception_ptr no_lease(const Operation& operation, const LeaseRef& lease);
 
-  /// Warns if the operation waited or ran for long.
-  void log_slow(const Operation& operation) const;
+  /// `operation` is to run here, on the caller's thread and under no mutex; not again where a calling thread gave up.
+  void began(Operation& operation) const {
+    if (context_.observer != nullptr && !operation.observed) tell_beginning(operation);
+  }
+  /// It has come to what it comes to, and its caller has not heard of it; under no mutex. Warns if it waited or ran for
+  /// long.
+  void ended(Operation& operation) const {
+    log_slow(operation);
+    if (operation.observed) tell_end(operation);
+  }
   void log_long_lease(const Holder& holder) const;
 
   /// Under the mutex. The slot is in use.
@@ -35,6 +43,10 @@ class LaneMessages {
   std::vector<Holder> holders(const SlotSet& slots, Clock::time_point now) const;
 
  private:
+  void log_slow(const Operation& operation) const;
+  OperationInfo info_of(const Operation& operation) const;
+  void tell_beginning(Operation& operation) const;
+  void tell_end(Operation& operation) const;
   std::exception_ptr make(boost::system::error_code code, const std::string& text) const;
 
   const LaneContext& context_;

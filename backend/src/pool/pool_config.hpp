@@ -14,6 +14,10 @@ namespace spdlog {
 class logger;
 }
 
+namespace statehouse {
+class Observer;
+}
+
 namespace statehouse::detail {
 
 struct PoolConfig {
@@ -25,6 +29,7 @@ struct PoolConfig {
   std::shared_ptr<TurnQueue> backup_turns{};  ///< For their backups, of which a part may take minutes; null: the same.
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
+  std::shared_ptr<Observer> observer{};
 
   /// What the log calls it.
   std::string place() const {

@@ -12,6 +12,7 @@
 #include "engine/connection_access.hpp"
 #include "file/fork.hpp"
 #include "migrate/source/script_facts.hpp"
+#include "pool/checkpoint_options.hpp"
 #include "pool/chores.hpp"
 #include "pool/cluster_options.hpp"
 #include "sqlite/local_engine.hpp"
@@ -21,7 +22,7 @@ namespace statehouse::detail {
 namespace {
 
 PoolConfig normalised(PoolConfig config) {
-  PoolOptions& options = config.options;
+  PoolOptions& options = config.options = with_checkpoint_patience(std::move(config.options));
   if (config.turns == nullptr) config.turns = std::make_shared<TurnQueue>(config.executor);
   if (config.backup_turns == nullptr) config.backup_turns = std::make_shared<TurnQueue>(config.executor);
   if (options.in_memory) options.mode = pool_mode::single;
@@ -83,6 +84,7 @@ LaneContext PoolCore::make_context() {
           .executor = config_.executor,
           .clock = config_.clock,
           .logger = config_.logger,
+          .observer = config_.observer,
           .owner = {},
           .generation = fork_generation(),
           .due = [this](const Session& writer) { return engine_->due(writer); },
@@ -325,7 +327,8 @@ health_reason PoolCore::trouble() const {
   const auto recently = config_.clock->now() - found_recently;
   if (engine_->missed_leader_since(recently)) return health_reason::no_leader;
   if (writer_.found_disk_full_since(recently)) return health_reason::disk_full;
-  return writer_.full() || (readers_ && readers_->full()) ? health_reason::queue_full : health_reason::none;
+  if (writer_.full() || (readers_ && readers_->full())) return health_reason::queue_full;
+  return engine_->log_unattended_since(recently) ? health_reason::log_unattended : health_reason::none;
 }
 
 DatabaseStats PoolCore::stats() const {
@@ -350,6 +353,7 @@ DatabaseStats PoolCore::stats() const {
   result.migration_time = migrated_.elapsed;
   result.vulnerable_sqlite = facts.vulnerable_sqlite;
   result.backups = backups_.stats();
+  result.checkpoints = facts.checkpoints;
   return result;
 }
 

@@ -35,8 +35,9 @@ constexpr std::array<std::string_view, 1> checkpoint{"wal_checkpoint"};
 constexpr std::array<std::string_view, 4> temp_schema_tables{"sqlite_temp_master", "sqlite_temp_schema",
                                                              "sqlite_master", "sqlite_schema"};
 
-const char* refuse_pragma(permission granted, connection_role role, const char* name, const char* value) noexcept {
-  if (role == connection_role::reader && contains(checkpoint, name)) return "only the writer checkpoints";
+const char* refuse_pragma(permission granted, bool may_checkpoint, const char* name, const char* value) noexcept {
+  if (!may_checkpoint && contains(checkpoint, name))
+    return "this connection does not checkpoint: only the writer does, or another process (PoolOptions::checkpoint)";
   if (granted == permission::maintenance)
     return value != nullptr && contains(guarded, name) ? "this PRAGMA is a setting of the pool: set it in the options"
                                                        : nullptr;
@@ -83,10 +84,10 @@ change change_of(permission granted, int action, const char* first, const char* 
   }
 }
 
-const char* refusal(permission granted, connection_role role, int action, const char* first,
+const char* refusal(permission granted, bool may_checkpoint, int action, const char* first,
                     const char* second) noexcept {
   if (granted == permission::unrestricted) return nullptr;
-  if (action == SQLITE_PRAGMA) return refuse_pragma(granted, role, first, second);
+  if (action == SQLITE_PRAGMA) return refuse_pragma(granted, may_checkpoint, first, second);
   if (granted == permission::maintenance) return nullptr;
   switch (action) {
     case SQLITE_TRANSACTION:

@@ -23,8 +23,8 @@ constexpr bool has(change changes, change one) noexcept {
 change change_of(permission granted, int action, const char* first, const char* second, const char* schema) noexcept;
 
 /// Why `action` (an authorizer action code, https://www.sqlite.org/c3ref/c_alter_table.html) is refused under
-/// `granted` on a connection of that role; null when it is allowed.
-const char* refusal(permission granted, connection_role role, int action, const char* first,
+/// `granted` on a connection that may checkpoint or not; null when it is allowed.
+const char* refusal(permission granted, bool may_checkpoint, int action, const char* first,
                     const char* second) noexcept;
 
 }  // namespace statehouse::detail

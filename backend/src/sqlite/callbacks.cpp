@@ -36,7 +36,7 @@ int Callbacks::step(sqlite3_stmt* statement) noexcept {
 
 int Callbacks::on_authorize(int action, const char* first, const char* second, const char* schema) noexcept {
   const permission granted = session_.rules().granted;
-  const char* const reason = detail::refusal(granted, session_.context().role, action, first, second);
+  const char* const reason = detail::refusal(granted, may_checkpoint_, action, first, second);
   if (reason == nullptr) {
     const change made = change_of(granted, action, first, second, schema);
     changing_ = changing_ || made != change::none;

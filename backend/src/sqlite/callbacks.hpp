@@ -17,7 +17,8 @@ inline constexpr auto busy_poll = std::chrono::milliseconds(1);
 /// per connection, which outlives it, since SQLite asks until it is closed.
 class Callbacks {
  public:
-  Callbacks(Session& session, TimeLimit patience) noexcept : session_(session), patience_(patience) {}
+  Callbacks(Session& session, TimeLimit patience, bool may_checkpoint) noexcept
+      : session_(session), patience_(patience), may_checkpoint_(may_checkpoint) {}
 
   void install(sqlite3* db) noexcept;
   /// Those that `native()` offers to replace.
@@ -63,6 +64,7 @@ class Callbacks {
 
   Session& session_;
   Clock::duration patience_;  // with locks held by other processes
+  const bool may_checkpoint_;
   Clock::time_point busy_since_{};
   const char* refusal_ = nullptr;
   bool changing_ = false;

@@ -103,8 +103,9 @@ void ConnectionSettings::apply_options() {
   set("temp_store", 2);
   set("cell_size_check", 1);
   set("analysis_limit", 400);
-  if (!writer) set("wal_autocheckpoint", 0);
-  if (writer) set("journal_size_limit", options.journal_size_limit);
+  if (!writer || handle_.config().keep_log) set("wal_autocheckpoint", 0);
+  // Whoever checkpoints in its place may not have read yet what the limit would cut off.
+  if (writer) set("journal_size_limit", handle_.config().keep_log ? -1 : options.journal_size_limit);
   require("PRAGMA foreign_keys", options.foreign_keys ? "1" : "0");
   require("PRAGMA synchronous", options.synchronous == durability::full ? "2" : "1");
 }

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "sqlite/checkpoint_history.hpp"
 #include "sqlite/local_session.hpp"
 #include "sqlite/startup_check.hpp"
 #include "statehouse/sqlite_version.hpp"
@@ -22,7 +23,7 @@ LocalSession& own(Session& session) noexcept {
 }  // namespace
 
 LocalEngine::LocalEngine(LocalEngineConfig config, const std::shared_ptr<Interrupter>& interrupter)
-    : config_(std::move(config)) {
+    : config_(std::move(config)), checkpoints_(std::make_shared<CheckpointHistory>()) {
   if (config_.in_memory()) return;
   prepare_file(config_.path, config_.options.connection.tighten_permissions, *config_.logger);
   claim_.emplace(config_.path);
@@ -40,9 +41,10 @@ std::unique_ptr<LocalSession> LocalEngine::connect(connection_role role, std::sh
                                                                   .role = role,
                                                                   .interrupter = std::move(interrupter),
                                                                   .logger = config_.logger},
-                                                      .keep_log = keep_log,
+                                                      .keep_log = keep_log || config_.checkpointed_by_others(),
                                                       .options = options,
-                                                      .sidecars = sidecars_});
+                                                      .sidecars = sidecars_,
+                                                      .checkpoints = checkpoints_});
 }
 
 /// It writes nothing but what is in the log, so it may as well be one that can not. Nothing stops it and it waits for
@@ -64,7 +66,7 @@ std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr
   auto session = connect(role, std::move(interrupter), config_.options.connection, false);
   if (role == connection_role::writer && !config_.in_memory()) {
     session->log().watch();
-    session->log().checkpoint_from(commits_of_migrations);
+    session->log().checkpoint_from(config_.checkpointed_by_others() ? WriteAheadLog::never : commits_of_migrations);
     session->remember_settings();
   }
   if (role == connection_role::writer && config_.options.connection.exclusive && !config_.in_memory()) {
@@ -145,10 +147,15 @@ std::optional<Loss> LocalEngine::loss() const {
                                      "puts it there: end all that have it open"};
 }
 
+bool LocalEngine::log_unattended_since(Clock::time_point since) const {
+  return wal_keeper_ && wal_keeper_->unattended_since(since);
+}
+
 EngineFacts LocalEngine::facts() const {
   EngineFacts facts{.vulnerable_sqlite = sqlite_version().wal_reset_bug};
   if (config_.in_memory()) return facts;
   facts.file_bytes = file_size_or_zero(config_.path);
+  facts.checkpoints = checkpoints_->stats();
   facts.wal_bytes = file_size_or_zero(config_.path.string() + "-wal");
   return facts;
 }

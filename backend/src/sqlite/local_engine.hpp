@@ -11,6 +11,8 @@
 
 namespace statehouse::detail {
 
+class CheckpointHistory;
+
 struct LocalEngineConfig {
   std::filesystem::path path;  ///< Absolute and canonical but for the file name; ":memory:" when in memory.
   std::string database;        ///< Logical name.
@@ -19,6 +21,7 @@ struct LocalEngineConfig {
   std::shared_ptr<spdlog::logger> logger;
 
   bool in_memory() const { return path == ":memory:"; }
+  bool checkpointed_by_others() const noexcept { return options.checkpoint != checkpoint_mode::own; }
 };
 
 /// SQLite on a file of this machine, or in memory.
@@ -40,6 +43,7 @@ class LocalEngine final : public Engine {
   std::string release() noexcept override;
   std::optional<Loss> loss() const override;
   EngineFacts facts() const override;
+  bool log_unattended_since(Clock::time_point since) const override;
 
  private:
   std::unique_ptr<LocalSession> connect(connection_role role, std::shared_ptr<Interrupter> interrupter,
@@ -50,7 +54,8 @@ class LocalEngine final : public Engine {
   std::optional<FileClaim> claim_;       // none in memory
   std::shared_ptr<Sidecars> sidecars_;   // none in memory
   std::optional<WalKeeper> wal_keeper_;  // none in memory
-  std::string checkpoint_failure_;       // of the last one
+  const std::shared_ptr<CheckpointHistory> checkpoints_;
+  std::string checkpoint_failure_;  // of the last one
 };
 
 }  // namespace statehouse::detail

@@ -16,7 +16,7 @@ using control = ControlStatements::control;
 
 LocalSession::LocalSession(SessionConfig config)
     : Session(config.context),
-      callbacks_(*this, config.options.busy_timeout),
+      callbacks_(*this, config.options.busy_timeout, config.writes() && !config.keep_log),
       handle_(std::make_unique<Handle>(*this, callbacks_, std::move(config))),
       settings_(std::make_unique<ConnectionSettings>(*handle_)),
       log_(std::make_unique<WriteAheadLog>(*handle_)),

@@ -8,13 +8,16 @@
 
 namespace statehouse::detail {
 
+class CheckpointHistory;
+
 /// Everything a local connection is opened with.
 struct SessionConfig {
   std::filesystem::path path;  ///< Absolute, or ":memory:".
   SessionContext context;
-  bool keep_log = false;  ///< The last one to close leaves the write-ahead log as it is.
+  bool keep_log = false;  ///< It leaves the write-ahead log to others, also as the last one to close.
   ConnectionOptions options;
-  std::shared_ptr<Sidecars> sidecars{};  ///< Told of this connection; may be null.
+  std::shared_ptr<Sidecars> sidecars{};              ///< Told of this connection; may be null.
+  std::shared_ptr<CheckpointHistory> checkpoints{};  ///< Told of those that it makes; may be null.
 
   bool in_memory() const { return path == ":memory:"; }
   bool writes() const noexcept { return context.role == connection_role::writer; }

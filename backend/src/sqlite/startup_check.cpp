@@ -64,7 +64,7 @@ void check_at_startup(const LocalEngineConfig& config, const std::shared_ptr<Int
     return;
   }
   const auto began = config.clock->now();
-  const QuickCheck check = look_through(config, interrupter, log_bytes > 0);
+  const QuickCheck check = look_through(config, interrupter, log_bytes > 0 || config.checkpointed_by_others());
   if (!check.findings.empty()) fail(config, check);
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(config.clock->now() - began).count();
   if (check.finished) {

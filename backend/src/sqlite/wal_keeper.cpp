@@ -82,10 +82,14 @@ bool WalKeeper::due(const WriteAheadLog& log) noexcept {
   }
   if (frames != last_) short_ = frames - last_ <= short_commit;
   last_ = frames;
+  if (config_.checkpointed_by_others())
+    unattended_at_.store(over_limit(frames) ? config_.clock->now() : Clock::time_point::min(),
+                         std::memory_order_relaxed);
   return next(frames) != step::none || wants_room(frames) || mover_.loss() != nullptr;
 }
 
 WalKeeper::step WalKeeper::next(int frames) const noexcept {
+  if (config_.checkpointed_by_others()) return over_limit(frames) && frames >= next_ ? step::all : step::none;
   const bool full = frames >= next_;
   if (mover_.stuck()) return full ? step::all : step::none;
   if (frames >= next_ + patience(interval_)) return step::all;
@@ -95,7 +99,8 @@ WalKeeper::step WalKeeper::next(int frames) const noexcept {
 }
 
 bool WalKeeper::wants_room(int frames) const noexcept {
-  return commits_are_synced_ && short_ && frames > 0 && frames + short_commit >= room_until_;
+  return commits_are_synced_ && !config_.checkpointed_by_others() && short_ && frames > 0 &&
+         frames + short_commit >= room_until_;
 }
 
 int WalKeeper::left(int frames) const noexcept {
@@ -115,6 +120,11 @@ bool WalKeeper::keep(LocalSession& writer, ReaderGate* readers) {
   if (wants_room(frames)) make_room(writer, frames);
   if (now == step::none) return false;
   if (now == step::turn) return ask_for_turn(frames);
+  if (config_.checkpointed_by_others()) warn_unattended(frames);
+  if (config_.options.checkpoint == checkpoint_mode::external) {
+    next_ = frames + part(interval_, again_part);
+    return false;
+  }
   const auto baton = now == step::end ? take_at_pace() : mover_.take();
   if (!baton) return false;  // a turn is still at it
   const int rest = part(interval_, rest_part);
@@ -171,10 +181,12 @@ void WalKeeper::note(const WriteAheadLog::Checkpoint& result) noexcept {
 }
 
 void WalKeeper::truncate(LocalSession& writer) noexcept {
+  if (config_.checkpointed_by_others()) return;
   if (const auto baton = mover_.try_take()) note(mover_.move(baton, writer, true));
 }
 
 std::string WalKeeper::finish(LocalSession& writer) noexcept {
+  if (config_.checkpointed_by_others()) return {};
   auto result = mover_.move(mover_.take(), writer, true);
   return std::move(result.failure);
 }
@@ -183,10 +195,24 @@ bool WalKeeper::over_limit(int frames) const noexcept {
   return static_cast<std::uint64_t>(frames) * frame_bytes_ > config_.options.wal_soft_limit;
 }
 
-void WalKeeper::warn(int frames, const std::vector<Holder>& readers) {
+bool WalKeeper::may_warn() {
   const auto now = config_.clock->now();
-  if (warned_ != Clock::time_point::min() && now - warned_ < warn_interval) return;
+  if (warned_ != Clock::time_point::min() && now - warned_ < warn_interval) return false;
   warned_ = now;
+  return true;
+}
+
+void WalKeeper::warn_unattended(int frames) {
+  if (!may_warn()) return;
+  config_.logger->warn(
+      "database '{}': the write-ahead log has grown to {} MiB, and the other process that is to checkpoint it "
+      "(PoolOptions::checkpoint) does not: is it running?{}",
+      config_.database, (static_cast<std::uint64_t>(frames) * frame_bytes_) >> 20,
+      config_.options.checkpoint == checkpoint_mode::external ? "" : " So this one does");
+}
+
+void WalKeeper::warn(int frames, const std::vector<Holder>& readers) {
+  if (!may_warn()) return;
   std::string who = "somebody in another process reads it";
   if (!readers.empty()) {
     const Holder& oldest = *std::ranges::max_element(readers, {}, &Holder::held_for);
@@ -198,6 +224,7 @@ void WalKeeper::warn(int frames, const std::vector<Holder>& readers) {
 }
 
 bool WalKeeper::note_idle() noexcept {
+  if (config_.checkpointed_by_others()) return false;
   const int frames = frames_.load(std::memory_order_relaxed);
   quiet_ = frames == seen_ ? quiet_ + 1 : 0;
   seen_ = frames;

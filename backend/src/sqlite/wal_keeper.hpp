@@ -25,6 +25,8 @@ struct LocalEngineConfig;
 ///   a moment, and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the
 ///   log.
 /// - When nothing was written for a while the log is cut as well, see `note_idle`.
+/// - Where another process is to do all this (`checkpoint_mode`), nothing is done, but what goes over the soft limit is
+///   told, and moved by the writer if the mode says so.
 ///
 /// Only these connections checkpoint, see WriteAheadLog and LogMover.
 class WalKeeper {
@@ -47,6 +49,11 @@ class WalKeeper {
   void close() noexcept { mover_.close(); }
   /// Why pages of the database are lost; null when none are. From any thread.
   const std::string* loss() const noexcept { return mover_.loss(); }
+  /// The log was found too long, when last written, that another process is to checkpoint, and not before `since`. From
+  /// any thread.
+  bool unattended_since(Clock::time_point since) const noexcept {
+    return unattended_at_.load(std::memory_order_relaxed) >= since;
+  }
 
   /// For a periodic check, by one thread: true when nothing was written during the last few calls, and there is
   /// something to cut.
@@ -65,6 +72,8 @@ class WalKeeper {
   void require_unlost() const;
   void move(const LogMover::Baton& baton, LocalSession& writer, ReaderGate* readers);
   void note(const WriteAheadLog::Checkpoint& result) noexcept;
+  bool may_warn();
+  void warn_unattended(int frames);
   bool over_limit(int frames) const noexcept;
   void warn(int frames, const std::vector<Holder>& readers);
 
@@ -82,6 +91,7 @@ class WalKeeper {
   Clock::time_point paced_{};
   Clock::time_point warned_ = Clock::time_point::min();
   std::atomic<int> frames_{0};
+  std::atomic<Clock::time_point> unattended_at_{Clock::time_point::min()};
   // The periodic check's.
   int seen_ = 0;
   int quiet_ = 0;

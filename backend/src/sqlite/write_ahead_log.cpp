@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "sqlite/checkpoint_history.hpp"
 #include "sqlite/local_session.hpp"
 #include "sqlite/system_reason.hpp"
 
@@ -20,6 +21,12 @@ std::unique_ptr<Session> open_pin(const SessionConfig& writer) {
   config.context.interrupter = std::make_shared<Interrupter>(writer.context.interrupter->shared_clock());
   config.options.busy_timeout = {};
   return std::make_unique<LocalSession>(std::move(config));
+}
+
+checkpoint_outcome outcome_of(const WriteAheadLog::Checkpoint& result, bool in_the_way) noexcept {
+  if (!result.failure.empty()) return checkpoint_outcome::error;
+  if (in_the_way || !result.told) return checkpoint_outcome::busy;
+  return result.moved == result.frames ? checkpoint_outcome::complete : checkpoint_outcome::partial;
 }
 
 }  // namespace
@@ -88,11 +95,14 @@ WriteAheadLog::Checkpoint WriteAheadLog::checkpoint(bool truncate) noexcept {
 }
 
 WriteAheadLog::Checkpoint WriteAheadLog::run(int mode) noexcept {
+  const Clock& clock = handle_.config().context.interrupter->clock();
+  const auto began = clock.now();
   const Pinned pinned(*this);
   Checkpoint result{.frames = -1, .failure = pinned.failure()};
+  int code = SQLITE_BUSY;
   if (pinned.set()) {
     handle_.forget_late_interrupt();
-    const int code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", mode, &result.frames, &result.moved);
+    code = sqlite3_wal_checkpoint_v2(handle_.get(), "main", mode, &result.frames, &result.moved);
     // Interrupted: this is part of a commit that a stop came too late for. The next one moves more.
     result.sync_failed = code == SQLITE_IOERR_FSYNC;
     if (code != SQLITE_OK && code != SQLITE_BUSY && code != SQLITE_INTERRUPT)
@@ -102,6 +112,7 @@ WriteAheadLog::Checkpoint WriteAheadLog::run(int mode) noexcept {
   if (!result.failure.empty()) context.logger->warn("database '{}': checkpoint: {}", context.database, result.failure);
   // SQLite tells nothing, as -1, when somebody else was at it.
   result.told = result.frames >= 0;
+  tell(mode, outcome_of(result, code != SQLITE_OK), clock.now() - began);
   if (!result.told) {
     result.frames = frames_;
     result.moved = 0;
@@ -120,6 +131,13 @@ void WriteAheadLog::reach(std::int64_t bytes) noexcept {
     more = std::min<sqlite3_int64>(bytes - size, zeros.size());
     if (file->pMethods->xWrite(file, zeros.data(), static_cast<int>(more), size) != SQLITE_OK) return;
   }
+}
+
+void WriteAheadLog::tell(int mode, checkpoint_outcome outcome, Clock::duration took) const noexcept {
+  const SessionConfig& config = handle_.config();
+  if (config.checkpoints == nullptr) return;
+  const auto by_writer = mode == SQLITE_CHECKPOINT_TRUNCATE ? checkpoint_way::truncate : checkpoint_way::passive;
+  config.checkpoints->add(config.writes() ? by_writer : checkpoint_way::beside, outcome, took);
 }
 
 std::string WriteAheadLog::sync_database() noexcept {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sqlite/handle.hpp"
+#include "statehouse/stats.hpp"
 
 namespace statehouse::detail {
 
@@ -55,6 +56,7 @@ class WriteAheadLog {
 
   void on_commit(int frames) noexcept;
   Checkpoint run(int mode) noexcept;
+  void tell(int mode, checkpoint_outcome outcome, Clock::duration took) const noexcept;
 
   Handle& handle_;
   std::unique_ptr<Session> pin_;  // opened when first needed

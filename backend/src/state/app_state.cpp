@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "pool/checkpoint_options.hpp"
 #include "pool/cluster_options.hpp"
 #include "state/database_threads.hpp"
 #include "state/registry.hpp"
@@ -30,13 +31,15 @@ std::shared_ptr<Clock> running_clock() {
 std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, detail::DatabaseExecutor executor) {
   check_prefix(options.dev_prefix);
   detail::check_shared_cluster(options.pool);
-  return std::make_shared<detail::Registry>(detail::RegistryConfig{
-      .data_dir = std::move(options.data_dir),
-      .prefix = std::move(options.dev_prefix),
-      .pool = std::move(options.pool),
-      .executor = std::move(executor),
-      .clock = options.clock != nullptr ? std::move(options.clock) : running_clock(),
-      .logger = options.logger != nullptr ? std::move(options.logger) : spdlog::default_logger()});
+  detail::check_checkpoint(options.pool);
+  return std::make_shared<detail::Registry>(
+      detail::RegistryConfig{.data_dir = std::move(options.data_dir),
+                             .prefix = std::move(options.dev_prefix),
+                             .pool = std::move(options.pool),
+                             .executor = std::move(executor),
+                             .clock = options.clock != nullptr ? std::move(options.clock) : running_clock(),
+                             .logger = options.logger != nullptr ? std::move(options.logger) : spdlog::default_logger(),
+                             .observer = std::move(options.observer)});
 }
 
 }  // namespace

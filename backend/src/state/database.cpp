@@ -112,7 +112,8 @@ void Database::open() {
             .turns = surroundings_->turns,
             .backup_turns = surroundings_->backup_turns,
             .clock = config.clock,
-            .logger = config.logger};
+            .logger = config.logger,
+            .observer = config.observer};
   }
   Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, std::move(interrupter));
   std::optional<Strand> strand;

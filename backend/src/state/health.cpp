@@ -29,13 +29,14 @@ bool Health::started() const noexcept {
 }
 
 bool Health::ready() const noexcept {
-  return initialised && !stopping && all_required(*this, [](auto reason) { return reason == health_reason::none; });
+  return initialised && !stopping && all_required(*this, [](health_reason reason) {
+           return reason == health_reason::none || reason == health_reason::log_unattended;
+         });
 }
 
 bool Health::degraded() const noexcept {
-  return ready() && std::ranges::any_of(databases, [](const DatabaseHealth& one) {
-           return !one.required && one.reason != health_reason::none;
-         });
+  return ready() &&
+         std::ranges::any_of(databases, [](const DatabaseHealth& one) { return one.reason != health_reason::none; });
 }
 
 }  // namespace statehouse

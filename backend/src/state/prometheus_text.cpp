@@ -82,6 +82,28 @@ void add_backups(detail::Exposition& out, const Databases& databases) {
   each([](const BackupStats& stats) { return stats.failures; });
 }
 
+/// `each(database, way, stats)`
+template <class Each>
+void each_checkpoint(const Databases& databases, Each each) {
+  for (const DatabaseStats& database : databases)
+    for (std::size_t way = 0; way < database.checkpoints.size(); ++way)
+      each(database, to_string(static_cast<checkpoint_way>(way)), database.checkpoints[way]);
+}
+
+void add_checkpoints(detail::Exposition& out, const Databases& databases) {
+  out.family("statehouse_checkpoints_total", "counter", "Moves of the write-ahead log into the database.");
+  each_checkpoint(databases, [&](const auto& database, std::string_view way, const CheckpointStats& stats) {
+    for (std::size_t i = 0; i < stats.outcomes.size(); ++i)
+      out.sample(
+          {{"database", database.name}, {"mode", way}, {"outcome", to_string(static_cast<checkpoint_outcome>(i))}},
+          stats.outcomes[i]);
+  });
+  out.family("statehouse_checkpoint_seconds", "histogram", "How long they took; those that there were none of: none.");
+  each_checkpoint(databases, [&](const auto& database, std::string_view way, const CheckpointStats& stats) {
+    if (stats.times.count() > 0) out.histogram({{"database", database.name}, {"mode", way}}, stats.times);
+  });
+}
+
 void add_lanes(detail::Exposition& out, const Databases& databases) {
   out.family("statehouse_connections", "gauge", "Connections, running something or held by a caller, or not.");
   each_lane(databases, [&](const auto& database, std::string_view lane, const LaneStats& stats) {
@@ -152,6 +174,7 @@ std::string prometheus_text(const Databases& databases) {
   out.sample({{"version", STATEHOUSE_VERSION}, {"sqlite_version", sqlite.text}, {"wal_reset_bug", bug}}, 1);
   add_databases(out, databases);
   add_backups(out, databases);
+  add_checkpoints(out, databases);
   add_lanes(out, databases);
   add_errors(out, databases);
   add_times(out, databases);

@@ -6,6 +6,7 @@
 
 #include "file/file.hpp"
 #include "file/fork.hpp"
+#include "pool/checkpoint_options.hpp"
 #include "state/errors.hpp"
 #include "statehouse/sqlite_version.hpp"
 
@@ -125,6 +126,7 @@ void Registry::add_migrator(const DatabaseName& name, Migrator migrator) {
 void Registry::configure(const DatabaseName& name, PoolOptions options) {
   check_process(name.view());
   check_cluster(options);
+  check_checkpoint(options);
   std::lock_guard lock(mutex_);
   entry(name)->set_options(std::move(options));
 }

@@ -17,6 +17,9 @@
 namespace spdlog {
 class logger;
 }
+namespace statehouse {
+class Observer;
+}
 
 namespace statehouse::detail {
 
@@ -27,6 +30,7 @@ struct RegistryConfig {
   DatabaseExecutor executor;  ///< Runs SQLite.
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
+  std::shared_ptr<Observer> observer{};
 };
 
 /// What the databases of one registry share.

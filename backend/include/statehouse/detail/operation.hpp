@@ -122,6 +122,10 @@ struct QueueEntry : boost::intrusive::list_base_hook<> {
   bool sent_ahead = false;  // its result comes with the end of the transaction
   bool alone = false;       // it was asked ahead in vain: with nobody else from now on
   bool suspect = false;     // see SessionRules
+  // An observer's.
+  bool observed = false;        // it was told of the beginning
+  unsigned together = 1;        // operations that have shared one commit, this one among them
+  void* observation = nullptr;  // what it has left for the end
 };
 
 /// The transaction that is open when an operation begins.
