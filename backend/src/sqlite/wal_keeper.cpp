@@ -67,11 +67,11 @@ void WalKeeper::attach(LocalSession& writer) {
 
 bool WalKeeper::due(const WriteAheadLog& log) noexcept {
   const int frames = log.frames();
-  frames_.store(frames, std::memory_order_relaxed);
+  const bool written = frames_.exchange(frames, std::memory_order_relaxed) != frames;
   // The log has started anew:
   next_ = std::min(next_, frames + interval_);
   last_turn_ = std::min(last_turn_, frames);
-  if (config_.checkpointed_by_others())
+  if (config_.checkpointed_by_others() && written)
     unattended_at_.store(over_limit(frames) ? config_.clock->now() : Clock::time_point::min(),
                          std::memory_order_relaxed);
   return next(frames) != step::none || mover_.loss() != nullptr;
