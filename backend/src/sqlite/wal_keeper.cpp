@@ -81,10 +81,10 @@ bool WalKeeper::due(const WriteAheadLog& log) noexcept {
     room_until_ = 0;
   }
   if (frames != last_) short_ = frames - last_ <= short_commit;
-  last_ = frames;
-  if (config_.checkpointed_by_others())
+  if (config_.checkpointed_by_others() && frames != last_)
     unattended_at_.store(over_limit(frames) ? config_.clock->now() : Clock::time_point::min(),
                          std::memory_order_relaxed);
+  last_ = frames;
   return next(frames) != step::none || wants_room(frames) || mover_.loss() != nullptr;
 }
 
@@ -99,7 +99,7 @@ WalKeeper::step WalKeeper::next(int frames) const noexcept {
 }
 
 bool WalKeeper::wants_room(int frames) const noexcept {
-  return commits_are_synced_ && !config_.checkpointed_by_others() && short_ && frames > 0 &&
+  return !config_.checkpointed_by_others() && commits_are_synced_ && short_ && frames > 0 &&
          frames + short_commit >= room_until_;
 }
 
