@@ -1,11 +1,17 @@
 #include "sqlite/log_mover.hpp"
 
 namespace statehouse::detail {
+namespace {
+
+/// The writer has the baton for a moment also when it just looks at what is left.
+constexpr auto longest_look = std::chrono::milliseconds(1);
+
+}  // namespace
 
 WriteAheadLog::Checkpoint LogMover::move(const Baton&, LocalSession& writer, bool truncate) noexcept {
   if (lost_) return {.frames = writer.log().frames(), .failure = loss_};
   const auto result = writer.log().checkpoint(truncate);
-  if (result.sync_failed) note_failed_sync(result.failure);
+  if (result.sync_failed && (unsynced_ || !commits_are_synced_)) lose(result.failure);
   if (!result.told) return result;
   unsynced_ = result.moved > 0 && result.moved < result.frames;
   moved_ = result.moved;
@@ -14,7 +20,7 @@ WriteAheadLog::Checkpoint LogMover::move(const Baton&, LocalSession& writer, boo
 }
 
 void LogMover::turn() noexcept {
-  const Baton baton = try_take();
+  const Baton baton = take_within(longest_look);
   if (baton && !lost_ && !move_beside()) stuck_ = true;
 }
 
@@ -22,7 +28,7 @@ bool LogMover::move_beside() noexcept {
   if (session_ == nullptr) session_ = open_();
   if (session_ == nullptr) return false;
   const auto result = session_->log().checkpoint(false);
-  if (result.sync_failed) note_failed_sync(result.failure);
+  if (result.sync_failed) lose(result.failure);
   if (!result.told) return result.failure.empty();
   // SQLite has synced the database only if this was the end of the log, and the writer may have gone on meanwhile.
   if (const std::string failure = session_->log().sync_database(); !failure.empty()) {
@@ -37,11 +43,6 @@ bool LogMover::move_beside() noexcept {
 void LogMover::close() noexcept {
   const Baton baton = take();
   session_.reset();
-}
-
-/// Of one of SQLite's. That of the database comes before it takes any page for moved.
-void LogMover::note_failed_sync(const std::string& why) noexcept {
-  if (unsynced_ || !commits_are_synced_) lose(why);
 }
 
 void LogMover::lose(const std::string& why) noexcept {

@@ -58,7 +58,6 @@ class LogMover {
 
  private:
   bool move_beside() noexcept;
-  void note_failed_sync(const std::string& why) noexcept;
   void lose(const std::string& why) noexcept;
 
   const Open open_;

@@ -29,10 +29,11 @@ constexpr int part(int interval, int of) noexcept {
 /// 76 ms without, 12 with a half, and with all of that time no shorter.
 constexpr int pace_part = 2;
 constexpr auto longest_pace = std::chrono::microseconds(2500);
-/// Where each commit is synced the file is made longer before it has to be, by so many bytes: a sync that must record
-/// a new length as well takes twice the time.
+/// Where each commit is synced the file is made longer before it has to be, as a sync that must record a new length
+/// takes twice the time: by as much as the log has, and no more than so many bytes.
 constexpr int room_bytes = 256 << 10;
 constexpr int short_commit = 4;  // pages; behind longer ones it would be more to write than it saves
+constexpr int short_log = 16;    // pages; one that is cut after a few commits is not worth it
 /// How long readers are held back so that the log can be cut.
 constexpr auto reader_gap = std::chrono::milliseconds(10);
 constexpr auto warn_interval = std::chrono::minutes(1);
@@ -75,11 +76,10 @@ void WalKeeper::attach(LocalSession& writer) {
 bool WalKeeper::due(const WriteAheadLog& log) noexcept {
   const int frames = log.frames();
   frames_.store(frames, std::memory_order_relaxed);
-  if (frames < last_) {  // the log has started anew
-    next_ = std::min(next_, frames + interval_);
-    last_turn_ = std::min(last_turn_, frames);
-    room_until_ = 0;
-  }
+  if (frames < last_) looked_ = room_until_ = 0;
+  // The log has started anew:
+  next_ = std::min(next_, frames + interval_);
+  last_turn_ = std::min(last_turn_, frames);
   if (frames != last_) short_ = frames - last_ <= short_commit;
   if (config_.checkpointed_by_others() && frames != last_)
     unattended_at_.store(over_limit(frames) ? config_.clock->now() : Clock::time_point::min(),
@@ -93,13 +93,13 @@ WalKeeper::step WalKeeper::next(int frames) const noexcept {
   const bool full = frames >= next_;
   if (mover_.stuck()) return full ? step::all : step::none;
   if (frames >= next_ + patience(interval_)) return step::all;
-  if (full) return step::end;
+  if (full) return frames != looked_ ? step::end : step::none;
   const int worth = part(interval_, turn_part);
   return left(frames) >= worth && frames - last_turn_ >= worth ? step::turn : step::none;
 }
 
 bool WalKeeper::wants_room(int frames) const noexcept {
-  return !config_.checkpointed_by_others() && commits_are_synced_ && short_ && frames > 0 &&
+  return !config_.checkpointed_by_others() && commits_are_synced_ && short_ && frames >= short_log &&
          frames + short_commit >= room_until_;
 }
 
@@ -125,13 +125,16 @@ bool WalKeeper::keep(LocalSession& writer, ReaderGate* readers) {
     next_ = frames + part(interval_, again_part);
     return false;
   }
-  const auto baton = now == step::end ? take_at_pace() : mover_.take();
+  const auto baton = now == step::end ? take_at_pace(frames) : mover_.take();
   if (!baton) return false;  // a turn is still at it
   const int rest = part(interval_, rest_part);
-  if (now == step::end && left(frames) > rest) return frames - last_turn_ >= rest && ask_for_turn(frames);
-  move(baton, writer, readers);
-  require_unlost();
-  return false;
+  if (now == step::all || left(frames) <= rest) {
+    move(baton, writer, readers);
+    require_unlost();
+    return false;
+  }
+  if (frames - last_turn_ < rest) return false;
+  return ask_for_turn(frames);
 }
 
 bool WalKeeper::ask_for_turn(int frames) noexcept {
@@ -139,7 +142,9 @@ bool WalKeeper::ask_for_turn(int frames) noexcept {
   return true;
 }
 
-LogMover::Baton WalKeeper::take_at_pace() {
+/// Once for each commit: whoever comes in between, a lease for instance, is not kept by a log that stays full.
+LogMover::Baton WalKeeper::take_at_pace(int frames) {
+  looked_ = frames;
   const auto since = config_.clock->now() - paced_;
   auto baton = mover_.take_within(std::min<Clock::duration>(since / pace_part, longest_pace));
   paced_ = config_.clock->now();
@@ -148,7 +153,9 @@ LogMover::Baton WalKeeper::take_at_pace() {
 
 /// Whatever comes of it: the next commit says what is wrong with the disk, or with the lock.
 void WalKeeper::make_room(LocalSession& writer, int frames) noexcept {
-  room_until_ = frames + std::max(2 * short_commit, static_cast<int>(room_bytes / frame_bytes_));
+  room_until_ = frames + std::clamp(static_cast<int>(room_bytes / frame_bytes_), 2 * short_commit, frames);
+  // A ROLLBACK would end what a user of this connection has set for his next transaction.
+  if (writer.changed()) return;
   if (!writer.try_begin(transaction_kind::immediate)) return;  // else another process might write there as well
   writer.log().reach(room_until_ * static_cast<std::int64_t>(frame_bytes_));
   writer.rollback();

@@ -66,7 +66,7 @@ class WalKeeper {
   step next(int frames) const noexcept;
   int left(int frames) const noexcept;
   bool ask_for_turn(int frames) noexcept;
-  LogMover::Baton take_at_pace();
+  LogMover::Baton take_at_pace(int frames);
   bool wants_room(int frames) const noexcept;
   void make_room(LocalSession& writer, int frames) noexcept;
   void require_unlost() const;
@@ -87,6 +87,7 @@ class WalKeeper {
   int last_turn_ = 0;  // so many when it was asked for
   int last_ = 0;       // so many after the last commit
   bool short_ = true;  // that was no long one
+  int looked_ = 0;     // so many when the end was last looked for
   int room_until_ = 0;
   Clock::time_point paced_{};
   Clock::time_point warned_ = Clock::time_point::min();
