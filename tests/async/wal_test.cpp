@@ -25,14 +25,9 @@ class CheckpointVfs final : public ShimVfs {
 
   std::function<void()> on_checkpoint;
   std::function<void()> on_cut;
-  bool refuses = false;  ///< To open databases.
 
  private:
   int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
-    if (refuses && (flags & SQLITE_OPEN_MAIN_DB) != 0) {
-      file->pMethods = nullptr;
-      return SQLITE_CANTOPEN;
-    }
     const int result = open_real(name, file, flags, out_flags);
     ours(file).handle = (flags & SQLITE_OPEN_MAIN_DB) != 0 ? 1 : 0;
     return result;
@@ -68,12 +63,6 @@ struct Log {
     return options;
   }
 
-  std::unique_ptr<PlainDatabase> stranger() {
-    const bool before = std::exchange(vfs.refuses, false);
-    auto database = std::make_unique<PlainDatabase>(pool.path());
-    vfs.refuses = before;
-    return database;
-  }
   std::uint64_t bytes() const { return pool.stats().wal_bytes; }
   static constexpr const char* insert = "INSERT INTO t VALUES (zeroblob(16384))";
   /// From any thread; how many of the writes have succeeded.
@@ -98,8 +87,8 @@ struct Log {
   }
   /// Leaves a log that is longer than the limit and could be cut by now.
   void make_long() {
-    const auto reading = stranger();
-    sqlite3_exec(reading->handle(), "BEGIN; SELECT * FROM t", nullptr, nullptr, nullptr);
+    const PlainDatabase reading(pool.path());
+    sqlite3_exec(reading.handle(), "BEGIN; SELECT * FROM t", nullptr, nullptr, nullptr);
     CHECK(write(20) == 20);
     CHECK(bytes() > soft_limit);
   }
@@ -112,18 +101,9 @@ struct Log {
   }
 };
 
-/// One whose writer does it all, since turns get no connection, so that what it does comes when the test expects it.
+/// One whose writer does it all, so that what it does comes when the test expects it.
 struct LogWithoutTurns : Log {
-  LogWithoutTurns() {
-    std::vector<ReaderLease> readers;
-    for (int i = 0; i < 2; ++i) readers.push_back(app.run(pool.acquire(reader)));
-    vfs.refuses = true;
-  }
-  ~LogWithoutTurns() { vfs.refuses = false; }
-  void check_closed() {
-    vfs.refuses = false;
-    test::check_closed(pool.path());
-  }
+  LogWithoutTurns() : Log({.connection = {.synchronous = durability::full}}) {}
 };
 
 TEST_CASE_METHOD(Log, "wal: without readers the log stays under twice the soft limit, whoever writes") {
@@ -280,7 +260,7 @@ TEST_CASE_METHOD(LogWithoutTurns, "wal: who waits while the log is cut may give 
   if (act == 2) {
     CHECK(query->code() == errc::closed);
     CHECK(shutdown->get().clean());
-    check_closed();
+    check_closed(pool.path());
   } else {
     CHECK(rows() > 0);
   }
@@ -289,12 +269,12 @@ TEST_CASE_METHOD(LogWithoutTurns, "wal: who waits while the log is cut may give 
 TEST_CASE_METHOD(LogWithoutTurns, "wal: a reader connection that is held, but runs nothing, is not in the way") {
   auto lease = app.run(pool.acquire(reader));
   CHECK(app.run(lease.query_one<int>("SELECT count(*) FROM t")) == 0);
-  const auto other = stranger();  // makes the log grow, so that a gap is wanted
-  sqlite3_exec(other->handle(), "BEGIN; SELECT * FROM t", nullptr, nullptr, nullptr);
+  const PlainDatabase stranger(pool.path());  // makes the log grow, so that a gap is wanted
+  sqlite3_exec(stranger.handle(), "BEGIN; SELECT * FROM t", nullptr, nullptr, nullptr);
   CHECK(write(60) == 60);
   CHECK(bytes() > soft_limit);
   CHECK(app.log.count("cannot be cut: somebody in another process reads it", spdlog::level::warn) == 1);
-  sqlite3_exec(other->handle(), "COMMIT", nullptr, nullptr, nullptr);
+  sqlite3_exec(stranger.handle(), "COMMIT", nullptr, nullptr, nullptr);
   CHECK(write(30) == 30);
   CHECK(bytes() < soft_limit);
   CHECK(app.run(lease.query_one<int>("SELECT count(*) FROM t")) == 90);
@@ -306,13 +286,13 @@ TEST_CASE_METHOD(Log, "wal: while somebody else checkpoints, nothing is said and
   //                                INSERT ..., a checkpoint is due: not possible, tried again later
   // goes on
   CHECK(write(3) == 3);
-  const auto other = stranger();
+  PlainDatabase stranger(pool.path());
   int done = 0;
   vfs.on_checkpoint = [&] {
     vfs.on_checkpoint = {};
     done = write(5);
   };
-  other->execute("PRAGMA wal_checkpoint");
+  stranger.execute("PRAGMA wal_checkpoint");
   CHECK(done == 5);
   CHECK(app.log.count("cannot be cut") == 0);
   CHECK(app.log.count("checkpoint:") == 0);
@@ -389,7 +369,7 @@ TEST_CASE_METHOD(LogWithoutTurns, "wal: a shutdown during a checkpoint waits for
   CHECK(shutdown->get().clean());
   CHECK(late->code() == errc::closed);
   CHECK(app.log.count("checkpoint:") == 0);  // it was not interrupted
-  check_closed();
+  check_closed(pool.path());
 }
 
 TEST_CASE("wal: a writer in another's place leaves it to the pool when the log is moved, as that one did") {

@@ -24,7 +24,7 @@ class ExtensionShop : public Workshop {
 
 }  // namespace
 
-TEST_CASE("--load-extension: scripts, seeds, checks and copies have what the extension brings") {
+TEST_CASE("load-extension: scripts, seeds, checks and copies have what the extension brings") {
   const ExtensionShop shop;
   const ToolRun without = shop.json({"migrate", "verify", "--strict"});
   CHECK(without.exit_code == 1);
@@ -57,7 +57,7 @@ TEST_CASE("--load-extension: scripts, seeds, checks and copies have what the ext
   CHECK(contains(seed.out, "no such function: doubled. An extension"));
 }
 
-TEST_CASE("--load-extension: what cannot be loaded is told before anything is done") {
+TEST_CASE("load-extension: what cannot be loaded is told before anything is done") {
   const ExtensionShop shop;
   const ToolRun none = shop.migrate("run", {"--load-extension", "./no-such"});
   CHECK(none.kind() == "extension");

@@ -101,6 +101,7 @@ TEST_CASE("a wrong value is refused with 2 and its name, on the command line and
   // What each option may not be; for a directory that shows only when it is used.
   const std::map<std::string, std::vector<std::string>> wrong = {
       {"address", {"localhost", "127.0.0.1:80", "1_0.0.0.1"}},
+      {"checkpoint", {"never", "External", "external,own"}},
       {"cluster", {"nowhere", "127.0.0.1:0", "127.0.0.1:9001,"}},
       {"data-dir", {}},
       {"dev-prefix", {"../x", "a/b", "."}},

@@ -117,9 +117,7 @@ int commits_in(const fs::path& file) {
 
 TEST_CASE("checkpoint turns: nearly all pages are moved beside the writer, which goes on, and the log starts anew") {
   WritesVfs vfs;
-  PoolOptions options;
-  options.connection.synchronous = GENERATE(durability::normal, durability::full);
-  Moved x(limited(options));
+  Moved x;
   int in_turns = 0;
   int restarts = 0;
   std::uint64_t longest = 0;
@@ -204,13 +202,22 @@ TEST_CASE("checkpoint turns: a reader that keeps the log does not have them come
   CHECK(turns < 40);
 }
 
-TEST_CASE("checkpoint turns: in memory there are none") {
+TEST_CASE("checkpoint turns: where there are none the writer moves all, as often as before") {
   PoolOptions options;
-  options.in_memory = true;
+  SECTION("durability::full") {
+    options.connection.synchronous = durability::full;
+  }
+  SECTION("in memory") {
+    options.in_memory = true;
+  }
   Moved x(limited(options));
-  for (int i = 0; i < 1000; ++i) CHECK_FALSE(x.write());
-  x.engine->work_beside();  // harmless
-  CHECK(x.frames() == 0);
+  std::uint64_t longest = 0;
+  for (int i = 0; i < 1000; ++i) {
+    CHECK_FALSE(x.write());
+    longest = std::max(longest, x.frames());
+  }
+  x.engine->work_beside();                                   // harmless
+  CHECK(longest <= (options.in_memory ? 0 : interval + 1));  // some commits are two pages
 }
 
 TEST_CASE("checkpoint turns: a file of this process alone has them too") {
@@ -455,11 +462,11 @@ TEST_CASE(
     "else") {
   FaultVfs vfs;
   PoolOptions options;
-  options.connection.synchronous = durability::full;
+  options.connection.synchronous = durability::full;  // the writer moves
   Moved x(limited(options));
   const bool moved_in_part = GENERATE(true, false);
   const auto before = x.dir / "before";
-  while (x.frames() < limit - 1) x.write();  // without turns, so the writer moves
+  while (x.frames() < interval - 1) x.write();
   fs::copy_file(x.file, before);
   {
     std::optional<Snapshot> reader;

@@ -10,6 +10,7 @@
 #include "statehouse/operation_verb.hpp"
 #include "statehouse/options.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse {
 
 /// One operation of a pool: a verb that was called on a Pool, a Transaction or a lease, or one that a pool has called
@@ -66,3 +67,4 @@ class Observer {
 std::string query_summary(std::string_view sql);
 
 }  // namespace statehouse
+#pragma GCC visibility pop

@@ -91,11 +91,15 @@ bool WalKeeper::due(const WriteAheadLog& log) noexcept {
 WalKeeper::step WalKeeper::next(int frames) const noexcept {
   if (config_.checkpointed_by_others()) return over_limit(frames) && frames >= next_ ? step::all : step::none;
   const bool full = frames >= next_;
-  if (mover_.stuck()) return full ? step::all : step::none;
+  if (!beside()) return full ? step::all : step::none;
   if (frames >= next_ + patience(interval_)) return step::all;
   if (full) return frames != looked_ ? step::end : step::none;
   const int worth = part(interval_, turn_part);
   return left(frames) >= worth && frames - last_turn_ >= worth ? step::turn : step::none;
+}
+
+bool WalKeeper::beside() const noexcept {
+  return !commits_are_synced_ && !mover_.stuck();
 }
 
 bool WalKeeper::wants_room(int frames) const noexcept {
@@ -183,7 +187,7 @@ void WalKeeper::move(const LogMover::Baton& baton, LocalSession& writer, ReaderG
 }
 
 void WalKeeper::note(const WriteAheadLog::Checkpoint& result) noexcept {
-  next_ = mover_.stuck() ? result.frames + interval_ : std::max(interval_, result.frames + part(interval_, again_part));
+  next_ = beside() ? std::max(interval_, result.frames + part(interval_, again_part)) : result.frames + interval_;
   frames_.store(result.frames, std::memory_order_relaxed);
 }
 

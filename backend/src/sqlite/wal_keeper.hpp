@@ -16,11 +16,13 @@ struct LocalEngineConfig;
 ///
 /// - Every 32 MiB, or half of the soft limit if that is less, the log is moved into the database. If no reader is in
 ///   the way, the next commit starts the log anew.
-/// - Nearly all of that is done beside the writer, in turns, a part of it at a time. When the log is long enough it
-///   waits a moment after each commit for the turn that is still at it, so that ever less comes meanwhile, and moves
-///   the rest itself when that is little. Where the log is nearly twice as long it waits for the turn's end, and moves
-///   all. There are no turns after one that has failed, until the writer has moved what it could not.
-/// - With `durability::full`, which syncs the log at each commit, its file is made longer ahead of short commits.
+/// - With `durability::normal` nearly all of that is done beside the writer, in turns, a part of it at a time. When the
+///   log is long enough it waits a moment after each commit for the turn that is still at it, so that ever less comes
+///   meanwhile, and moves the rest itself when that is little. Where the log is nearly twice as long it waits for the
+///   turn's end, and moves all. There are no turns after one that has failed, until the writer has moved what it could
+///   not.
+/// - With `full`, which syncs the log at each commit, there are none: a sync that has failed can be repeated only where
+///   nothing was moved beside. Its file is made longer ahead of short commits.
 /// - Readers that take turns without a break never let the log start anew. Over the soft limit they are held back for
 ///   a moment, and the log is cut to nothing. Nobody waits for a reader that takes longer: that one is named in the
 ///   log.
@@ -63,6 +65,7 @@ class WalKeeper {
   /// What is due: a turn; to end with a log that is full, in turns or without; to move all of it.
   enum class step { none, turn, end, all };
 
+  bool beside() const noexcept;
   step next(int frames) const noexcept;
   int left(int frames) const noexcept;
   bool ask_for_turn(int frames) noexcept;
