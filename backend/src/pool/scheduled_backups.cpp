@@ -48,9 +48,7 @@ ScheduledBackups::ScheduledBackups(const PoolConfig& config, Open open, std::fun
       open_(std::move(open)),
       on_stopped_(std::move(on_stopped)),
       interrupter_(std::make_shared<Interrupter>(config.clock)),
-      series_(config.path, config.path.parent_path() / config.options.backup.directory) {
-  if (scheduled(config)) stats_.emplace();
-}
+      series_(config.path, config.path.parent_path() / config.options.backup.directory) {}
 
 ScheduledBackups::~ScheduledBackups() = default;
 
@@ -61,10 +59,11 @@ void ScheduledBackups::begin(std::weak_ptr<void> owner) {
   BackupStats found;
   Clock::duration age{0};
   try {
-    if (const auto files = series_.list(); !files.empty()) {
-      found.last = series_.latest();
+    const auto files = series_.list();
+    if (const auto latest = series_.latest(); latest && !files.empty()) {
+      found.last = latest;
       found.last_bytes = file_size_or_zero(files.back());
-      age = std::chrono::system_clock::now() - *found.last;
+      age = std::chrono::system_clock::now() - *latest;
     }
   } catch (const Error& error) {  // the first backup will tell it again
     config_.logger->warn("database '{}': {}", config_.name, error.what());
@@ -78,7 +77,7 @@ void ScheduledBackups::begin(std::weak_ptr<void> owner) {
 void ScheduledBackups::begin_if_due() {
   {
     std::lock_guard lock(mutex_);
-    if (!stats_ || stopped_ || state_ != state::idle || config_.clock->now() < due_) return;
+    if (!scheduled(config_) || stopped_ || state_ != state::idle || config_.clock->now() < due_) return;
     state_ = state::waiting;
   }
   post();
@@ -143,9 +142,9 @@ void ScheduledBackups::note_made(std::uint64_t bytes) {
   const auto made = series_.made_at(run_->target);
   std::lock_guard lock(mutex_);
   due_ = after(run_->began, config_.options.backup.every);
-  stats_->last = made;
-  stats_->last_bytes = bytes;
-  stats_->last_error.clear();
+  stats_.last = made;
+  stats_.last_bytes = bytes;
+  stats_.last_error.clear();
 }
 
 void ScheduledBackups::note_failure(const std::exception_ptr& error) {
@@ -154,8 +153,8 @@ void ScheduledBackups::note_failure(const std::exception_ptr& error) {
     std::lock_guard lock(mutex_);
     if (stopped_) return;
     due_ = after(config_.clock->now(), std::min(config_.options.backup.every, TimeLimit(retry_after)));
-    ++stats_->failures;
-    stats_->last_error = reason;
+    ++stats_.failures;
+    stats_.last_error = reason;
   }
   config_.logger->error("database '{}': no backup: {}", config_.name, reason);
 }
@@ -194,7 +193,7 @@ bool ScheduledBackups::idle() const {
 
 std::optional<BackupStats> ScheduledBackups::stats() const {
   std::lock_guard lock(mutex_);
-  return stats_;
+  return scheduled(config_) ? std::optional(stats_) : std::nullopt;
 }
 
 }  // namespace statehouse::detail

@@ -63,7 +63,7 @@ class ScheduledBackups {
   std::unique_ptr<Run> run_;
 
   mutable std::mutex mutex_;
-  std::optional<BackupStats> stats_;
+  BackupStats stats_;
   Clock::time_point due_{};
   state state_ = state::idle;
   bool stopped_ = false;
