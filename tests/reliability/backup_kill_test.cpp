@@ -195,7 +195,8 @@ TEST_CASE(
   TempDir dir;
   Acknowledged told;
   int life = 0;
-  for (; life < enough; ++life) {
+  // A slow machine has lives that end before any backup is made.
+  for (; life < enough || (told.before.size() < 2 && life < 1000); ++life) {
     CAPTURE(life);
     // 1 to 300 milliseconds, as often in each order of magnitude.
     const double moment = std::pow(10, std::uniform_real_distribution<>(3, 5.5)(random));
