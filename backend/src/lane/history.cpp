@@ -23,7 +23,7 @@ void History::add(Operation& operation) {
   ++counts.completed;
   counts.waits.add(operation.started - operation.submitted);
   counts.runs[static_cast<std::size_t>(operation.request().verb)].add(operation.ran);
-  if (reaches(operation.ran, slow_limit_)) ++counts.slow;
+  if (reaches(operation.ran, options_.slow_statement)) ++counts.slow;
   if (operation.request().may_share()) note_time(operation);
   if (operation.error() == nullptr) return;
   ++counts.failed;
@@ -46,7 +46,9 @@ void History::add_batch(const Slot& slot) noexcept {
 }
 
 void History::note_time(const Operation& operation) {
-  if (!remote_) return slow_.note(operation, operation.ran);
+  if (operation.request().may_run_inline(options_.inline_reads))
+    heavy_.note(operation, operation.ran, too_long_inline, quick_runs);
+  if (!remote_) return slow_.note(operation, operation.ran, slow);
   if (operation.request().role == connection_role::reader) slow_.note(operation, operation.ran, slow_remote_read);
 }
 

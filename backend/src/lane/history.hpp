@@ -4,6 +4,7 @@
 
 #include "lane/slot.hpp"
 #include "lane/slow_list.hpp"
+#include "statehouse/options.hpp"
 #include "statehouse/stats.hpp"
 
 namespace statehouse::detail {
@@ -11,8 +12,7 @@ namespace statehouse::detail {
 /// What a lane counts and remembers of operations that have ended. Under the lane's mutex.
 class History {
  public:
-  /// What runs at least as long as `slow` is counted as such.
-  explicit History(TimeLimit slow) : slow_limit_(slow) { counts.errors.reserve(all_codes); }
+  explicit History(const PoolOptions& options) : options_(options) { counts.errors.reserve(all_codes); }
 
   /// One of them has run.
   void add(Operation& operation);
@@ -23,7 +23,7 @@ class History {
   /// What ran in one transaction has ended.
   void add_batch(const Slot& slot) noexcept;
   /// It gave up on a calling thread.
-  void add_heavy(const Operation& operation) { heavy_.note(operation, Clock::duration::max()); }
+  void add_heavy(const Operation& operation) { heavy_.add(operation, SlowList::for_ever); }
   /// All of it; what is at this moment is not in there.
   LaneStats stats() const;
 
@@ -40,13 +40,18 @@ class History {
  private:
   /// More than `name_of` has names, so that to count an error never fails.
   static constexpr std::size_t all_codes = 96;
+  static constexpr auto slow = std::chrono::milliseconds(1);
   /// In one room a round trip takes a tenth of it.
   static constexpr auto slow_remote_read = std::chrono::milliseconds(5);
+  /// More on a calling thread than two switches of threads cost: a page of the file may have come from the disk. It
+  /// runs there again when its pages seem to be in memory: after so many quick runs on database threads.
+  static constexpr auto too_long_inline = std::chrono::microseconds(100);
+  static constexpr unsigned quick_runs = 16;
 
   void note_time(const Operation& operation);
   void note_error(const Operation& operation);
 
-  const TimeLimit slow_limit_;
+  const PoolOptions& options_;
   SlowList slow_;
   bool remote_ = false;  // the connections: how long a write took tells of the commit, a read of the network
   SlowList heavy_;

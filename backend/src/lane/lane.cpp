@@ -40,7 +40,7 @@ Lane::Lane(const LaneContext& context, connection_role role, Open open)
       before_next_(role == connection_role::writer ? &context.before_next : nullptr),
       messages_(context, role),
       queue_(context.options.max_waiting),
-      history_(context.options.slow_statement),
+      history_(context.options),
       timer_(context, [this] { expire(); }) {}
 
 void Lane::add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter) {

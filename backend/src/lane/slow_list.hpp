@@ -4,29 +4,46 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <limits>
+#include <string_view>
 #include <vector>
 
 #include "statehouse/detail/operation.hpp"
 
 namespace statehouse::detail {
 
-/// What took long when it last ran. Such operations are not put into a batch, where others would wait for them.
+/// What took long when it last ran: such operations are not put into a batch, where others would wait for them, or do
+/// not run on a calling thread.
 class SlowList {
  public:
+  static constexpr unsigned for_ever = std::numeric_limits<unsigned>::max();
+
   bool contains(const Operation& operation) const {
-    return !keys_.empty() && std::ranges::find(keys_, key(operation)) != keys_.end();
+    return !entries_.empty() && std::ranges::find(entries_, key(operation), &Entry::key) != entries_.end();
   }
 
-  void note(const Operation& operation, Clock::duration ran, Clock::duration limit = std::chrono::milliseconds(1)) {
-    if (ran <= limit && keys_.empty()) return;
-    std::erase(keys_, key(operation));
-    if (ran <= limit) return;
-    if (keys_.size() == capacity) keys_.erase(keys_.begin());
-    keys_.push_back(key(operation));
+  /// What took longer than `limit` is in the list until it has been quick `again` times in a row.
+  void note(const Operation& operation, Clock::duration ran, Clock::duration limit, unsigned again = 1) {
+    if (ran > limit) return add(operation, again);
+    if (entries_.empty()) return;
+    const auto found = std::ranges::find(entries_, key(operation), &Entry::key);
+    if (found != entries_.end() && found->left != for_ever && --found->left == 0) entries_.erase(found);
+  }
+
+  void add(const Operation& operation, unsigned again) {
+    const Entry entry{key(operation), again};
+    std::erase_if(entries_, [&](const Entry& other) { return other.key == entry.key; });
+    if (entries_.size() == capacity) entries_.erase(entries_.begin());
+    entries_.push_back(entry);
   }
 
  private:
   static constexpr std::size_t capacity = 64;
+
+  struct Entry {
+    std::size_t key;
+    unsigned left;  // quick runs, until it is forgotten
+  };
 
   /// The statement's text; for a closure, which has none, the place of the call.
   static std::size_t key(const Operation& operation) {
@@ -34,7 +51,7 @@ class SlowList {
     return operation.sql().empty() ? text + operation.request().where.line() : text;
   }
 
-  std::vector<std::size_t> keys_;  // the oldest first
+  std::vector<Entry> entries_;  // the oldest first
 };
 
 }  // namespace statehouse::detail

@@ -44,10 +44,8 @@ void roll_back_on(Connection& connection) {
 namespace detail {
 
 bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation) {
-  const Request& request = operation.request();
-  const bool query = request.role == connection_role::reader && request.kind.around == bracket::none;
-  if (core == nullptr || !query || !request.kind.may_share) return false;
-  return request.options.inline_read.value_or(core->config().options.inline_reads) && core->run_inline(operation);
+  return core != nullptr && operation.request().may_run_inline(core->config().options.inline_reads) &&
+         core->run_inline(operation);
 }
 
 void submit(const std::shared_ptr<PoolCore>& core, Operation& operation) {

@@ -47,28 +47,38 @@ void ThreadPool::join() {
     call_all();
   }
   for (Thread& each : threads_) each.thread.join();
+  // One that woke by itself may have run the last function before who called it was done with it.
+  while (calling_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
 }
 
 void ThreadPool::call_all() noexcept {
-  while (!asleep_.empty()) call_one();
+  for (Thread* const each : asleep_) {
+    each->called = true;
+    each->wake.notify_one();
+  }
+  asleep_.clear();
 }
 
-void ThreadPool::call_one() noexcept {
+/// With the mutex free: who wakes needs it first of all.
+void ThreadPool::call_one(std::unique_lock<std::mutex>& lock) noexcept {
   Thread& thread = *asleep_.back();
   asleep_.pop_back();
   thread.called = true;
+  calling_.fetch_add(1, std::memory_order_relaxed);
+  lock.unlock();
   thread.wake.notify_one();
+  calling_.fetch_sub(1, std::memory_order_release);
 }
 
 void ThreadPool::post(Task* task) noexcept {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   (first_ == nullptr ? first_ : last_->next) = task;
   last_ = task;
   const std::size_t queued = queued_.load(std::memory_order_relaxed) + 1;
   queued_.store(queued, std::memory_order_release);
   if (queued <= awake_ || asleep_.empty()) return;
   note_gap();
-  call_one();
+  call_one(lock);
 }
 
 void ThreadPool::begin_work() noexcept {

@@ -66,7 +66,7 @@ class ThreadPool final : public asio::execution_context {
   Task* take() noexcept;
   void stay_awake(std::unique_lock<std::mutex>& lock);
   void sleep(Thread& self, std::unique_lock<std::mutex>& lock);
-  void call_one() noexcept;
+  void call_one(std::unique_lock<std::mutex>& lock) noexcept;
   void call_all() noexcept;
   void note_gap() noexcept;
   bool over() const noexcept { return closing_ && promised_ == 0; }
@@ -80,6 +80,7 @@ class ThreadPool final : public asio::execution_context {
   bool closing_ = false;
   unsigned awake_ = 0;  // with nothing to do
   std::vector<Thread*> asleep_;
+  std::atomic<unsigned> calling_{0};  // posts that are about to wake a thread, when the mutex is free again
   std::chrono::steady_clock::time_point idle_since_{};  // when a thread last ran out of work
   std::chrono::steady_clock::duration usual_gap_{};
   std::deque<Thread> threads_;

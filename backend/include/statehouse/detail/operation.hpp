@@ -66,6 +66,11 @@ struct Request {
   const void* caller = running_pool();  ///< Made inside a closure of this pool: to wait for it would never end.
 
   bool may_share() const noexcept { return kind.may_share && (kind.around == bracket::none || options.group_commit); }
+  /// A query, and asked to: by the call, or by the pool.
+  bool may_run_inline(bool by_default) const noexcept {
+    return role == connection_role::reader && kind.may_share && kind.around == bracket::none &&
+           options.inline_read.value_or(by_default);
+  }
   /// There is nothing to run.
   bool wants_only_connection() const noexcept { return kind.keeps_connection && kind.around == bracket::none; }
 };
