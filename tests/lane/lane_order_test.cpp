@@ -186,44 +186,6 @@ TEST_CASE_METHOD(
   check_all_clean();
 }
 
-TEST_CASE_METHOD(
-    Order,
-    "inline: what took long on the calling thread runs on database threads until it was quick there, again and again") {
-  ask("query");
-  settle();
-  const CallOptions here{.inline_read = true};
-  const auto run_here = [&] {
-    Caller one(request(kinds::statement, here), "query", nullptr);
-    return lane->run_inline(one);
-  };
-  const auto run_there = [&](int times) {
-    for (int i = 0; i < times; ++i) {
-      lane->submit(caller(request(kinds::statement, here), "query"));
-      settle();
-    }
-  };
-  CHECK(run_here());
-  engine.scripts["query"].call = [this] { clock->advance(1ms); };  // a page of the file that was on the disk only
-  CHECK(run_here());
-  CHECK_FALSE(run_here());
-  engine.scripts["query"].call = nullptr;
-  run_there(15);
-  CHECK_FALSE(run_here());
-  engine.scripts["query"].call = [this] { clock->advance(1ms); };
-  run_there(1);
-  engine.scripts["query"].call = nullptr;
-  run_there(15);
-  CHECK_FALSE(run_here());
-  run_there(1);
-  CHECK(run_here());
-  // What nobody asks to run here is not looked at.
-  engine.scripts["query"].call = [this] { clock->advance(1ms); };
-  ask("query");
-  settle();
-  CHECK(run_here());
-  check_all_clean();
-}
-
 TEST_CASE_METHOD(Order, "inline: what a query has left behind is gone when it returns") {
   ask("query");
   settle();
