@@ -10,8 +10,9 @@ namespace {
 
 namespace asio = boost::asio;
 
-/// A service that starts is looked at so often, and may then take that much longer each time.
-constexpr std::chrono::seconds look_interval{1};
+constexpr std::chrono::seconds longest_interval{1};
+constexpr std::chrono::milliseconds shortest_interval{10};
+/// A service that starts may take that much longer each time that it is looked at.
 constexpr std::chrono::seconds longer{30};
 
 /// What is to be told first: a required database with which not all is well, else another one.
@@ -37,6 +38,11 @@ std::string status_text(const Health& health) {
   return (health.ready() ? "degraded, " : "failing, ") + what;
 }
 
+std::chrono::microseconds look_interval(std::optional<std::chrono::microseconds> watchdog) {
+  const std::chrono::microseconds longest = longest_interval;
+  return std::clamp<std::chrono::microseconds>(watchdog.value_or(2 * longest) / 2, shortest_interval, longest);
+}
+
 void ServiceStatus::tell() {
   const Health health = databases_.health();
   if (std::string text = status_text(health); text != told_) {
@@ -54,8 +60,7 @@ void ServiceStatus::tell() {
 
 asio::awaitable<void> ServiceStatus::keep_telling() {
   asio::steady_timer timer(co_await asio::this_coro::executor);
-  const std::chrono::microseconds usual = look_interval;
-  const auto interval = std::min(usual, manager_.watchdog().value_or(2 * usual) / 2);
+  const auto interval = look_interval(manager_.watchdog());
   for (;;) {
     tell();
     timer.expires_after(interval);

@@ -70,11 +70,19 @@ TEST_CASE_METHOD(TurningPools, "wal: a shutdown during a turn waits for its end,
     }
     CHECK_FALSE(shutdown->done());
     CHECK(open_descriptors(pool.path()) > 0);
+    auto hasty = spawn(state->shutdown({.grace = 0ms, .deadline = 0ms}));  // is told what it would have to wait for
+    while (step_io()) {
+    }
+    const ShutdownReport report = hasty.get();
+    CHECK_FALSE(report.databases.at(0).closed);
+    REQUIRE(report.databases.at(0).holders.size() == 1);
+    CHECK(report.databases.at(0).holders[0].verb == "checkpoint");
+    CHECK(report.databases.at(0).holders[0].where == "x.db");
   };
   run(pool.execute(insert));
   settle();
   REQUIRE(shutdown);
-  CHECK(shutdown->get().clean());
+  CHECK_FALSE(shutdown->get().clean());  // by that deadline
   check_closed(pool.path());
   CHECK(value(pool.path(), "SELECT count(*) FROM t") == "1");
 }

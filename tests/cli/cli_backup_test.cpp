@@ -102,7 +102,7 @@ TEST_CASE("a backup that is killed midway leaves nothing under the final name, a
   check_consistent(shop / "copy.db");
 }
 
-TEST_CASE("a backup that is interrupted removes what it has begun") {
+TEST_CASE("a backup that is interrupted removes what it has begun, and ends by the signal, as a shell's loop expects") {
   const UnderLoad shop;
   for (const int signal : {SIGINT, SIGTERM}) {
     ToolProcess backup(shop.path(), {"db", "backup", "--database", "x.db", "--to", "copy.db", "--format", "json"});
@@ -111,9 +111,9 @@ TEST_CASE("a backup that is interrupted removes what it has begun") {
     const int exit_code = backup.wait();
     // The signal may have come too late, or even when the program did not listen any more.
     const bool made = std::filesystem::exists(shop / "copy.db");
-    CHECK((exit_code == (made ? 0 : 1) || (made && exit_code == 128 + signal)));
+    CHECK((exit_code == 128 + signal || (made && exit_code == 0)));
     CHECK_FALSE(has_partial(shop));
-    if (exit_code == 1) CHECK(contains(read_file(shop / "out"), R"("kind":"interrupted")"));
+    if (!made) CHECK(contains(read_file(shop / "out"), R"("kind":"interrupted")"));
     std::filesystem::remove(shop / "copy.db");
   }
 }

@@ -63,3 +63,28 @@ TEST_CASE("beside a process that has the log on disk, or another database of a s
   CHECK(PlainDatabase(live / "copy.db").scalar("SELECT count(*) FROM t") == 1);
   CHECK(live.server->kill());
 }
+
+TEST_CASE(
+    "beside a process that has a database of the same name open elsewhere, that one's log is not taken for this") {
+  const Workshop shop;
+  const Workshop elsewhere;
+  const bool is_there = GENERATE(true, false);
+  CAPTURE(is_there);
+  const Pipe started;
+  Neighbour server([&] {
+    const PlainDatabase other(elsewhere / "x.db");
+    const PlainDatabase database(shop / "x.db");
+    for (const PlainDatabase* const each : {&other, &database})
+      each->execute("PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)");
+    started.tell();
+    ::pause();
+  });
+  started.wait();
+  if (!is_there)
+    for (const char* const suffix : {"", "-wal", "-shm"})
+      std::filesystem::remove(elsewhere / (std::string("x.db") + suffix));
+  CHECK(shop.db("check").exit_code == 0);
+  std::filesystem::remove(shop / "x.db-wal");
+  CHECK(shop.db("check").kind() == "log_replaced");
+  CHECK(server.kill());
+}

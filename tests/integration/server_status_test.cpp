@@ -82,6 +82,15 @@ TEST_CASE("server: says that it lives when systemd watches it, and no more when 
   CHECK(count(systemd.until("STOPPING=1"), "WATCHDOG=1") == 0);
 }
 
+TEST_CASE("server: looks at itself twice as often as its watchdog, once a second at least, and with a pause always") {
+  using namespace std::chrono_literals;
+  using server::look_interval;
+  CHECK(look_interval(std::nullopt) == 1s);
+  CHECK(look_interval(30s) == 1s);
+  CHECK(look_interval(400ms) == 200ms);
+  CHECK(look_interval(1us) > 0us);
+}
+
 TEST_CASE("server: a watchdog that is meant for the process that has started it is none of its") {
   const TempDir dir;
   const std::string name = (dir / "notify").string();

@@ -172,6 +172,7 @@ TEST_CASE("scheduled backups: a service that is started again goes on where the 
   AppState again(app.io.get_executor(), std::move(options));
   app.run(again.init());
   const Pool pool = app.run(again.db_instances.get_pool("x"));
+  app.pass(1s);
   CHECK(pool.stats().backups->last == made.last);
   CHECK(pool.stats().backups->last_bytes == made.last_bytes);
   app.pass(30min);
@@ -229,6 +230,36 @@ TEST_CASE("scheduled backups: one that fails is told, counted and tried again, a
   CHECK(app.stats().failures == 2);
   REQUIRE(app.backups().size() == 1);
   CHECK(app.backups() != first);
+}
+
+TEST_CASE("scheduled backups: their directory, which may not answer, is not looked at when the database is opened") {
+  SteppedApp app(hourly());
+  write_file(app.dir / "backups", "in the way");
+  const Pool pool = app.open("x");
+  CHECK(app.log.count("directory of the backups") == 0);
+  CHECK(pool.stats().backups->failures == 0);
+  app.clock->advance(1s);
+  app.settle();
+  CHECK(app.log.count("directory of the backups", spdlog::level::err) == 1);
+  CHECK(pool.stats().backups->failures == 1);
+}
+
+// backup                 writer
+// copies a part
+//                        commits: the log is over its limit, and cannot be cut
+TEST_CASE("scheduled backups: a log that one keeps long is told to be kept by it, not by another process") {
+  PoolOptions options = hourly();
+  options.mode = GENERATE(pool_mode::wal, pool_mode::single);
+  options.wal_soft_limit = 1 << 20;
+  Backed app(std::move(options));
+  app.clock->advance(1s);
+  while (!fs::exists(app.dir / "backups") || names_in(app.dir / "backups").empty()) REQUIRE(app.step_db());
+  auto write = app.spawn(app.pool.execute("INSERT INTO t VALUES (zeroblob(2000000))"));
+  while (!write.done() || app.log.count("cannot be cut") == 0) REQUIRE((app.step_io() || app.step_db()));
+  write.get();
+  REQUIRE(app.backups().empty());
+  CHECK(app.log.count("cannot be cut: a reader connection is held by backup at x.db.2", spdlog::level::warn) == 1);
+  CHECK(app.log.count("another process") == 0);
 }
 
 TEST_CASE("scheduled backups: the shutdown waits for none, and leaves nothing half made") {

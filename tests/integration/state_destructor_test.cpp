@@ -257,7 +257,7 @@ TEST_CASE("destructor: a running closure holds it up for about two seconds, no l
   const auto took = std::chrono::steady_clock::now() - began;
   CHECK(took >= 1900ms);
   CHECK(took < patience);
-  CHECK(app.log.count("a closure still runs", spdlog::level::err) == 1);
+  CHECK(app.log.count("there still runs write at ", spdlog::level::err) == 1);
   check_closed(other.path());
   CHECK(open_descriptors(pool.path()) > 0);
   leave.set_value();
@@ -289,7 +289,7 @@ bool interrupts_statements() {
   app.state.reset();
   CHECK(code_of([&] { writer_end.get(); }) == errc::closed);
   CHECK(code_of([&] { reader_end.get(); }) == errc::closed);
-  if (app.log.count("a closure still runs") > 0) return false;
+  if (app.log.count("are left to it") > 0) return false;
   check_closed(pool.path());
   CHECK(value(pool.path(), "SELECT count(*) FROM t") == "0");
   return true;

@@ -343,6 +343,27 @@ TEST_CASE("power loss: with durability::normal the first commits are there, and 
   check_power_loss(durability::normal);
 }
 
+TEST_CASE(
+    "backup: it is synced as it is copied, so that at its end neither a shutdown nor a commit waits for all of it") {
+  const TempDir dir;
+  Connection source(dir / "x.db");
+  source.execute("CREATE TABLE t(x)");
+  source.execute("INSERT INTO t VALUES (zeroblob(40000000))");
+  const DiskRecorder recorder(dir.path());
+  backup(source, dir / "copy.db");
+  std::map<int, std::size_t> unsynced;
+  std::size_t most = 0;
+  std::size_t all = 0;
+  for (const DiskEvent& event : recorder.events()) {
+    if (event.what == DiskEvent::kind::sync) unsynced[event.inode] = 0;
+    if (event.what != DiskEvent::kind::write) continue;
+    most = std::max(most, unsynced[event.inode] += event.data.size());
+    all += event.data.size();
+  }
+  CHECK(all > 40000000);
+  CHECK(most < 9 << 20);
+}
+
 TEST_CASE("power loss: were syncs forgotten, files would be damaged and commits and backups lost") {
   const unsigned seed = Catch::getSeed();
   CAPTURE(seed);

@@ -81,12 +81,16 @@ struct Moved {
   std::string unfinished;
 };
 
-/// Calls back when a page is written into a database file, and counts them.
+/// Calls back when a page is written into a database file, and counts them, and when that is synced.
 class WritesVfs final : public ShimVfs {
  public:
-  WritesVfs() : ShimVfs("writes") { methods.xWrite = &WritesVfs::write; }
+  WritesVfs() : ShimVfs("writes") {
+    methods.xWrite = &WritesVfs::write;
+    methods.xSync = &WritesVfs::sync;
+  }
 
   std::function<void()> on_write;
+  std::function<void()> on_sync;
   std::atomic<int> count{0};
 
  private:
@@ -102,6 +106,11 @@ class WritesVfs final : public ShimVfs {
       if (const auto call = std::exchange(self.on_write, {})) call();
     }
     return real(file)->pMethods->xWrite(real(file), data, size, offset);
+  }
+  static int sync(sqlite3_file* file, int flags) {
+    if (ours(file).handle != 0)
+      if (const auto call = std::exchange(of<WritesVfs>(file).on_sync, {})) call();
+    return real(file)->pMethods->xSync(real(file), flags);
   }
 };
 
@@ -183,6 +192,33 @@ TEST_CASE("checkpoint turns: one that never comes makes nobody wait, and the log
   }
   CHECK(longest >= limit);
   CHECK(longest * frame < soft_limit);
+}
+
+TEST_CASE("checkpoint turns: what they have moved of the log before is not taken for moved of this one") {
+  WritesVfs vfs;
+  Moved x;
+  SECTION("where it began before they came again") {
+    for (bool full = false; !full || x.frames() >= interval; full = full || x.frames() >= interval) {
+      REQUIRE(x.frames() < limit);
+      if (!x.write()) continue;
+      vfs.on_write = [&] { x.commit(); };  // so that none gets to the end
+      x.engine->work_beside();
+    }
+  }
+  SECTION("where it began before the last one had come to its end") {
+    while (x.frames() < interval - 1) x.write();
+    vfs.on_sync = [&] {                  // of SQLite, which still reads the log
+      vfs.on_sync = [&] { x.write(); };  // of the turn
+    };
+    x.engine->work_beside();
+  }
+  REQUIRE(x.frames() < 5);
+  std::uint64_t longest = 0;
+  for (std::uint64_t i = 0; i < limit; ++i) {
+    x.write();
+    longest = std::max(longest, x.frames());
+  }
+  CHECK(longest >= limit);  // else the writer would have moved all of it at once where it meant to move a rest
 }
 
 TEST_CASE("checkpoint turns: a reader that keeps the log does not have them come again and again") {

@@ -1,4 +1,6 @@
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -283,6 +285,78 @@ TEST_CASE("restore: refuses a database that this process has open, and takes non
   const Pool pool = app.open("x");
   app.run(pool.execute("CREATE TABLE t(x)"));
   CHECK(code_of([&] { restore(it.dir / "copy.db", pool.path()); }) == errc::file_in_use);
+}
+
+TEST_CASE("restore: refused as another process has the database open as well, it takes none of this one's locks") {
+  const Restorable it;
+  const bool other_first = GENERATE(true, false);  // the system tells of one of them
+  CAPTURE(other_first);
+  const Pipe begin;
+  const Pipe opened;
+  Neighbour other([&] {
+    begin.wait();
+    Connection theirs(it.dir / "x.db");
+    if (theirs.query_one<int>("SELECT count(*) FROM t") == 3) opened.tell();
+    ::pause();
+  });
+  const auto open_there = [&] {
+    begin.tell();
+    opened.wait();
+  };
+  if (other_first) open_there();
+  std::optional<Connection> mine(it.dir / "x.db");
+  REQUIRE(mine->query_one<int>("SELECT count(*) FROM t") == 3);
+  if (!other_first) open_there();
+  const auto locks = locks_of_this_process();
+  REQUIRE_FALSE(locks.empty());
+  const auto descriptors = open_descriptors(it.dir.path());
+  for (int i = 0; i < 5; ++i) CHECK(code_of([&] { it.restore_copy(); }) == errc::file_in_use);
+  CHECK(locks_of_this_process() == locks);
+  CHECK(open_descriptors(it.dir.path()) == descriptors + 1);
+  CHECK(other.kill());
+  CHECK(code_of([&] { it.restore_copy(); }) == errc::file_in_use);
+  CHECK(locks_of_this_process() == locks);
+  mine.reset();
+  CHECK_NOTHROW(it.restore_copy());
+  CHECK(it.rows(it.dir / "x.db") == 2);
+  CHECK(open_descriptors(it.dir.path()) == 0);
+}
+
+TEST_CASE("restore: the copy has owner and mode of what it replaces, and where nothing was the directory's owner") {
+  const Restorable it;
+  const auto owner = [&](const char* name) {
+    struct stat status {};
+    REQUIRE(::lstat((it.dir / name).c_str(), &status) == 0);
+    return std::pair(status.st_uid, status.st_gid);
+  };
+  fs::permissions(it.dir / "x.db", fs::perms(0640));
+  const bool root = ::geteuid() == 0;  // who else may give a file away
+  const std::pair<uid_t, gid_t> service = root ? std::pair<uid_t, gid_t>(4711, 4712) : owner("x.db");
+  if (root) REQUIRE(::chown((it.dir / "x.db").c_str(), 4711, 4712) == 0);
+  it.restore_copy();
+  CHECK(owner("x.db") == service);
+  CHECK(mode_of(it.dir / "x.db") == 0640);
+  if (root) REQUIRE(::chown(it.dir.path().c_str(), 4711, 4712) == 0);
+  restore(it.dir / "copy.db", it.dir / "new.db");
+  CHECK(owner("new.db") == service);
+  CHECK(mode_of(it.dir / "new.db") == 0600);
+  if (root) REQUIRE(::chown(it.dir.path().c_str(), 0, 0) == 0);
+}
+
+TEST_CASE("restore: what killed ones have left of this database is removed, and nothing else") {
+  const Restorable it;
+  const Names others{"copy.db", "other.db.aB3xYz.partial", "x.db", "x.db.aB3xYz", "y.x.db.aB3xYz.partial"};
+  for (const std::string& name : others)
+    if (!fs::exists(it.dir / name)) write_file(it.dir / name, "of others");
+  for (const char* const name : {"x.db.aB3xYz.partial", "x.db.aB3xYz.partial-journal"})
+    write_file(it.dir / name, "left");
+  RestoreOptions options;  // they take the room that the copy needs
+  options.on_progress = [&](std::int64_t, std::int64_t) {
+    CHECK_FALSE(fs::exists(it.dir / "x.db.aB3xYz.partial"));
+    throw std::runtime_error("enough");
+  };
+  CHECK_THROWS_AS(restore(it.dir / "copy.db", it.dir / "x.db", options), std::runtime_error);
+  CHECK(names_in(it.dir.path()) == others);
 }
 
 // Of a database with three rows in its file and a fourth in its log, as a kill leaves it after each step:

@@ -12,7 +12,8 @@
 namespace statehouse::cli {
 
 const char* const exit_codes =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 would change something (--check).\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 would change something (--check);\n"
+    "ended by Ctrl-C or SIGTERM: by that signal, 130 or 143 for a shell.\n"
     "With --format json, standard output is exactly one JSON document, also where the\n"
     "command fails: {\"ok\": false, \"command\": ...,\n"
     R"(  "error": {"kind", "version", "file", "line", "message"}})";

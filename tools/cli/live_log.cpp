@@ -21,6 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 using Identity = std::pair<dev_t, ino_t>;
 
+/// What the kernel adds to the name that an open file had.
+constexpr const char* deleted = " (deleted)";
+
 std::optional<Identity> identify(const fs::path& file, bool follow) {
   struct stat status {};
   if ((follow ? ::stat(file.c_str(), &status) : ::lstat(file.c_str(), &status)) != 0) return std::nullopt;
@@ -40,35 +43,9 @@ std::vector<fs::path> entries(const fs::path& directory) {
 struct Stranded {
   std::string process;
   std::string sidecar;
-};
-
-struct Database {
-  fs::path file;
   Identity identity;
 
-  /// "x.db-wal" when it is open there and not the one beside the database; nothing when it is another file.
-  std::optional<std::string> stranded(const fs::path& descriptor, const std::string& name) const {
-    for (const char* const suffix : {"-wal", "-shm"}) {
-      const fs::path sidecar = file.string() + suffix;
-      std::string own = sidecar.filename().string();
-      if (name != own && name != own + " (deleted)") continue;
-      if (const auto open = identify(descriptor, true); open && open != identify(sidecar, false)) return own;
-    }
-    return std::nullopt;
-  }
-
-  std::optional<std::string> look_at(const fs::path& process) const {
-    bool has_database = false;
-    std::optional<std::string> found;
-    for (const fs::path& descriptor : entries(process / "fd")) {
-      std::error_code error;
-      const std::string name = fs::read_symlink(descriptor, error).filename().string();
-      if (error || !name.starts_with(file.filename().string())) continue;
-      has_database = has_database || identify(descriptor, true) == identity;
-      if (!found) found = stranded(descriptor, name);
-    }
-    return has_database ? found : std::nullopt;
-  }
+  bool operator==(const Stranded&) const = default;
 };
 
 std::string name_of(const fs::path& process) {
@@ -77,32 +54,90 @@ std::string name_of(const fs::path& process) {
   return process.filename().string() + (name.empty() ? "" : " (" + name + ")");
 }
 
-std::optional<Stranded> find_stranded(const fs::path& file) {
+/// What a process has open.
+struct OpenFile {
+  fs::path name;  // "x.db-wal (deleted)" when it has none any more
+  Identity identity;
+};
+
+struct Database {
+  fs::path file;
+  Identity identity;
+
+  /// Those called as the database or what belongs to it, in whatever directory.
+  std::vector<OpenFile> open_in(const fs::path& process) const {
+    std::vector<OpenFile> result;
+    for (const fs::path& descriptor : entries(process / "fd")) {
+      std::error_code error;
+      fs::path name = fs::read_symlink(descriptor, error);
+      if (error || !name.filename().string().starts_with(file.filename().string())) continue;
+      if (const auto open = identify(descriptor, true)) result.push_back({std::move(name), *open});
+    }
+    return result;
+  }
+
+  /// It lies beside another database of the same name that the process has open, too.
+  bool is_of_another(const OpenFile& sidecar, const std::vector<OpenFile>& all) const {
+    const fs::path directory = sidecar.name.parent_path();
+    const std::string own = file.filename().string();
+    return directory != file.parent_path() && std::ranges::any_of(all, [&](const OpenFile& each) {
+             const std::string name = each.name.filename().string();
+             return each.name.parent_path() == directory && (name == own || name == own + deleted) &&
+                    each.identity != identity;
+           });
+  }
+
+  /// "x.db-wal" when it is open there and not the one beside the database; nothing when it is another file.
+  std::optional<std::string> stranded(const OpenFile& open) const {
+    for (const char* const suffix : {"-wal", "-shm"}) {
+      const fs::path sidecar = file.string() + suffix;
+      std::string own = sidecar.filename().string();
+      const std::string name = open.name.filename().string();
+      if ((name == own || name == own + deleted) && open.identity != identify(sidecar, false)) return own;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Stranded> look_at(const fs::path& process) const {
+    const auto all = open_in(process);
+    if (std::ranges::none_of(all, [&](const OpenFile& each) { return each.identity == identity; })) return std::nullopt;
+    for (const OpenFile& each : all)
+      if (auto found = stranded(each); found && !is_of_another(each, all))
+        return Stranded{name_of(process), std::move(*found), each.identity};
+    return std::nullopt;
+  }
+};
+
+std::vector<Stranded> find_stranded(const fs::path& file) {
+  std::vector<Stranded> result;
   const auto identity = identify(file, true);
-  if (!identity) return std::nullopt;
+  if (!identity) return result;
   const Database database{file, *identity};
   const std::string self = std::to_string(::getpid());
   for (const fs::path& process : entries("/proc")) {
     const std::string id = process.filename().string();
     if (id == self || !std::ranges::all_of(id, [](char c) { return c >= '0' && c <= '9'; })) continue;
-    if (auto sidecar = database.look_at(process)) return Stranded{name_of(process), std::move(*sidecar)};
+    if (auto found = database.look_at(process)) result.push_back(std::move(*found));
   }
-  return std::nullopt;
+  return result;
 }
 
 }  // namespace
 
 void require_same_log(const fs::path& file) {
-  // Who closes the database as the last one removes both files a moment before he has closed them.
+  // Who closes the database as the last one removes both files a moment before he has closed them; and where processes
+  // come and go, each look may see another one at that.
   constexpr int looks = 10;
-  std::optional<Stranded> found = find_stranded(file);
-  for (int i = 1; found && i < looks; ++i) {
+  std::vector<Stranded> all = find_stranded(file);
+  for (int i = 1; !all.empty() && i < looks; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    found = find_stranded(file);
+    const auto still = find_stranded(file);
+    std::erase_if(all, [&](const Stranded& each) { return std::ranges::find(still, each) == still.end(); });
   }
-  if (!found) return;
+  if (all.empty()) return;
+  const Stranded& found = all.front();
   throw Finding("log_replaced",
-                "process " + found->process + " has this database open with a '" + found->sidecar +
+                "process " + found.process + " has this database open with a '" + found.sidecar +
                     "' that was moved, deleted or replaced on disk: what it has written since cannot be seen here, and "
                     "two logs at work would damage the file. Stop that process with SIGTERM, which lets it move what "
                     "it has into the database, and run this again");

@@ -15,6 +15,7 @@
 #include "import_hint.hpp"
 #include "output.hpp"
 #include "settings.hpp"
+#include "stop_signals.hpp"
 #include "words.hpp"
 
 namespace {
@@ -64,6 +65,17 @@ void tell_origins(const Origins& origins, bool failed, Output& output) {
   if (failed && !output.as_json()) output.note(text_of(origins));
 }
 
+/// What was ended by a signal ends the program by that.
+int ended(const std::exception_ptr& failure, int exit_code) {
+  try {
+    if (failure != nullptr) std::rethrow_exception(failure);
+  } catch (const Interrupted& interrupted) {
+    return interrupted.end_program();
+  } catch (...) {  // is told
+  }
+  return exit_code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -85,21 +97,21 @@ int main(int argc, char** argv) {
   }
   Output output(arguments.as_json, command_of(app));
   Origins origins;
-  bool failed = false;
+  std::exception_ptr failure;
   std::string hint;
   try {
     origins = take_settings(innermost(app), arguments);
     load_extensions(arguments);
     arguments.command(arguments, output);
   } catch (...) {
-    failed = true;
-    output.fail(std::current_exception());
-    hint = import_hint(std::current_exception(), arguments.source);
+    failure = std::current_exception();
+    output.fail(failure);
+    hint = import_hint(failure, arguments.source);
   }
   if (!hint.empty()) {
     output.document()["hint"] = hint;
     if (!output.as_json()) output.note(hint);
   }
-  tell_origins(origins, failed, output);
-  return output.finish();
+  tell_origins(origins, failure != nullptr, output);
+  return ended(failure, output.finish());
 }

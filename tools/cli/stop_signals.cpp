@@ -2,12 +2,10 @@
 
 #include <semaphore.h>
 
-#include "output.hpp"
-
 namespace statehouse::cli {
 namespace {
 
-volatile sig_atomic_t requested = 0;
+volatile sig_atomic_t requested = 0;  // the signal
 /// Posted by a signal, and at the end. Of the few things that a handler may do, and that wake a thread.
 sem_t awaited;
 
@@ -17,8 +15,8 @@ StopSignals::StopSignals() {
   ::sem_init(&awaited, 0, 0);
   listener_ = std::thread([this] { listen(); });
   struct sigaction action {};
-  action.sa_handler = [](int) {
-    requested = 1;
+  action.sa_handler = [](int signal) {
+    requested = signal;
     ::sem_post(&awaited);
   };
   action.sa_flags = static_cast<int>(SA_RESETHAND);
@@ -41,7 +39,13 @@ void StopSignals::listen() {
 }
 
 void StopSignals::throw_if_requested(const char* message) const {
-  if (requested) throw Finding("interrupted", message);
+  if (requested) throw Interrupted(requested, message);
+}
+
+int Interrupted::end_program() const {
+  ::signal(signal_, SIG_DFL);
+  ::raise(signal_);
+  return 128 + signal_;
 }
 
 }  // namespace statehouse::cli

@@ -5,9 +5,23 @@
 #include <stop_token>
 #include <thread>
 
+#include "output.hpp"
 #include "statehouse/error.hpp"
 
 namespace statehouse::cli {
+
+/// The command was ended by SIGINT or SIGTERM, and has left nothing half made.
+class Interrupted : public Finding {
+ public:
+  Interrupted(int signal, const char* message) : Finding("interrupted", message), signal_(signal) {}
+
+  /// Ends the program by that signal: a loop of a shell ends with it then, and systemd does not take it for a failure.
+  /// Gives the exit code where it does not end, as the first process of a container.
+  int end_program() const;
+
+ private:
+  int signal_;
+};
 
 /// While it lives, the first SIGINT or SIGTERM is only noted, so that a file that is not complete can be removed; the
 /// second ends the program. One at a time.
@@ -20,9 +34,9 @@ class StopSignals {
 
   /// Requested when one has come, for what waits.
   std::stop_token token() const noexcept { return source_.get_token(); }
-  /// Throws Finding with this message when one has come.
+  /// Throws Interrupted with this message when one has come.
   void throw_if_requested(const char* message) const;
-  /// `action()`; what fails after one has come was ended by it, and throws Finding with this message.
+  /// `action()`; what fails after one has come was ended by it, and throws Interrupted with this message.
   template <class Action>
   auto guard(const char* message, Action action) const {
     try {

@@ -50,7 +50,8 @@ struct KeptBackup {
 };
 
 /// The same into a file of `directory`, which is made with mode 0700 if it is missing, and then removes all older ones
-/// but the latest `keep`, this one among them; 0 keeps all. `options.overwrite` is not looked at.
+/// but the latest `keep`, 0 keeps all: this one stays, unless somebody else makes one of a later state there at once.
+/// `options.overwrite` is not looked at.
 ///
 /// The file's name is that of the database, the time in UTC, and a hash of the database's directory:
 /// `context.db.20251201T093000.123Z.5f0c3a97.backup`. So the names sort by time, and several databases, of one name
@@ -86,12 +87,15 @@ struct RestoreReport {
 ///
 /// The copy is made beside the database, checked (`quick_check`), synced, then renamed: until that last step the
 /// database is what it was, but that a kill in between may leave it under both names, which opening it tells
-/// (`errc::hard_linked`); then call this again. It has mode 0600, and the owner of what it replaces.
+/// (`errc::hard_linked`); then call this again. It has owner and mode of what it replaces; where nothing was, mode 0600
+/// and the directory's owner, if the process may give it away. What killed calls have left of their copies is removed.
 ///
 /// Nobody may have the database open, or open it meanwhile. Who has it open in WAL mode, as pools, the tool and
 /// statehouse's connections do, is found: `errc::file_in_use`. Of those who open it meanwhile, they find that it was
 /// replaced (`errc::file_replaced`); another program, `sqlite3` for instance, that waits for the lock goes on with the
-/// old file and the new one's log, which damages it. Blocks the calling thread. Throws Error:
+/// old file and the new one's log, which damages it. No connection of this process may be in a transaction on `backup`:
+/// it could lose its locks. Where the database is found open this process keeps a descriptor of it, for that reason.
+/// Blocks the calling thread. Throws Error:
 /// `errc::file_in_use` as well when `backup` is the database; `errc::file_replaced` when somebody else makes, moves or
 /// replaces the database meanwhile; SQLITE_CORRUPT or SQLITE_NOTADB when the backup is
 /// damaged or none; `errc::hard_linked` when the backup has a second name, beside which its log may be;

@@ -36,7 +36,8 @@ struct ShutdownReport {
                                   ///< no -wal or -shm.
     std::string failure;          ///< Why the last checkpoint failed, and that the -wal stays for the next opening.
     bool interrupted = false;     ///< Work had to be stopped, or a held connection taken back, after the grace time.
-    std::vector<Holder> holders;  ///< Who still held a connection when the deadline passed.
+    std::vector<Holder> holders;  ///< Who still held a connection when the deadline passed, or what the pool itself was
+                                  ///< at: `where` is the file then, of a "backup", a "checkpoint", the "close".
     std::chrono::milliseconds took{0};  ///< From the beginning of the shutdown to its end, or to the report.
   };
   std::vector<Database> databases;  ///< Those that were open.

@@ -57,8 +57,8 @@ class Engine {
   virtual void begin_service(Session& writer) = 0;
   /// After each use of the writer: true when `before_next` has something to do.
   virtual bool due(const Session& writer) noexcept = 0;
-  /// On the writer between two operations, when those before have heard of their end. `readers` is null when the writer
-  /// also reads. True when `work_beside` is wanted. Throws Error when there can be no next operation.
+  /// On the writer between two operations, when those before have heard of their end. `readers` is null when nobody
+  /// else reads. True when `work_beside` is wanted. Throws Error when there can be no next operation.
   virtual bool before_next(Session& writer, ReaderGate* readers) = 0;
   /// What needs no writer, while that goes on. Not once `before_close` was called.
   virtual void work_beside() noexcept {}

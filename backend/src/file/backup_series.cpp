@@ -79,11 +79,6 @@ std::vector<fs::path> BackupSeries::list() const {
   return files;
 }
 
-std::optional<UtcTime> BackupSeries::latest() const {
-  const auto all = names();
-  return all.empty() ? std::nullopt : std::optional(made_at(directory_ / all.back()));
-}
-
 UtcTime BackupSeries::made_at(const fs::path& file) const {
   const UtcTime named = time_of(file.filename().string()).value_or(UtcTime::max());
   struct stat status {};

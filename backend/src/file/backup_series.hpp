@@ -23,8 +23,6 @@ class BackupSeries {
   const std::filesystem::path& directory() const noexcept { return directory_; }
   /// Oldest first: regular files only.
   std::vector<std::filesystem::path> list() const;
-  /// When the latest one was made.
-  std::optional<UtcTime> latest() const;
   /// When one of them was made: as its name says, or before, where the system's time was set back since.
   UtcTime made_at(const std::filesystem::path& file) const;
   /// For one that is made now: sorts behind all others, also when the system's time was set back.

@@ -8,7 +8,8 @@ namespace statehouse::detail {
 /// transaction on it, and as long as it is held nobody begins one: the bytes that SQLite locks
 /// (https://www.sqlite.org/fileformat2.html section 1.4), whatever the file contains.
 ///
-/// This process has no connection to the file: the end of this lock would end that one's, too.
+/// While it is held no connection of this process has a lock on the file, so its end ends none. One that is refused
+/// keeps a descriptor of the file for good, for the same reason.
 class WholeFileLock {
  public:
   /// Does not wait. Throws Error: `errc::file_in_use`, or in the system category.

@@ -66,7 +66,8 @@ PoolCore::PoolCore(PoolConfig config)
               }),
       backups_(
           config_, [this](const auto& interrupter) { return connect(connection_role::reader, interrupter); },
-          [this] { on_parked(); }) {
+          [this] { on_parked(); }),
+      gate_(readers_, backups_) {
   if (config_.options.mode == pool_mode::single) return;
   readers_.emplace(context_, connection_role::reader,
                    [this](const auto& interrupter) { return connect(connection_role::reader, interrupter); });
@@ -206,7 +207,7 @@ bool PoolCore::parked() const {
 
 void PoolCore::before_next(Session& writer) {
   try {
-    if (!engine_->before_next(writer, readers_ ? &*readers_ : nullptr)) return;
+    if (!engine_->before_next(writer, &gate_)) return;
   } catch (const Error&) {
     close_if_lost();
     throw;
@@ -228,6 +229,7 @@ void PoolCore::work_beside() {
     turn_asked_ = false;
     if (closing_) return;
     in_turn_ = true;
+    work_began_ = config_.clock->now();
   }
   engine_->work_beside();
   {
@@ -252,6 +254,7 @@ bool PoolCore::close_now() {
   {
     std::lock_guard lock(mutex_);
     if (std::exchange(taken_, true)) return state_ == database_state::closed;
+    work_began_ = config_.clock->now();
   }
   if (readers_) readers_->close_connections();
   writer_.close_connections();
@@ -312,6 +315,16 @@ std::vector<Holder> PoolCore::holders() const {
   std::vector<Holder> all = writer_.holders();
   if (readers_) std::ranges::copy(readers_->holders(), std::back_inserter(all));
   std::ranges::sort(all, std::greater(), &Holder::held_for);
+  return all;
+}
+
+std::vector<Holder> PoolCore::at_work() const {
+  std::vector<Holder> all = holders();
+  if (auto backup = backups_.holder()) all.push_back(std::move(*backup));
+  std::lock_guard lock(mutex_);
+  if (!in_turn_ && (!taken_ || state_ == database_state::closed)) return all;
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(config_.clock->now() - work_began_);
+  all.push_back({connection_role::writer, in_turn_ ? "checkpoint" : "close", config_.place(), since, true});
   return all;
 }
 

@@ -9,6 +9,7 @@
 #include "engine/engine.hpp"
 #include "lane/lane.hpp"
 #include "pool/pool_config.hpp"
+#include "pool/reading_gate.hpp"
 #include "pool/scheduled_backups.hpp"
 #include "statehouse/health.hpp"
 #include "statehouse/migrator.hpp"
@@ -58,6 +59,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   DatabaseStats stats() const;
   std::vector<Holder> holders() const;
+  /// Those, and what the pool itself does: what keeps it from being closed.
+  std::vector<Holder> at_work() const;
   /// What is wrong with the open pool as far as its operations have found; `none` when that is nothing.
   health_reason trouble() const;
   const PoolConfig& config() const noexcept { return config_; }
@@ -84,6 +87,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::optional<Lane> readers_;
   std::weak_ptr<void> idle_chore_;  // queued or running; the periodic check's
   ScheduledBackups backups_;
+  ReadingGate gate_;
 
   mutable std::mutex mutex_;
   database_state state_ = database_state::ready;
@@ -92,7 +96,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   bool turn_asked_ = false;
   bool in_turn_ = false;  // the engine works beside the writer
   bool closing_ = false;
-  bool taken_ = false;  // somebody closes the connections, or has
+  bool taken_ = false;              // somebody closes the connections, or has
+  Clock::time_point work_began_{};  // either
   std::function<void()> on_closed_;
 };
 

@@ -54,24 +54,6 @@ ScheduledBackups::~ScheduledBackups() = default;
 
 void ScheduledBackups::begin(std::weak_ptr<void> owner) {
   owner_ = std::move(owner);
-  if (!scheduled(config_)) return;
-  const auto now = config_.clock->now();
-  BackupStats found;
-  Clock::duration age{0};
-  try {
-    const auto files = series_.list();
-    if (const auto latest = series_.latest(); latest && !files.empty()) {
-      found.last = latest;
-      found.last_bytes = file_size_or_zero(files.back());
-      age = std::chrono::system_clock::now() - *latest;
-    }
-  } catch (const Error& error) {  // the first backup will tell it again
-    config_.logger->warn("database '{}': {}", config_.name, error.what());
-  }
-  std::lock_guard lock(mutex_);
-  const bool known = found.last && age >= Clock::duration(0);  // of a time that is to come it tells nothing
-  due_ = known ? after(now - age, config_.options.backup.every) : now;
-  stats_ = found;
 }
 
 void ScheduledBackups::begin_if_due() {
@@ -106,6 +88,7 @@ void ScheduledBackups::work() {
   bool stopped = false;
   {
     std::lock_guard lock(mutex_);
+    if (!more) running_.reset();
     state_ = more ? state::waiting : state::idle;
     stopped = stopped_;
   }
@@ -113,14 +96,37 @@ void ScheduledBackups::work() {
   if (stopped) on_stopped_();
 }
 
-/// A slice; false when the backup is there.
+/// What earlier processes have made may put the first one off. Not looked for when the database is opened: a directory
+/// on another machine may not answer.
+bool ScheduledBackups::due_by_now() {
+  if (looked_) return true;
+  const auto files = series_.list();
+  looked_ = true;
+  if (files.empty()) return true;
+  const auto made = series_.made_at(files.back());
+  const auto bytes = file_size_or_zero(files.back());
+  const auto age = std::chrono::system_clock::now() - made;
+  const auto now = config_.clock->now();
+  std::lock_guard lock(mutex_);
+  stats_.last = made;
+  stats_.last_bytes = bytes;
+  if (age < Clock::duration(0)) return true;  // of a time that is to come it tells nothing
+  due_ = after(now - age, config_.options.backup.every);
+  return now >= due_;
+}
+
+/// A slice; false when the backup is there, or none is due.
 bool ScheduledBackups::advance() {
   if (run_ == nullptr) {
+    note_running(series_.directory().string(), false);
+    if (!due_by_now()) return false;
     prepare_directory(series_.directory(), "directory of the backups");
     series_.remove_half_made();  // they take the room
     run_ = std::make_unique<Run>(open_(interrupter_), series_.next(), config_.clock->now());
+    note_running(run_->target.filename().string(), true);
   }
   if (run_->copying.step()) return true;
+  note_running(run_->target.filename().string(), false);
   finish();
   return false;
 }
@@ -136,6 +142,12 @@ void ScheduledBackups::finish() {
   } catch (const Error& error) {
     config_.logger->error("database '{}': older backups than are kept: {}", config_.name, error.what());
   }
+}
+
+void ScheduledBackups::note_running(std::string at, bool reads) {
+  const auto now = config_.clock->now();
+  std::lock_guard lock(mutex_);
+  running_ = {std::move(at), running_ ? running_->began : now, reads};
 }
 
 void ScheduledBackups::note_made(std::uint64_t bytes) {
@@ -183,12 +195,20 @@ void ScheduledBackups::abandon() noexcept {
   }
   run_.reset();
   std::lock_guard lock(mutex_);
+  running_.reset();
   state_ = state::idle;
 }
 
 bool ScheduledBackups::idle() const {
   std::lock_guard lock(mutex_);
   return state_ == state::idle;
+}
+
+std::optional<Holder> ScheduledBackups::holder() const {
+  std::lock_guard lock(mutex_);
+  if (!running_) return std::nullopt;
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(config_.clock->now() - running_->began);
+  return Holder{connection_role::reader, "backup", running_->at, since, running_->reads};
 }
 
 std::optional<BackupStats> ScheduledBackups::stats() const {

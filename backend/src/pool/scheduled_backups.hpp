@@ -30,7 +30,7 @@ class ScheduledBackups {
   ScheduledBackups(const PoolConfig& config, Open open, std::function<void()> on_stopped);
   ~ScheduledBackups();
 
-  /// The pool serves, and `owner` keeps this alive: looks for what earlier processes have made. Blocks.
+  /// The pool serves, and `owner` keeps this alive. Does not block.
   void begin(std::weak_ptr<void> owner);
   /// Begins one when it is time. Does not block.
   void begin_if_due();
@@ -40,17 +40,26 @@ class ScheduledBackups {
   /// After `stop`: one that waits for a thread is undone on the calling one.
   void abandon() noexcept;
   bool idle() const;
+  /// One that runs, as who has a connection: `running` while that reads. Nothing when none runs.
+  std::optional<Holder> holder() const;
   /// Nothing where none are scheduled.
   std::optional<BackupStats> stats() const;
 
  private:
   struct Run;
+  struct Running {
+    std::string at;  // a file, or at first the directory
+    Clock::time_point began;
+    bool reads;  // the database still, not the copy
+  };
   enum class state { idle, waiting, working };
 
   void post();
   void work();
   bool advance();
+  bool due_by_now();
   void finish();
+  void note_running(std::string at, bool reads);
   void note_made(std::uint64_t bytes);
   void note_failure(const std::exception_ptr& error);
 
@@ -61,9 +70,11 @@ class ScheduledBackups {
   const BackupSeries series_;
   std::weak_ptr<void> owner_;
   std::unique_ptr<Run> run_;
+  bool looked_ = false;  // for what earlier processes have made
 
   mutable std::mutex mutex_;
   BackupStats stats_;
+  std::optional<Running> running_;
   Clock::time_point due_{};
   state state_ = state::idle;
   bool stopped_ = false;

@@ -45,6 +45,7 @@ class BackupRun {
   LocalSession& session_;
   const std::filesystem::path target_;
   const bool overwrite_;
+  int steps_ = 0;
   // In this order: each uses those before it.
   std::unique_ptr<PartialFile> partial_;
   std::unique_ptr<Snapshot> snapshot_;

@@ -14,7 +14,7 @@ WriteAheadLog::Checkpoint LogMover::move(const Baton&, LocalSession& writer, boo
   if (result.sync_failed && (unsynced_ || !commits_are_synced_)) lose(result.failure);
   if (!result.told) return result;
   unsynced_ = result.moved > 0 && result.moved < result.frames;
-  moved_ = result.moved;
+  moved_ = {moved_.load().log, result.moved};
   stuck_ = false;
   return result;
 }
@@ -27,6 +27,7 @@ void LogMover::turn() noexcept {
 bool LogMover::move_beside() noexcept {
   if (session_ == nullptr) session_ = open_();
   if (session_ == nullptr) return false;
+  Moved before = moved_;
   const auto result = session_->log().checkpoint(false);
   if (result.sync_failed) lose(result.failure);
   if (!result.told) return result.failure.empty();
@@ -36,7 +37,7 @@ bool LogMover::move_beside() noexcept {
     return false;
   }
   unsynced_ = false;
-  moved_ = result.moved;
+  moved_.compare_exchange_strong(before, {before.log, result.moved});
   return true;
 }
 

@@ -49,14 +49,22 @@ class LogMover {
   void close() noexcept;
 
   // From any thread.
-  /// Pages of the log that are in the database, as far as is known. Of an older log when that has started anew.
-  int moved() const noexcept { return moved_; }
+  /// Pages of the log that are in the database, as far as is known.
+  int moved() const noexcept { return moved_.load().pages; }
+  /// The log has started anew: what a turn has moved of the one before, it may be still at it, counts no more.
+  void start_anew() noexcept { moved_ = {moved_.load().log + 1, 0}; }
   /// The last turn has failed, and no call on the writer has gone well since.
   bool stuck() const noexcept { return stuck_; }
   /// Why pages are lost; null when none are.
   const std::string* loss() const noexcept { return lost_ ? &loss_ : nullptr; }
 
  private:
+  /// So many pages of the log of that number.
+  struct Moved {
+    unsigned log = 0;
+    int pages = 0;
+  };
+
   bool move_beside() noexcept;
   void lose(const std::string& why) noexcept;
 
@@ -70,7 +78,7 @@ class LogMover {
   std::string loss_;  // written once, before lost_
   std::atomic<bool> lost_{false};
   std::atomic<bool> stuck_{false};
-  std::atomic<int> moved_{0};
+  std::atomic<Moved> moved_{Moved()};
 };
 
 }  // namespace statehouse::detail

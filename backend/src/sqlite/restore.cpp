@@ -119,13 +119,28 @@ void check_copy(const fs::path& copy, const fs::path& backup, const ConnectionOp
               what + "is damaged, and nothing was changed: take an older one; " + check.findings.front());
 }
 
-/// As of what is replaced: its service is to open the copy, whoever restores it.
-void take_owner(const fs::path& database, const detail::PartialFile& copy) {
-  struct stat status {};
-  if (::lstat(database.c_str(), &status) != 0) return;
-  if (status.st_uid == ::geteuid() && status.st_gid == ::getegid()) return;
-  if (::fchown(copy.descriptor(), status.st_uid, status.st_gid) != 0 && status.st_uid != ::geteuid())
+/// Owner and mode of what is replaced, or the owner of the directory: a service is to open it, whoever restores it.
+void take_access(const fs::path& database, const detail::PartialFile& copy, bool replaces) {
+  struct stat model {};
+  struct stat own {};
+  const fs::path& like = replaces ? database : database.parent_path();
+  if (::lstat(like.c_str(), &model) != 0 || ::fstat(copy.descriptor(), &own) != 0) return;
+  const bool same = own.st_uid == model.st_uid && own.st_gid == model.st_gid;
+  const bool given = same || ::fchown(copy.descriptor(), model.st_uid, model.st_gid) == 0;
+  if (!replaces) return;  // nobody's yet: who may not give it away keeps it
+  if (!given && model.st_uid != own.st_uid)
     fail_restoring(errno, "cannot give the owner of the database to", copy.path());
+  const mode_t of_whom = given ? 0777 : 0707;  // another group than it was for
+  if (::fchmod(copy.descriptor(), model.st_mode & of_whom) != 0)
+    fail_restoring(errno, "cannot give the mode of the database to", copy.path());
+}
+
+/// Of restores that were killed: each has the size of a database.
+void remove_half_made(const fs::path& database) {
+  std::error_code error;
+  for (fs::directory_iterator entry(database.parent_path(), error), end; !error && entry != end; entry.increment(error))
+    if (detail::target_of_partial(entry->path().filename().string()) == database.filename().string())
+      detail::remove_abandoned(entry->path());
 }
 
 constexpr std::string_view kept_ending = ".replaced";
@@ -152,12 +167,20 @@ int move_if_there(const fs::path& from, const fs::path& to) noexcept {
   return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
 }
 
+[[noreturn]] void fail_linking(int error, const fs::path& kept) {
+  constexpr const char* what = "cannot keep the database that is replaced as";
+  if (error != EPERM && error != EOPNOTSUPP) fail_restoring(error, what, kept);
+  const boost::system::error_code code(error, boost::system::system_category());
+  throw Error(code, std::string(what) + " '" + kept.string() + "': " + code.message() +
+                        ": the file system has no hard links, or the file is another user's: restore beside it, and "
+                        "exchange the two by hand while nobody has them open, or run this as that user");
+}
+
 /// Gives the database a second name, and its log and journal that name alone. From here to the end it can only be found
 /// whole under the new one, and not be opened under the old one; what follows is one step.
 void keep_replaced(const fs::path& database, const fs::path& kept) {
   if (const auto old = detail::identify(database); old && old != detail::identify(kept)) {
-    if (::link(database.c_str(), kept.c_str()) != 0)
-      fail_restoring(errno, "cannot keep the database that is replaced as", kept);
+    if (::link(database.c_str(), kept.c_str()) != 0) fail_linking(errno, kept);
     detail::sync_directory(database.parent_path());  // before it is without its log
   }
   for (const char* const suffix : {"-wal", "-journal"})
@@ -187,11 +210,21 @@ void check_still_same(const fs::path& database, const std::optional<detail::File
                   "' was made, moved or replaced by somebody else during the restore: stop who uses it first");
 }
 
+bool is_now(const fs::path& database, const detail::PartialFile& copy) {
+  struct stat status {};
+  return ::fstat(copy.descriptor(), &status) == 0 &&
+         detail::identify(database) == detail::FileIdentity(status.st_dev, status.st_ino);
+}
+
 void exchange(const fs::path& database, const detail::PartialFile& copy, const fs::path& kept, bool replaces) {
   try {
     keep_replaced(database, kept);
     copy.publish(replaces);
   } catch (const Error& error) {
+    if (is_now(database, copy))
+      throw Error(error.code(), error.message() + "; '" + database.string() + "' is the backup now" +
+                                    (replaces ? ", and what was there is '" + kept.string() + "'" : std::string()) +
+                                    ", but a power loss may undo that");
     if (put_back(database, kept)) throw;
     throw Error(error.code(), error.message() + "; '" + database.string() + "' is '" + kept.string() +
                                   "' as well now, and what belongs to it is beside one of them: restore again, or give "
@@ -215,10 +248,11 @@ RestoreReport restore(const fs::path& backup, const fs::path& database, const Re
     claim.emplace(target);
     lock.emplace(target);
   }
+  remove_half_made(target);  // they take the room
   const detail::PartialFile copy(target, "database");
   report.bytes = copy_bytes(source, copy, options);
   check_copy(copy.path(), source, options.connection);
-  take_owner(target, copy);
+  take_access(target, copy, replaces);
   copy.sync();  // takes long, and may find the disk full
   check_still_same(target, claim);
   const fs::path kept = name_of_kept(target);

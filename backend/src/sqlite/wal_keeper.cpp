@@ -76,8 +76,11 @@ void WalKeeper::attach(LocalSession& writer) {
 bool WalKeeper::due(const WriteAheadLog& log) noexcept {
   const int frames = log.frames();
   frames_.store(frames, std::memory_order_relaxed);
-  if (frames < last_) looked_ = room_until_ = 0;
   // The log has started anew:
+  if (frames < last_) {
+    looked_ = room_until_ = 0;
+    mover_.start_anew();
+  }
   next_ = std::min(next_, frames + interval_);
   last_turn_ = std::min(last_turn_, frames);
   if (frames != last_) short_ = frames - last_ <= short_commit;

@@ -42,6 +42,15 @@ std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, detail:
                              .observer = std::move(options.observer)});
 }
 
+/// What a shutdown has not come to the end of.
+std::string still_at_work(const ShutdownReport& report) {
+  std::string text;
+  for (const auto& database : report.databases)
+    for (const Holder& holder : database.holders)
+      text += (text.empty() ? "" : ", ") + holder.verb + " at " + holder.where;
+  return text.empty() ? "a database is opened or closed" : "there still runs " + text;
+}
+
 }  // namespace
 
 AppState::AppState(asio::any_io_executor executor, AppStateOptions options)
@@ -61,8 +70,10 @@ AppState::~AppState() {
     return;
   }
   if (!registry_->idle()) logger_->warn("AppState destroyed while databases are open: co_await shutdown() first");
-  if (!registry_->shut_down(without_grace)->close_now(destructor_limit)) {
-    logger_->error("AppState destroyed while a closure still runs: its connection and thread are left to it");
+  const auto run = registry_->shut_down(without_grace);
+  if (!run->close_now(destructor_limit)) {
+    logger_->error("AppState destroyed while {}: its connection and thread are left to it",
+                   still_at_work(run->report()));
     static_cast<void>(threads_.release());
     return;
   }

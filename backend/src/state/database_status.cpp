@@ -69,7 +69,7 @@ std::optional<ShutdownReport::Database> Database::report() const {
   report.name = text_;
   report.closed = state_ == state::gone;
   report.interrupted = interrupted_;
-  if (!report.closed && core_ != nullptr) report.holders = core_->holders();
+  if (!report.closed && core_ != nullptr) report.holders = core_->at_work();
   report.failure = unfinished_;
   const auto until = closed_at_ ? *closed_at_ : surroundings_->config.clock->now();
   report.took = duration_cast<milliseconds>(until - shutdown_began_.value_or(until));

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+
+#include "lane/lane.hpp"
+#include "pool/scheduled_backups.hpp"
+
+namespace statehouse::detail {
+
+/// All who read in a pool: the lane of the readers, where there is one, and a backup, which would not be over in any
+/// time for which they can be held back.
+class ReadingGate final : public ReaderGate {
+ public:
+  ReadingGate(std::optional<Lane>& readers, const ScheduledBackups& backups) noexcept
+      : readers_(readers), backups_(backups) {}
+
+  bool hold_back(TimeLimit limit) override {
+    if (const auto backup = backups_.holder(); backup && backup->running) return false;
+    return !readers_ || readers_->hold_back(limit);
+  }
+  void open_again() override {
+    if (readers_) readers_->open_again();
+  }
+  std::vector<Holder> holders() const override {
+    std::vector<Holder> all = readers_ ? readers_->holders() : std::vector<Holder>();
+    if (auto backup = backups_.holder()) all.push_back(std::move(*backup));
+    return all;
+  }
+
+ private:
+  std::optional<Lane>& readers_;
+  const ScheduledBackups& backups_;
+};
+
+}  // namespace statehouse::detail
