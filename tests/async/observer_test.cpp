@@ -1,5 +1,7 @@
 // What an observer is told, on which thread, and when.
 
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <map>
 #include <mutex>
@@ -26,6 +28,7 @@ class Listener final : public Observer {
   };
 
   void started(OperationInfo& operation) noexcept override {
+    if (on_started) on_started();
     std::lock_guard lock(mutex_);
     if (operation.data != nullptr) ++wrong_;
     auto& one = told_.emplace_back(std::make_unique<Told>());
@@ -57,6 +60,7 @@ class Listener final : public Observer {
     return all.back();
   }
 
+  std::function<void()> on_started;
   std::function<void()> on_finished;
 
  private:
@@ -230,6 +234,7 @@ TEST_CASE_METHOD(Observed,
   auto brief = app.spawn(pool.query_one<int>(here, "SELECT 1"));
   CHECK(brief.done());
   CHECK(listener->last().sql == "SELECT 1");
+  CHECK(listener->last().outcome.error.empty());
   auto heavy = app.spawn(pool.query_one<int>(here, many));
   CHECK_FALSE(heavy.done());
   CHECK(told().back().ends == 0);
@@ -238,6 +243,44 @@ TEST_CASE_METHOD(Observed,
   const auto all = told();
   CHECK(all.size() == 2);
   for (const auto& one : all) CHECK(one.ends == 1);
+}
+
+// caller                                  calling thread
+// query_one                               started
+//                                         hook(): cancels the caller; then gives up for taking long
+// goes on with operation_aborted
+TEST_CASE_METHOD(Observed, "observer: a query whose caller is cancelled while it is given up there has ended, too") {
+  constexpr CallOptions here{.inline_read = true};
+  const std::string_view many =
+      "WITH RECURSIVE c(x) AS (SELECT hook() UNION ALL SELECT x + 1 FROM c WHERE x < 5000) SELECT count(*) FROM c";
+  app.run(pool.query_one<int>(many));
+  before = listener->told().size();
+  std::string_view sql = many;
+  const auto ask = [&]() -> asio::awaitable<int> {
+    co_await asio::post(asio::deferred);  // Asio lets who was never suspended throw through its executor
+    co_return co_await pool.query_one<int>(here, sql);
+  };
+  auto by_function = app.start(ask);
+  hook = [&] { by_function.cancel(); };
+  app.settle();
+  CHECK(by_function.code() == boost::system::errc::operation_canceled);
+  hook = [] {};
+  sql = "SELECT 7";  // is not prepared anywhere, so nothing of it runs there
+  auto by_observer = app.start(ask);
+  listener->on_started = [&] { by_observer.cancel(); };
+  app.settle();
+  CHECK(by_observer.code() == boost::system::errc::operation_canceled);
+  listener->on_started = nullptr;
+  const auto all = told();
+  CHECK(all.size() == 2);
+  for (const auto& one : all) {
+    CHECK(one.ends == 1);
+    CHECK_FALSE(one.sql.empty());
+    CHECK(one.outcome.error == "operation_aborted");
+    CHECK(one.outcome.waited == 0ms);
+    CHECK(one.outcome.ran == 0ms);
+  }
+  CHECK(app.run(pool.query_one<int>(here, "SELECT 7")) == 7);
 }
 
 TEST_CASE_METHOD(Observed,

@@ -12,8 +12,8 @@
 
 namespace statehouse::test {
 
-/// The real program, which copies each commit of a database to a directory within some 50 ms, and checkpoints as soon
-/// as it can.
+/// The real program, which copies each commit of a database to a directory, within some 50 ms unless it is told
+/// otherwise, and checkpoints as soon as it can.
 class Litestream {
  public:
   /// Where tools/setup --ci has put it, or a package; empty where it is not installed.
@@ -23,17 +23,18 @@ class Litestream {
     return {};
   }
 
-  Litestream(const std::filesystem::path& dir, const std::filesystem::path& database)
+  Litestream(const std::filesystem::path& dir, const std::filesystem::path& database,
+             const std::string& interval = "50ms")
       : config_(dir / "litestream.yml"), replica_(dir / "replica") {
     std::ofstream(config_) << "dbs:\n"
                            << "  - path: " << database.string() << '\n'
-                           << "    monitor-interval: 50ms\n"
+                           << "    monitor-interval: " << interval << '\n'
                            << "    min-checkpoint-page-count: 20\n"
                            << "    max-checkpoint-page-count: 200\n"
                            << "    replicas:\n"
                            << "      - type: file\n"
                            << "        path: " << replica_.string() << '\n'
-                           << "        sync-interval: 50ms\n";
+                           << "        sync-interval: " << interval << '\n';
     start();
   }
 

@@ -1,12 +1,16 @@
-// What a call costs when everything is warm: get_pool on an open database, and allocations per operation.
+// What a call costs when everything is warm: get_pool on an open database, allocations per operation, an observer.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <chrono>
+#include <limits>
+#include <memory>
 
 #include "allocations.hpp"
 #include "application.hpp"
 #include "pool_on_file.hpp"
 #include "scenario.hpp"
+#include "statehouse/observer.hpp"
 
 namespace statehouse::bench {
 namespace {
@@ -80,6 +84,61 @@ void count_allocations(const Bench& bench, Application& app) {
   count("allocations/execute, integers", [&] { return pool.execute("DELETE FROM context WHERE rowid = ?", -1); });
 }
 
+/// Is told of everything, and does nothing.
+class SilentObserver final : public Observer {
+ public:
+  void started(OperationInfo&) noexcept override {}
+  void finished(const OperationInfo&, const OperationOutcome&) noexcept override {}
+};
+
+/// The same queries with and without an observer, on the calling thread, where they cost so little that it can be seen.
+/// By turns, and the fastest of many short runs counts: whatever disturbs one only makes it slower.
+class ObserverCost {
+ public:
+  explicit ObserverCost(const std::filesystem::path& directory)
+      : without_(io_.get_executor(), {.data_dir = directory / "without"}),
+        with_(io_.get_executor(), {.data_dir = directory / "with", .observer = std::make_shared<SilentObserver>()}) {}
+
+  void measure(Results& results) {
+    double without = std::numeric_limits<double>::max();
+    double with = without;
+    const auto work = [&]() -> asio::awaitable<void> {
+      const Pool silent = co_await open(without_);
+      const Pool observed = co_await open(with_);
+      for (int run = 0; run < runs; ++run) {
+        without = std::min(without, co_await ask(silent));
+        with = std::min(with, co_await ask(observed));
+      }
+      co_await without_.shutdown();
+      co_await with_.shutdown();
+    };
+    run_to_end(io_, work);
+    results.add("query_one inline", statehouse_name, {{"ns", without}});
+    results.add("query_one inline, observer", statehouse_name, {{"ns", with}, {"more_ns", with - without}});
+  }
+
+ private:
+  static constexpr int runs = 300;
+  static constexpr int queries = 200;  // of each run
+
+  static asio::awaitable<Pool> open(AppState& state) {
+    co_await state.init();
+    co_return co_await state.db_instances.get_pool("context");
+  }
+  /// Nanoseconds of one.
+  static asio::awaitable<double> ask(const Pool& pool) {
+    constexpr CallOptions here{.inline_read = true};
+    const auto began = std::chrono::steady_clock::now();
+    for (int i = 0; i < queries; ++i) co_await pool.query_one<int>(here, "SELECT 1 WHERE ? = 1", 1);
+    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - began;
+    co_return took.count() / queries;
+  }
+
+  boost::asio::io_context io_{1};
+  AppState without_;
+  AppState with_;
+};
+
 }  // namespace
 
 void run_hot_path(const Bench& bench, int round) {
@@ -92,6 +151,7 @@ void run_hot_path(const Bench& bench, int round) {
   run_to_end(app.io, open);
   measure_get_pool(bench, app);
   if (round == 0) count_allocations(bench, app);
+  ObserverCost(directory.path()).measure(bench.results);
   const auto close = [&]() -> asio::awaitable<void> { co_await app.state.shutdown(); };
   run_to_end(app.io, close);
 }

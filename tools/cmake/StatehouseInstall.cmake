@@ -10,6 +10,7 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/backend/include/statehouse" DESTINATION
   COMPONENT development)
 install(EXPORT statehouse-targets NAMESPACE statehouse:: DESTINATION "${package_directory}" COMPONENT development)
 
+get_target_property(kind statehouse TYPE)
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/statehouse-config.cmake.in" statehouse-config.cmake
                               INSTALL_DESTINATION "${package_directory}" NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(statehouse-config-version.cmake COMPATIBILITY SameMinorVersion)
@@ -23,7 +24,7 @@ install(FILES
 
 # A shared library has found its own, for a static one they are linked by whoever links it.
 set(requires_private Requires)
-if(BUILD_SHARED_LIBS)
+if(kind STREQUAL "SHARED_LIBRARY")
   set(requires_private Requires.private)
 endif()
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig"

@@ -88,7 +88,9 @@ void Lane::submit(Operation& operation) {
 
 bool Lane::run_inline(Operation& operation) {
   if (context_.forked()) return false;
+  operation.lane = this;
   messages_.began(operation);
+  operation.submitted = context_.clock->now();
   Slot* slot = nullptr;
   {
     std::lock_guard lock(mutex_);
@@ -98,10 +100,8 @@ bool Lane::run_inline(Operation& operation) {
     slot = slots_.take_idle();
     slot->enter(Slot::state::running);
     slot->reported = false;
-    operation.lane = this;
     operation.slot = slot;
     operation.status = Operation::progress::running;
-    operation.submitted = context_.clock->now();
   }
   const bool prepared = slot->session() != nullptr && slot->session()->has_prepared(operation.sql());
   const bool done = prepared && Batch(*slot, context_, open_).run_briefly(operation);
@@ -126,6 +126,11 @@ bool Lane::run_inline(Operation& operation) {
   after.carry_out(context_, messages_);
   if (done) messages_.ended(operation);
   return done;
+}
+
+void Lane::abandon(Operation& operation) const noexcept {
+  operation.fail(messages_.cancelled());
+  messages_.ended(operation);
 }
 
 /// Has a database thread come: to what waits on the slot's lease, or else to the queue. The threads are there as long

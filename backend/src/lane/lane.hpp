@@ -39,6 +39,8 @@ class Lane final : public ReaderGate {
   /// Runs a query on the calling thread, on an idle connection that has it prepared. False when that cannot be, or when
   /// it would take long: then nothing has happened.
   bool run_inline(Operation& operation);
+  /// What `run_inline` has left will not be submitted: its caller was cancelled meanwhile.
+  void abandon(Operation& operation) const noexcept;
   void submit_on_lease(const LeaseRef& lease, Operation& operation);
   void cancel(Operation& operation, asio::cancellation_type type) noexcept;
   void give_back(Slot& slot, std::uint64_t ticket) noexcept;

@@ -27,6 +27,10 @@ void Operation::on_cancel(asio::cancellation_type type) noexcept {
   if (lane != nullptr && type != asio::cancellation_type::none) lane->cancel(*this, type);
 }
 
+void Operation::abandon() noexcept {
+  lane->abandon(*this);
+}
+
 void Operation::execute(Connection& connection, const void* pool, open_transaction around) noexcept {
   const void* const outer = std::exchange(current_pool, pool);  // one that resumes callers in its closure
   error_ = nullptr;

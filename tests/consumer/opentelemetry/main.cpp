@@ -50,7 +50,8 @@ int below_requests(const std::vector<std::unique_ptr<sdk::SpanData>>& spans) {
     if (span->GetName() == "GET /notes") requests[hex(span->GetSpanId())] = "";
   int below = 0;
   for (const auto& span : spans) {
-    const bool is_below = requests.contains(hex(span->GetParentSpanId()));
+    const bool is_below =
+        requests.contains(hex(span->GetParentSpanId())) && span->GetAttributes().contains("db.query.summary");
     std::cout << (is_below ? "  " : "") << span->GetName() << '\n';
     below += is_below ? 1 : 0;
   }

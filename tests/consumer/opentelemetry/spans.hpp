@@ -2,6 +2,7 @@
 
 #include <opentelemetry/trace/provider.h>
 #include <opentelemetry/trace/scope.h>
+#include <statehouse/error.hpp>
 #include <statehouse/observer.hpp>
 
 #include <memory>
@@ -25,7 +26,9 @@ class Spans final : public statehouse::Observer {
     trace::StartSpanOptions options;
     options.kind = trace::SpanKind::kClient;
     const std::string summary = statehouse::query_summary(operation.sql);
-    operation.data = new Span(tracer()->StartSpan(summary.empty() ? to_string(operation.verb) : summary, options));
+    const Span span = tracer()->StartSpan(summary.empty() ? to_string(operation.verb) : summary, options);
+    if (!summary.empty()) span->SetAttribute("db.query.summary", summary);
+    operation.data = new Span(span);
   }
 
   void finished(const statehouse::OperationInfo& operation,
@@ -45,7 +48,8 @@ class Spans final : public statehouse::Observer {
     if (!outcome.error.empty()) {
       span.SetStatus(trace::StatusCode::kError);
       span.SetAttribute("error.type", text(outcome.error));
-      if (outcome.code) span.SetAttribute("db.response.status_code", std::to_string(outcome.code.value()));
+      if (outcome.code.category() == statehouse::sqlite_category())
+        span.SetAttribute("db.response.status_code", std::to_string(outcome.code.value()));
     }
     span.End();
   }

@@ -172,6 +172,8 @@ class Operation : public Suspension, public QueueEntry {
  protected:
   virtual void run(Connection& connection) = 0;
   void on_cancel(asio::cancellation_type type) noexcept final;
+  /// An observer heard of its beginning, and nobody will submit it.
+  void abandon() noexcept;
 
  private:
   void run_in_bracket(Connection& connection);
@@ -190,6 +192,10 @@ class CallOperation final : public Operation {
   using result_type = std::invoke_result_t<F&, Connection&>;
 
   CallOperation(const Request& request, F& f) noexcept : Operation(request), f_(f) {}
+  ~CallOperation() override {
+    // A calling thread gave it up, and its caller was cancelled before he could suspend.
+    if (observed) abandon();
+  }
 
   result_type take() {
     throw_if_failed();

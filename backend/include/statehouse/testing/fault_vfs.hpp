@@ -108,7 +108,7 @@ class FaultVfs : public detail::ShimVfs {
   }
   void die_if_asked() const {
     std::lock_guard lock(mutex_);
-    if (fault_->kill) ::raise(SIGKILL);
+    if (fault_ && fault_->kill) ::raise(SIGKILL);  // healed meanwhile
   }
 
   int open(const char* name, sqlite3_file* file, int flags, int* out_flags) override {
