@@ -96,5 +96,31 @@ TEST_CASE_METHOD(
   check_all_clean();
 }
 
+TEST_CASE_METHOD(BothPrepared,
+                 "inline: what has given up there is not tried again, however it runs on database threads") {
+  const CallOptions here{.inline_read = true};
+  engine.scripts["query"].heavy = true;
+  Caller& one = caller(request(kinds::statement, here), "query");
+  CHECK_FALSE(lane->run_inline(one));
+  engine.scripts["query"].heavy = false;
+  engine.scripts["query"].call = [this] { clock->advance(1ms); };
+  lane->submit(one);
+  settle();
+  engine.scripts["query"].call = nullptr;
+  for (int i = 0; i < 20; ++i) {
+    lane->submit(caller(request(kinds::statement, here), "query"));
+    settle();
+  }
+  // Nor when many others have taken long.
+  for (int i = 0; i < 100; ++i) {
+    const std::string other = "other " + std::to_string(i);
+    engine.scripts[other].call = [this] { clock->advance(1ms); };
+    lane->submit(caller(request(kinds::statement, here), other));
+    settle();
+  }
+  CHECK_FALSE(runs());
+  check_all_clean();
+}
+
 }  // namespace
 }  // namespace statehouse::test

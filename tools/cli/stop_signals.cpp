@@ -16,10 +16,11 @@ StopSignals::StopSignals() {
   listener_ = std::thread([this] { listen(); });
   struct sigaction action {};
   action.sa_handler = [](int signal) {
+    ::signal(SIGINT, SIG_DFL);
+    ::signal(SIGTERM, SIG_DFL);
     requested = signal;
     ::sem_post(&awaited);
   };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
   ::sigaction(SIGINT, &action, &interrupt_);
   ::sigaction(SIGTERM, &action, &terminate_);
 }

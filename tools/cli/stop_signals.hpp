@@ -15,7 +15,7 @@ class Interrupted : public Finding {
  public:
   Interrupted(int signal, const char* message) : Finding("interrupted", message), signal_(signal) {}
 
-  /// Ends the program by that signal: a loop of a shell ends with it then, and systemd does not take it for a failure.
+  /// Ends the program by that signal: a loop of a shell ends with it then.
   /// Gives the exit code where it does not end, as the first process of a container.
   int end_program() const;
 
@@ -24,7 +24,7 @@ class Interrupted : public Finding {
 };
 
 /// While it lives, the first SIGINT or SIGTERM is only noted, so that a file that is not complete can be removed; the
-/// second ends the program. One at a time.
+/// second of either ends the program. One at a time.
 class StopSignals {
  public:
   StopSignals();

@@ -18,9 +18,9 @@ namespace statehouse {
 
 /// Who has a connection, and since when.
 struct Holder {
-  connection_role role;                   ///< Which kind of connection it is.
-  std::string verb;                       ///< The pool verb, "begin" for instance.
-  std::string where;                      ///< `file:line` of the call.
+  connection_role role;  ///< Which kind of connection it is.
+  std::string verb;      ///< The pool verb, "begin" for instance; or what the pool itself is at, "backup".
+  std::string where;     ///< `file:line` of the call; of what the pool is at, the file.
   std::chrono::milliseconds held_for{0};  ///< Since it was given out.
   bool running = false;                   ///< A closure or statement runs right now.
 };
@@ -102,7 +102,8 @@ constexpr std::string_view to_string(database_state state) noexcept {
 
 /// The backups that a pool makes by itself.
 struct BackupStats {
-  /// When the latest one was begun, one of an earlier process also; none when there is none.
+  /// When the latest one was begun, one of an earlier process also; none when there is none, or it was not looked
+  /// for yet, which is done within a second after the opening, or behind a backup of another database.
   std::optional<std::chrono::system_clock::time_point> last;
   std::uint64_t last_bytes = 0;  ///< Its size.
   std::uint64_t failures = 0;    ///< Since the pool was opened.

@@ -20,6 +20,7 @@ class WholeFileLock {
 
  private:
   int descriptor_;
+  bool used_again_;  // after it was refused
 };
 
 }  // namespace statehouse::detail

@@ -46,10 +46,13 @@ void History::add_batch(const Slot& slot) noexcept {
 }
 
 void History::note_time(const Operation& operation) {
+  if (remote_) {  // nothing runs on a calling thread there
+    if (operation.request().role == connection_role::reader) slow_.note(operation, operation.ran, slow_remote_read);
+    return;
+  }
+  slow_.note(operation, operation.ran, slow);
   if (operation.request().may_run_inline(options_.inline_reads))
     heavy_.note(operation, operation.ran, too_long_inline, quick_runs);
-  if (!remote_) return slow_.note(operation, operation.ran, slow);
-  if (operation.request().role == connection_role::reader) slow_.note(operation, operation.ran, slow_remote_read);
 }
 
 void History::note_error(const Operation& operation) {

@@ -31,9 +31,15 @@ class SlowList {
   }
 
   void add(const Operation& operation, unsigned again) {
-    const Entry entry{key(operation), again};
-    std::erase_if(entries_, [&](const Entry& other) { return other.key == entry.key; });
-    if (entries_.size() == capacity) entries_.erase(entries_.begin());
+    Entry entry{key(operation), again};
+    const auto known = std::ranges::find(entries_, entry.key, &Entry::key);
+    if (known != entries_.end()) {
+      entry.left = std::max(entry.left, known->left);
+      entries_.erase(known);
+    } else if (entries_.size() == capacity) {
+      const auto oldest = std::ranges::find_if(entries_, [](const Entry& each) { return each.left != for_ever; });
+      entries_.erase(oldest != entries_.end() ? oldest : entries_.begin());
+    }
     entries_.push_back(entry);
   }
 

@@ -15,8 +15,8 @@ class ReadingGate final : public ReaderGate {
       : readers_(readers), backups_(backups) {}
 
   bool hold_back(TimeLimit limit) override {
-    if (const auto backup = backups_.holder(); backup && backup->running) return false;
-    return !readers_ || readers_->hold_back(limit);
+    if (backup_reads()) return false;
+    return (!readers_ || readers_->hold_back(limit)) && !backup_reads();  // one may have begun meanwhile
   }
   void open_again() override {
     if (readers_) readers_->open_again();
@@ -28,6 +28,11 @@ class ReadingGate final : public ReaderGate {
   }
 
  private:
+  bool backup_reads() const {
+    const auto backup = backups_.holder();
+    return backup && backup->running;
+  }
+
   std::optional<Lane>& readers_;
   const ScheduledBackups& backups_;
 };

@@ -39,7 +39,7 @@ class WalKeeper {
   void attach(LocalSession& writer);
   /// After each use of the writer: takes note of the log's length; true when `keep` has something to do.
   bool due(const WriteAheadLog& log) noexcept;
-  /// A checkpoint, if one is due. `readers` is null when the writer also reads. True when a turn beside the writer is
+  /// A checkpoint, if one is due. `readers` is null when nobody else reads. True when a turn beside the writer is
   /// due instead. Throws Error with `errc::sync_failed` when pages are lost.
   bool keep(LocalSession& writer, ReaderGate* readers);
   void turn() noexcept { mover_.turn(); }

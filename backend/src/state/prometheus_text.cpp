@@ -72,7 +72,7 @@ void add_backups(detail::Exposition& out, const Databases& databases) {
       if (database.backups) out.sample({{"database", database.name}}, value(*database.backups));
   };
   out.family("statehouse_last_backup_timestamp_seconds", "gauge",
-             "When the latest backup was begun; 0: there is none.");
+             "When the latest backup was begun; 0: none is known.");
   each([](const BackupStats& stats) {
     return stats.last ? detail::Exposition::seconds(stats.last->time_since_epoch()) : 0.0;
   });
