@@ -7,6 +7,10 @@ add_test(NAME "bench: statehouse-load keeps its interface"
          COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/bench/load" "$<TARGET_FILE:statehouse-load>")
 set_tests_properties("bench: statehouse-load keeps its interface" PROPERTIES LABELS bench)
 
+add_test(NAME "bench: a peer is measured like the others, and trusted no further than it can be"
+         COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/bench/peer" "$<TARGET_FILE:statehouse-bench>" "$<TARGET_FILE:statehouse-load>")
+set_tests_properties("bench: a peer is measured like the others, and trusted no further than it can be" PROPERTIES LABELS bench)
+
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
   return()
 endif()

@@ -29,8 +29,9 @@ class Goals {
     goals_.push_back(
         {what, std::move(measure), direction, target, reached, bound.value_or(generous(direction, target))});
   }
-  void time(const char* what, std::string measure, double target, std::optional<double> reached) {
-    goals_.push_back({what, std::move(measure), at_most, target, reached});
+  /// What depends on the machine, its disk or its other programs: no check fails for it.
+  void absolute(const char* what, std::string measure, bool direction, double target, std::optional<double> reached) {
+    goals_.push_back({what, std::move(measure), direction, target, reached});
   }
   std::vector<Goal> take() { return std::move(goals_); }
 
@@ -57,20 +58,21 @@ void add_load_goals(Goals& goals, const Results& results) {
   const char* const write = "write, 64 in flight, NORMAL";
   // Each upsert of a random key dirties a page of its own: read, logged and checkpointed alike by both, which bounds
   // what a shared commit can save.
-  goals.ratio(write, "throughput, C API with one thread", at_least, 3,
+  goals.ratio(write, "throughput, C API with one thread", at_least, 2.2,
               against("write/normal/64", c_api_name, "write/normal/1", "ops_s"), 0.8);
-  goals.ratio(write, "throughput, hand-written pool", at_least, 8,
+  goals.ratio(write, "throughput, hand-written pool", at_least, 10,
               against("write/normal/64", hand_written_name, "ops_s"));
   goals.value(write, "errors", at_most, 0, results.sum("write/normal/64", statehouse_name, "errors"));
-  goals.time(write, "p99 in ms", 5, results.median("write/normal/64", statehouse_name, "p99_us", 1e-3));
+  goals.absolute(write, "p99.9 in ms", at_most, 10,
+                 results.median("write/normal/64", statehouse_name, "p999_us", 1e-3));
   goals.ratio("write, 64 in flight, FULL", "throughput, C API with one thread", at_least, 10,
               against("write/full/64", c_api_name, "write/full/1", "ops_s"));
   const char* const mixed = "mixed, 64 in flight";
   goals.ratio(mixed, "throughput, hand-written pool", at_least, 3,
               against("mixed/normal/64", hand_written_name, "ops_s"));
-  goals.ratio(mixed, "p99 of reads, without writers", at_most, 2,
+  goals.ratio(mixed, "p99 of reads, without writers", at_most, 1.5,
               {"mixed/normal/64", statehouse_name, "read_p99_us", "read/normal/64", statehouse_name, "p99_us"});
-  goals.ratio("read, 1 in flight", "p50, hand-written pool", at_most, 1,
+  goals.ratio("read, 1 in flight", "p50, hand-written pool", at_most, 0.77,
               against("read/normal/1", hand_written_name, "p50_us"));
   goals.ratio("read, 1 in flight, inline", "p50, C API", at_most, 1.5,
               {"read/normal/1", statehouse_inline_name, "p50_us", "read/normal/1", c_api_name, "p50_us"});
@@ -78,12 +80,45 @@ void add_load_goals(Goals& goals, const Results& results) {
               against("write/normal/1", hand_written_name, "p50_us"));
 }
 
+void add_sqlx_goals(Goals& goals, const Results& results) {
+  const auto add = [&](const char* what, const std::string& load, double target) {
+    if (results.median(load, sqlx_name, "ops_s"))
+      goals.ratio(what, "throughput, sqlx", at_least, target, against(load, sqlx_name, "ops_s"));
+  };
+  add("read, 64 in flight", "read/normal/64", 7);
+  add("write, 64 in flight, NORMAL", "write/normal/64", 8);
+  add("mixed, 64 in flight", "mixed/normal/64", 5);
+}
+
+/// What an operation costs, which others who keep the machine busy hardly change: the bounds are near what was reached
+/// when they were written, 1.2, 0.65, 0.11 and 0.03.
+void add_cost_goals(Goals& goals, const Results& results) {
+  const std::string cores = std::to_string(std::max(1U, std::thread::hardware_concurrency()));
+  const char* const read = "read, 64 in flight";
+  const char* const write = "write, 64 in flight, NORMAL";
+  goals.ratio(read, "CPU time, C API with a thread per core", at_most, 1,
+              against("read/normal/64", c_api_name, "read/normal/" + cores, "cpu_us_per_op"), 2);
+  goals.ratio(write, "CPU time, C API with one thread", at_most, 0.6,
+              against("write/normal/64", c_api_name, "write/normal/1", "cpu_us_per_op"), 1.2);
+  const char* const switches = "voluntary_switches_per_op";
+  goals.value(read, "voluntary switches each", at_most, 0.25,
+              results.median("read/normal/64", statehouse_name, switches), 0.5);
+  goals.value(write, "voluntary switches each", at_most, 0.25,
+              results.median("write/normal/64", statehouse_name, switches), 0.5);
+  const char* const alone = "the lane alone, 64 in flight";
+  goals.absolute(alone, "million reads/s", at_least, 2, results.median("lane/read/64", statehouse_name, "ops_s", 1e-6));
+  goals.absolute(alone, "million writes/s", at_least, 2,
+                 results.median("lane/write/64", statehouse_name, "ops_s", 1e-6));
+}
+
 }  // namespace
 
 std::vector<Goal> evaluate(const Results& results) {
   Goals goals(results);
   add_load_goals(goals, results);
-  goals.time("get_pool hot", "ns", 100, results.median("get_pool/1", statehouse_name, "ns"));
+  add_sqlx_goals(goals, results);
+  add_cost_goals(goals, results);
+  goals.absolute("get_pool hot", "ns", at_most, 100, results.median("get_pool/1", statehouse_name, "ns"));
   goals.value("get_pool hot", "allocations", at_most, 0,
               results.median("allocations/get_pool", statehouse_name, "per_call"));
   goals.ratio("get_pool hot", "calls of two threads, of one", at_least, 1,
@@ -105,8 +140,8 @@ std::vector<Goal> evaluate(const Results& results) {
   const char* const fairness = "fairness, 64 writers";
   goals.value(fairness, "slowest share of the mean", at_least, 0.5,
               results.median("fairness/64 writers", statehouse_name, "slowest_share"));
-  goals.time(fairness, "longest wait in ms", 20,
-             results.median("fairness/64 writers", statehouse_name, "max_us", 1e-3));
+  goals.absolute(fairness, "longest wait in ms", at_most, 20,
+                 results.median("fairness/64 writers", statehouse_name, "max_us", 1e-3));
   for (const char* const count : {"50", "1000"}) {
     const std::string what = std::string("databases/") + count;
     const auto memory = results.median(what, statehouse_name, "idle_kb_per_database");

@@ -25,7 +25,7 @@ constexpr const char* bookkeeping =
     "DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
 
 /// What statehouse sets on every connection.
-constexpr const char* settings =
+constexpr const char* connection_settings =
     "PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = "
     "MEMORY; "
     "PRAGMA trusted_schema = OFF; PRAGMA analysis_limit = 400";
@@ -35,7 +35,7 @@ double open_with_c_api(const std::filesystem::path& file, bool statistics_and_ch
   const auto began = steady_clock::now();
   const DatabaseFile database{file};
   const CDatabase writer = c_open(database);
-  c_execute(writer.get(), settings);
+  c_execute(writer.get(), connection_settings);
   c_execute(writer.get(), bookkeeping);
   const Migrator migrator = migrations::context();
   for (const Migration& migration : migrator.migrations()) {
@@ -55,7 +55,7 @@ double open_with_c_api(const std::filesystem::path& file, bool statistics_and_ch
   std::vector<CDatabase> readers;
   for (unsigned i = 0; i < std::clamp(std::thread::hardware_concurrency(), 2U, 4U); ++i) {
     readers.push_back(c_open(database));
-    c_execute(readers.back().get(), settings);
+    c_execute(readers.back().get(), connection_settings);
     c_execute(readers.back().get(), "PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0");
   }
   const double took = milliseconds_since(began);

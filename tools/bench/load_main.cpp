@@ -53,11 +53,14 @@ void print(const Measurement& result, std::uint64_t operations, std::size_t conn
   Histogram all = result.tally.reads;
   all.add(result.tally.writes);
   std::printf(
-      "{\"ops_s\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"errors\":%llu,\"n\":%llu,\"secs\":%.4f,"
-      "\"conns\":%zu,\"cpu_s\":%.4f,\"rss_kb\":%lld,\"sqlite\":\"%s\"}\n",
-      static_cast<double>(operations) / result.seconds, all.quantile_us(0.5), all.quantile_us(0.99), all.max_us(),
-      static_cast<unsigned long long>(result.tally.errors), static_cast<unsigned long long>(operations), result.seconds,
-      connections, result.cpu_seconds, static_cast<long long>(resident_kb()), sqlite3_libversion());
+      "{\"ops_s\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f,\"errors\":%llu,\"n\":%llu,"
+      "\"secs\":%.4f,\"conns\":%zu,\"cpu_s\":%.4f,\"voluntary_switches\":%lld,\"involuntary_switches\":%lld,"
+      "\"rss_kb\":%lld,\"sqlite\":\"%s\"}\n",
+      static_cast<double>(operations) / result.seconds, all.quantile_us(0.5), all.quantile_us(0.99),
+      all.quantile_us(0.999), all.max_us(), static_cast<unsigned long long>(result.tally.errors),
+      static_cast<unsigned long long>(operations), result.seconds, connections, result.used.cpu_seconds,
+      static_cast<long long>(result.used.voluntary_switches), static_cast<long long>(result.used.involuntary_switches),
+      static_cast<long long>(resident_kb()), sqlite3_libversion());
   if (result.tally.errors != 0) std::cerr << "statehouse-load: the first error: " << result.tally.first_error << '\n';
 }
 

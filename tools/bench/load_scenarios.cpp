@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
+#include <functional>
 #include <iostream>
 #include <thread>
 
@@ -23,15 +24,6 @@ std::string name_of(const Cell& cell) {
   return name_of(cell.kind) + std::string(synchronous) + std::to_string(cell.in_flight);
 }
 
-Load load_of(const Bench& bench, workload kind, int in_flight, int round) {
-  return {.keys = bench.keys,
-          .kind = kind,
-          .in_flight = in_flight,
-          .warm_up = bench.settings.duration / 4,
-          .duration = bench.settings.duration,
-          .seed = bench.settings.seed + static_cast<std::uint64_t>(round)};
-}
-
 void measure(const Bench& bench, const Cell& cell, const SystemKind& kind, int round) {
   ::malloc_trim(0);  // so that the memory of the one before is not counted as this one's
   const std::int64_t before = resident_kb();
@@ -41,6 +33,21 @@ void measure(const Bench& bench, const Cell& cell, const SystemKind& kind, int r
     std::cerr << name_of(cell) << ", " << kind.name << ": " << measured.tally.errors
               << " errors, the first: " << measured.tally.first_error << '\n';
   bench.results.add(name_of(cell), kind.name, values_of(measured, resident_kb() - before));
+}
+
+/// What a peer has failed at once it is not asked again: the rounds that went well would be a choice.
+void measure(const Bench& bench, const Cell& cell, const Peer& peer) {
+  Results& results = bench.results;
+  const std::string what = name_of(cell);
+  if (cell.synchronous == durability::full) results.leave_out({what, peer.name, "a peer is not told when to sync"});
+  if (results.left_out(what, peer.name)) return;
+  try {
+    const PeerLoad load{cell.kind, bench.database, cell.in_flight, bench.settings.duration};
+    results.add(what, peer.name, measure_peer(peer, load, results.median(what, peer.name, "ops_s")));
+  } catch (const std::runtime_error& failure) {
+    std::cerr << "statehouse-bench: " << what << ", peer " << peer.name << ": " << failure.what() << '\n';
+    results.leave_out({what, peer.name, failure.what(), true});
+  }
 }
 
 int cores() {
@@ -54,12 +61,16 @@ void measure_c_api(const Bench& bench, workload kind, durability synchronous, in
   if (cores() > 1) measure(bench, {kind, synchronous, cores()}, c_api, round);
 }
 
-/// Every other round the other way round: whoever comes first has no lasting advantage.
-std::vector<SystemKind> systems_of(const Bench& bench, int round) {
+/// All that can be asked by many at a time, in turn. Every other round the other way round: whoever comes first has no
+/// lasting advantage.
+void measure_all(const Bench& bench, const Cell& cell, int round) {
   std::vector<SystemKind> systems = pooled_systems();
   if (bench.settings.brief) systems.resize(2);  // ours and the hand-written pool
-  if (round % 2 != 0) std::ranges::reverse(systems);
-  return systems;
+  std::vector<std::function<void()>> turns;
+  for (const SystemKind& system : systems) turns.emplace_back([&] { measure(bench, cell, system, round); });
+  for (const Peer& peer : bench.settings.peers) turns.emplace_back([&] { measure(bench, cell, peer); });
+  if (round % 2 != 0) std::ranges::reverse(turns);
+  for (const auto& turn : turns) turn();
 }
 
 }  // namespace
@@ -75,9 +86,7 @@ void run_load(const Bench& bench, int round) {
           (kind == workload::read || (bench.settings.brief && kind == workload::mixed)))
         continue;
       measure_c_api(bench, kind, synchronous, round);
-      for (const int depth : depths)
-        for (const SystemKind& system : systems_of(bench, round))
-          measure(bench, {kind, synchronous, depth}, system, round);
+      for (const int depth : depths) measure_all(bench, {kind, synchronous, depth}, round);
     }
   }
 }

@@ -19,6 +19,7 @@ constexpr std::size_t rows = 100'000;
 struct Arguments {
   Settings settings;
   std::vector<std::string> only;
+  std::vector<std::string> peers;
   std::string out;
   int milliseconds = 0;
   int rounds = 0;
@@ -34,6 +35,7 @@ void measure(const Arguments& arguments, Results& results) {
   const ScratchDirectory directory(settings.directory);
   const std::filesystem::path database = directory / "context.db";
   const std::vector<Key> keys = make_database(database, rows);
+  if (!settings.peers.empty()) write_keys(keys_file(database), keys);
   const Bench bench{settings, keys, database, results};
   for (int round = 0; round < settings.rounds; ++round) {
     for (const Scenario& scenario : scenarios()) {
@@ -69,11 +71,37 @@ int run(const Arguments& arguments) {
     write_json(out, arguments.settings, results, goals, load_before);
     if (!out.flush()) throw std::runtime_error("cannot write " + arguments.out);
   }
-  return arguments.check ? check(goals) : 0;
+  const bool failed = std::ranges::any_of(results.gaps(), &Results::Gap::failed);
+  const int far = arguments.check ? check(goals) : 0;
+  return failed ? 1 : far;
 }
 
+void add_options(CLI::App& app, Arguments& arguments) {
+  Settings& settings = arguments.settings;
+  settings.directory = std::filesystem::temp_directory_path();
+  std::vector<std::string> names;
+  for (const Scenario& scenario : scenarios()) names.push_back(scenario.name);
+  app.add_flag("--short", settings.brief, "only what the targets need, 3 rounds, about 30 seconds");
+  app.add_flag("--check", arguments.check,
+               "exit 1 when a ratio is far from its target, in most cases by a factor of three; times never count");
+  app.add_option("--out", arguments.out, "write everything measured to this JSON file");
+  app.add_option("--only", arguments.only, "these scenarios")->check(CLI::IsMember(names))->delimiter(',');
+  app.add_option("--peer", arguments.peers,
+                 "NAME=COMMAND, any number of times: a program called as statehouse-load is, measured like the other "
+                 "systems (words with blanks between; see tools/bench/peers)")
+      ->allow_extra_args(false);
+  app.add_option("--rounds", arguments.rounds, "default 5")->transform(statehouse::command_line::whole_number(1, 1000));
+  app.add_option("--milliseconds", arguments.milliseconds, "per measurement under load, default 400")
+      ->transform(statehouse::command_line::whole_number(10, 60'000));
+  app.add_option("--dir", settings.directory, "directory on the disk to be measured, default: the temporary one")
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--seed", settings.seed, "default 1")->transform(statehouse::command_line::whole_number(0));
+}
+
+/// What follows from the options. Throws std::invalid_argument.
 void settle(Arguments& arguments) {
   Settings& settings = arguments.settings;
+  settings.peers = peers_of(arguments.peers);
   if (settings.brief) {
     settings.rounds = 3;
     settings.duration = std::chrono::milliseconds(150);
@@ -87,30 +115,19 @@ void settle(Arguments& arguments) {
 int main(int argc, char** argv) {
   log_errors_only();
   Arguments arguments;
-  Settings& settings = arguments.settings;
-  settings.directory = std::filesystem::temp_directory_path();
-  std::vector<std::string> names;
-  for (const Scenario& scenario : scenarios()) names.push_back(scenario.name);
-
-  CLI::App app("Measures statehouse beside the plain C API, a hand-written pool, POCO and SOCI.", "statehouse-bench");
-  app.add_flag("--short", settings.brief, "only what the targets need, 3 rounds, about 30 seconds");
-  app.add_flag("--check", arguments.check,
-               "exit 1 when a ratio is far from its target, in most cases by a factor of three; times never count");
-  app.add_option("--out", arguments.out, "write everything measured to this JSON file");
-  app.add_option("--only", arguments.only, "these scenarios")->check(CLI::IsMember(names))->delimiter(',');
-  app.add_option("--rounds", arguments.rounds, "default 5")->transform(statehouse::command_line::whole_number(1, 1000));
-  app.add_option("--milliseconds", arguments.milliseconds, "per measurement under load, default 400")
-      ->transform(statehouse::command_line::whole_number(10, 60'000));
-  app.add_option("--dir", settings.directory, "directory on the disk to be measured, default: the temporary one")
-      ->check(CLI::ExistingDirectory);
-  app.add_option("--seed", settings.seed, "default 1")->transform(statehouse::command_line::whole_number(0));
+  CLI::App app("Measures statehouse beside the plain C API, a hand-written pool, POCO, SOCI and peers.",
+               "statehouse-bench");
+  add_options(app, arguments);
   try {
     app.parse(argc, argv);
+    settle(arguments);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : usage_error;
+  } catch (const std::invalid_argument& error) {
+    std::cerr << "statehouse-bench: " << error.what() << '\n';
+    return usage_error;
   }
   try {
-    settle(arguments);
     return run(arguments);
   } catch (const std::exception& error) {
     std::cerr << "statehouse-bench: " << error.what() << '\n';

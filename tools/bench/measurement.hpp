@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "histogram.hpp"
+#include "process.hpp"
 #include "workload.hpp"
 
 namespace statehouse::bench {
@@ -36,7 +37,7 @@ struct Tally {
 struct Measurement {
   Tally tally;
   double seconds = 0;                       ///< Of the window.
-  double cpu_seconds = 0;                   ///< Of the whole process, within the window.
+  Usage used{};                             ///< Within the window.
   std::vector<std::uint64_t> per_worker{};  ///< Operations completed within the window.
 };
 

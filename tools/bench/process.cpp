@@ -7,13 +7,18 @@
 
 namespace statehouse::bench {
 
-double cpu_seconds() noexcept {
+Usage Usage::operator-(const Usage& before) const noexcept {
+  return {cpu_seconds - before.cpu_seconds, voluntary_switches - before.voluntary_switches,
+          involuntary_switches - before.involuntary_switches};
+}
+
+Usage used_so_far() noexcept {
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
   const auto seconds = [](const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
   };
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
+  return {seconds(used.ru_utime) + seconds(used.ru_stime), used.ru_nvcsw, used.ru_nivcsw};
 }
 
 std::int64_t resident_kb() {

@@ -1,6 +1,7 @@
 #include "report.hpp"
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 #include <sqlite3.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -89,6 +90,20 @@ json::array to_json(const Results& results) {
   return array;
 }
 
+json::array to_json(const std::vector<Peer>& peers) {
+  json::array array;
+  for (const Peer& peer : peers)
+    array.push_back({{"name", peer.name}, {"command", fmt::format("{}", fmt::join(peer.command, " "))}});
+  return array;
+}
+
+json::array to_json(const std::vector<Results::Gap>& gaps) {
+  json::array array;
+  for (const Results::Gap& gap : gaps)
+    array.push_back({{"what", gap.what}, {"system", gap.system}, {"why", gap.why}, {"failed", gap.failed}});
+  return array;
+}
+
 json::array to_json(const std::vector<Goal>& goals) {
   json::array array;
   for (const Goal& goal : goals)
@@ -101,31 +116,37 @@ json::array to_json(const std::vector<Goal>& goals) {
   return array;
 }
 
+constexpr const char* row_format = "{:<22} {:<18} {:>9} {:>9} {:>9} {:>9} {:>10} {:>7} {:>8} {:>6} {:>8}\n";
+
 void print_row(const std::string& what, const std::string& system, const Values& values) {
-  const auto get = [&](const char* metric) {
+  if (!values.contains("ops_s")) return;
+  const auto get = [&](const char* metric, int digits) {
     const auto found = values.find(metric);
-    return found != values.end() ? found->second : 0;
+    return found != values.end() ? fmt::format("{:.{}f}", found->second, digits) : "-";
   };
-  if (values.contains("ops_s")) {
-    fmt::print("{:<22} {:<18} {:>9.0f} {:>9.1f} {:>9.1f} {:>9.1f} {:>10.1f} {:>7.2f} {:>6.0f} {:>8.0f}\n", what, system,
-               get("ops_s"), get("p50_us"), get("p99_us"), get("p999_us"), get("max_us"), get("cpu_us_per_op"),
-               get("errors"), get("rss_kb"));
-  }
+  fmt::print(row_format, what, system, get("ops_s", 0), get("p50_us", 1), get("p99_us", 1), get("p999_us", 1),
+             get("max_us", 1), get("cpu_us_per_op", 2), get("voluntary_switches_per_op", 3), get("errors", 0),
+             get("rss_kb", 0));
 }
 
 }  // namespace
 
 void write_json(std::ostream& out, const Settings& settings, const Results& results, const std::vector<Goal>& goals,
                 double load_before) {
-  const json::object document{
-      {"machine", describe_machine(settings, load_before)}, {"results", to_json(results)}, {"goals", to_json(goals)}};
+  const json::object document{{"machine", describe_machine(settings, load_before)},
+                              {"peers", to_json(settings.peers)},
+                              {"results", to_json(results)},
+                              {"not_measured", to_json(results.gaps())},
+                              {"goals", to_json(goals)}};
   out << json::serialize(document) << '\n';
 }
 
 void print_tables(const Results& results, const std::vector<Goal>& goals) {
-  fmt::print("{:<22} {:<18} {:>9} {:>9} {:>9} {:>9} {:>10} {:>7} {:>6} {:>8}\n", "load", "system", "ops/s", "p50 us",
-             "p99 us", "p99.9 us", "max us", "CPU us", "errors", "RSS KB");
+  fmt::print(row_format, "load", "system", "ops/s", "p50 us", "p99 us", "p99.9 us", "max us", "CPU us", "switches",
+             "errors", "RSS KB");
   for (const Results::Series& series : results.series()) print_row(series.what, series.system, medians(series));
+  for (const Results::Gap& gap : results.gaps())
+    fmt::print("{:<22} {:<18} not measured: {}\n", gap.what, gap.system, gap.why);
   fmt::print("\n");
   for (const Results::Series& series : results.series()) {
     const Values values = medians(series);

@@ -29,6 +29,14 @@ void Results::add(const std::string& what, const std::string& system, Values val
   found->rounds.push_back(std::move(values));
 }
 
+void Results::leave_out(Gap gap) {
+  if (!left_out(gap.what, gap.system)) gaps_.push_back(std::move(gap));
+}
+
+bool Results::left_out(std::string_view what, std::string_view system) const {
+  return std::ranges::any_of(gaps_, [&](const Gap& gap) { return gap.what == what && gap.system == system; });
+}
+
 const Results::Series* Results::find(std::string_view what, std::string_view system) const {
   const auto found =
       std::ranges::find_if(series_, [&](const Series& s) { return s.what == what && s.system == system; });
@@ -71,8 +79,13 @@ std::optional<double> Results::median(const Quotient& quotient) const {
 Values values_of(const Measurement& measurement, std::int64_t resident_kb) {
   const Tally& tally = measurement.tally;
   const auto completed = static_cast<double>(tally.completed);
+  const Usage& used = measurement.used;
+  const auto per_operation = [&](auto count) { return completed > 0 ? static_cast<double>(count) / completed : NAN; };
   Values values{{"ops_s", completed / measurement.seconds},
-                {"cpu_us_per_op", completed > 0 ? measurement.cpu_seconds * 1e6 / completed : NAN},
+                {"cpu_us_per_op", per_operation(used.cpu_seconds * 1e6)},
+                {"ops_per_cpu_s", completed / used.cpu_seconds},
+                {"voluntary_switches_per_op", per_operation(used.voluntary_switches)},
+                {"involuntary_switches_per_op", per_operation(used.involuntary_switches)},
                 {"errors", static_cast<double>(tally.errors)},
                 {"rss_kb", static_cast<double>(resident_kb)}};
   Histogram all = tally.reads;

@@ -28,7 +28,19 @@ class Results {
     std::vector<Values> rounds;
   };
 
+  /// Why there is no number.
+  struct Gap {
+    std::string what;
+    std::string system;
+    std::string why;
+    bool failed = false;  ///< It was tried.
+  };
+
   void add(const std::string& what, const std::string& system, Values values);
+  /// From now on there is none.
+  void leave_out(Gap gap);
+  const std::vector<Gap>& gaps() const noexcept { return gaps_; }
+  bool left_out(std::string_view what, std::string_view system) const;
   /// In the order in which they came first.
   const std::vector<Series>& series() const noexcept { return series_; }
 
@@ -43,6 +55,7 @@ class Results {
   const Series* find(std::string_view what, std::string_view system) const;
 
   std::vector<Series> series_;
+  std::vector<Gap> gaps_;
 };
 
 std::optional<double> median_of(std::vector<double> values);

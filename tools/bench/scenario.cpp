@@ -12,6 +12,7 @@ const std::vector<Scenario>& scenarios() {
       {"load", "throughput and latency beside other systems", run_load},
       {"fairness", "64 writers, what each of them gets", run_fairness},
       {"interference", "reads beside writers", run_interference},
+      {"lane", "the lane alone, without an engine", run_lane},
       {"hot_path", "get_pool, and allocations per call", run_hot_path},
       {"opening", "a new database: open and migrate", run_opening},
       {"migrations", "1,000 migrations, fresh and again", run_migrations},
@@ -19,6 +20,15 @@ const std::vector<Scenario>& scenarios() {
       {"shutdown", "closing 8 databases", run_shutdown},
   };
   return all;
+}
+
+Load load_of(const Bench& bench, workload kind, int in_flight, int round) {
+  return {.keys = bench.keys,
+          .kind = kind,
+          .in_flight = in_flight,
+          .warm_up = bench.settings.duration / 4,
+          .duration = bench.settings.duration,
+          .seed = bench.settings.seed + static_cast<std::uint64_t>(round)};
 }
 
 ScratchDirectory::ScratchDirectory(const std::filesystem::path& parent) {

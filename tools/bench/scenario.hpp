@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "peer.hpp"
 #include "results.hpp"
 #include "system.hpp"
 
@@ -16,13 +17,14 @@ struct Settings {
   std::chrono::milliseconds duration{400};  ///< Of one measurement under load, after a quarter of it as warm-up.
   std::filesystem::path directory;          ///< On the disk that is to be measured.
   std::uint64_t seed = 1;
+  std::vector<Peer> peers{};
 };
 
 /// What the scenarios share.
 struct Bench {
   const Settings& settings;
   const std::vector<Key>& keys;
-  const std::filesystem::path& database;  ///< 100,000 rows.
+  const std::filesystem::path& database;  ///< 100,000 rows, and for peers their keys beside it.
   Results& results;
 };
 
@@ -32,12 +34,16 @@ struct Scenario {
   void (*run)(const Bench&, int round);  ///< One round.
 };
 
+/// What is asked for in one round, by time.
+Load load_of(const Bench& bench, workload kind, int in_flight, int round);
+
 /// In the order in which they run within a round.
 const std::vector<Scenario>& scenarios();
 
 void run_load(const Bench& bench, int round);
 void run_fairness(const Bench& bench, int round);
 void run_interference(const Bench& bench, int round);
+void run_lane(const Bench& bench, int round);
 void run_hot_path(const Bench& bench, int round);
 void run_opening(const Bench& bench, int round);
 void run_migrations(const Bench& bench, int round);

@@ -44,6 +44,7 @@ inline constexpr const char* statehouse_inline_name = "statehouse, inline reads"
 inline constexpr const char* c_api_name = "C API";
 inline constexpr const char* c_api_rows_name = "C API, scripts and their rows";
 inline constexpr const char* hand_written_name = "hand-written pool";
+inline constexpr const char* sqlx_name = "sqlx";  ///< A peer, where one is given this name.
 
 /// Those with a pool that coroutines can use; ours first. POCO and SOCI where they were found when this was built.
 std::vector<SystemKind> pooled_systems();

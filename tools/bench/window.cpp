@@ -2,8 +2,6 @@
 
 #include <functional>
 
-#include "process.hpp"
-
 namespace statehouse::bench {
 
 void Tally::add(const Tally& other) {
@@ -33,7 +31,7 @@ Window::Window(const Load& load) : timed_(load.operations == 0), left_(static_ca
 }
 
 void Window::begin() {
-  cpu_ = cpu_seconds();
+  used_ = used_so_far();
   began_ = std::chrono::steady_clock::now();
   phase_ = phase::open;
 }
@@ -41,13 +39,13 @@ void Window::begin() {
 void Window::end() {
   seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
   phase_ = phase::over;
-  cpu_ = cpu_seconds() - cpu_;
+  used_ = used_so_far() - used_;
 }
 
 void Window::finish(Measurement& result) {
   timed_ ? timer_.join() : end();
   result.seconds = seconds_;
-  result.cpu_seconds = cpu_;
+  result.used = used_;
 }
 
 }  // namespace statehouse::bench

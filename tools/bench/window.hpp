@@ -43,7 +43,7 @@ class Window {
   std::atomic<phase> phase_{phase::before};
   std::chrono::steady_clock::time_point began_{};
   double seconds_ = 0;
-  double cpu_ = 0;
+  Usage used_{};
   std::jthread timer_;
 };
 

@@ -28,6 +28,16 @@ const std::string& Requests::value() {
   return value_;
 }
 
+std::filesystem::path keys_file(const std::filesystem::path& database) {
+  return database.string() + ".keys";
+}
+
+void write_keys(const std::filesystem::path& file, const std::vector<Key>& keys) {
+  std::ofstream out(file);
+  for (const Key& key : keys) out << key.document << ' ' << key.block << '\n';
+  if (!out.flush()) throw std::runtime_error("cannot write " + file.string());
+}
+
 std::vector<Key> read_keys(const std::filesystem::path& file) {
   std::ifstream in(file);
   if (!in) throw std::runtime_error("cannot read the keys in " + file.string());

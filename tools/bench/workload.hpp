@@ -56,6 +56,9 @@ class Requests {
   std::uint64_t serial_ = std::uint64_t{std::random_device()()} << 32;
 };
 
+/// Where the keys of a database are for other programs: a file beside it.
+std::filesystem::path keys_file(const std::filesystem::path& database);
+void write_keys(const std::filesystem::path& file, const std::vector<Key>& keys);
 /// Lines `document block`. Throws std::runtime_error that says what is wrong with the file.
 std::vector<Key> read_keys(const std::filesystem::path& file);
 
