@@ -409,8 +409,8 @@ struct Crowd {
 };
 
 TEST_CASE("batch model: on threads, with cancellations at any moment, what was acknowledged is kept and nothing else") {
-  TempDir dir;
-  LogCapture log;
+  testing::TempDir dir;
+  testing::LogCapture log;
   Crowd world;
   AppStateOptions options;
   options.data_dir = dir.path();

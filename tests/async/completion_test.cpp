@@ -296,8 +296,8 @@ TEST_CASE_METHOD(
 
 /// Everything on real threads, as a server has it.
 struct Server {
-  TempDir dir;
-  LogCapture log;
+  testing::TempDir dir;
+  testing::LogCapture log;
   asio::io_context io;
   AppState state{io.get_executor(), options()};
 
@@ -353,12 +353,12 @@ TEST_CASE("statements: run on database threads only, and a writer's transaction 
     std::set<std::thread::id> threads;
     int steps = 0;
   } trace;
-  TempDir dir;
+  testing::TempDir dir;
   asio::io_context io;
   AppStateOptions options;
   options.data_dir = dir.path();
   options.database_threads = 2;
-  options.logger = LogCapture().logger();
+  options.logger = testing::LogCapture().logger();
   options.pool.connection.on_connect = [&](Connection& connection, connection_role role) {
     // Called when a statement begins and for each of its rows.
     const auto note = [](unsigned event, void* context, void* statement, void* text) {

@@ -7,9 +7,9 @@
 #include <set>
 #include <thread>
 
-#include "shim_vfs.hpp"
 #include "state_support.hpp"
 #include "statehouse/statehouse.hpp"
+#include "statehouse/testing/detail/shim_vfs.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -214,9 +214,9 @@ TEST_CASE_METHOD(Inline, "inline: a long query is given up and gives the same re
 
 /// As if another process recovered the index of each log (https://www.sqlite.org/walformat.html section 2.3): the two
 /// copies of its header differ, and nobody gets the slots that could repair it.
-class Recovery final : public ShimVfs {
+class Recovery final : public testing::detail::ShimVfs {
  public:
-  Recovery() : ShimVfs("recovery") {
+  Recovery() : testing::detail::ShimVfs("recovery") {
     methods.xShmMap = &Recovery::map;
     methods.xShmLock = &Recovery::lock;
   }

@@ -193,8 +193,8 @@ class Actor {
 TEST_CASE("model: 64 coroutines, mixed operations: every value as written, one writer at a time, never SQLITE_BUSY") {
   REQUIRE(log_configured == SQLITE_OK);
   const int busy_before = busy_results;
-  TempDir dir;
-  LogCapture log;
+  testing::TempDir dir;
+  testing::LogCapture log;
   asio::io_context io;
   AppStateOptions options;
   options.data_dir = dir.path();

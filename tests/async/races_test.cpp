@@ -54,8 +54,8 @@ struct RacingApp {
     return {all.begin(), all.end()};
   }
 
-  TempDir dir;
-  LogCapture log;
+  testing::TempDir dir;
+  testing::LogCapture log;
   mutable asio::thread_pool callers{2};
   std::optional<AppState> state;
   std::optional<Pool> pool;

@@ -116,8 +116,8 @@ TEST_CASE("closures: a closure may wait for another pool, on real threads, but n
   //                                closure: execute on `other`, get()...
   //                                                                          INSERT
   //                                ...done
-  TempDir dir;
-  LogCapture log;
+  testing::TempDir dir;
+  testing::LogCapture log;
   asio::io_context io;
   AppStateOptions options;
   options.data_dir = dir.path();

@@ -41,8 +41,8 @@ constexpr std::size_t ids = 1'000'000;
 /// Four readers on four threads, callers on two others, and a log so short that readers are held back again and again.
 /// The SQL function mark(id) notes that a query has run, and gives its id.
 struct SharedQueue {
-  TempDir dir;
-  LogCapture log;
+  testing::TempDir dir;
+  testing::LogCapture log;
   std::vector<std::atomic<unsigned char>> ran = std::vector<std::atomic<unsigned char>>(ids);
   std::atomic<std::size_t> next_id{0};
   asio::thread_pool callers{2};

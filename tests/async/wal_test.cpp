@@ -3,8 +3,8 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include "left_log.hpp"
-#include "shim_vfs.hpp"
 #include "state_support.hpp"
+#include "statehouse/testing/detail/shim_vfs.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -16,9 +16,9 @@ constexpr const char* pinned = "cannot be cut: a reader connection is held by qu
 
 /// A file system that calls back before each write into a database file, which is what a checkpoint does, and when it
 /// is made sure that nobody reads the log, before it is cut.
-class CheckpointVfs final : public ShimVfs {
+class CheckpointVfs final : public testing::detail::ShimVfs {
  public:
-  CheckpointVfs() : ShimVfs("checkpoint") {
+  CheckpointVfs() : testing::detail::ShimVfs("checkpoint") {
     methods.xWrite = &CheckpointVfs::write;
     methods.xShmLock = &CheckpointVfs::shm_lock;
   }

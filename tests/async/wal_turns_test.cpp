@@ -2,17 +2,17 @@
 
 #include <map>
 
-#include "shim_vfs.hpp"
 #include "state_support.hpp"
 #include "statehouse/backup.hpp"
+#include "statehouse/testing/detail/shim_vfs.hpp"
 
 namespace statehouse::test {
 namespace {
 
 /// Calls back when a page is first written into a database of that name: of a short log that is a turn's.
-class TurnsVfs final : public ShimVfs {
+class TurnsVfs final : public testing::detail::ShimVfs {
  public:
-  TurnsVfs() : ShimVfs("turns") { methods.xWrite = &TurnsVfs::write; }
+  TurnsVfs() : testing::detail::ShimVfs("turns") { methods.xWrite = &TurnsVfs::write; }
 
   std::function<void()> on_turn;
   std::map<std::string, int> written;  ///< Pages, by the name of the file.

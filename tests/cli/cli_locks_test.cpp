@@ -6,12 +6,13 @@
 #include "neighbour.hpp"
 #include "plain_database.hpp"
 #include "recording_vfs.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // The connections of the tool, opened here so that their locks can be seen.
 
 using namespace statehouse;
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 
 // other process   opens ................................................ still has it open
 // here                   writes 8 MB, closes    reads, closes

@@ -2,10 +2,11 @@
 
 #include "../../tools/cli/statements.hpp"
 #include "plain_database.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using statehouse::cli::Statements;
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 
 // SQLite copies as much as it is given the length of, and refuses that where it is longer than a statement may be.
 TEST_CASE("statements: each is compiled without a look at those after it, so that long scripts take no squared time") {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "files.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 /// The real program `statehouse`, each run a process of its own.
 namespace statehouse::test {
@@ -137,7 +137,7 @@ class Workshop {
   std::vector<std::string> files(const std::filesystem::path& in = ".") const { return names_in(directory_ / in); }
 
  private:
-  const TempDir directory_;
+  const testing::TempDir directory_;
 };
 
 /// A run on a terminal of its own; killed with this object if it has not ended.

@@ -11,7 +11,7 @@
 #include "cluster/cluster_session.hpp"
 #include "error_of.hpp"
 #include "fake_node.hpp"
-#include "log_capture.hpp"
+#include "statehouse/testing/log_capture.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -100,7 +100,7 @@ struct Asking {
   std::vector<std::string> texts;  // of the statements that it has, by their ids
   Asked asked;
   FakeNode node;
-  LogCapture log;
+  testing::LogCapture log;
   std::shared_ptr<detail::Interrupter> interrupter = std::make_shared<detail::Interrupter>(make_steady_clock());
   std::shared_ptr<detail::Leader> leader;
   std::unique_ptr<detail::ClusterSession> session;

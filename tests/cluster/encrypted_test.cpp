@@ -61,7 +61,7 @@ class Tunnels {
   static int count(const std::vector<std::string>& addresses) { return static_cast<int>(addresses.size()); }
   std::string way(int node) const { return "127.0.0.1:" + std::to_string(first_port_ + 2 * node + 1); }
 
-  const TempDir dir_;
+  const testing::TempDir dir_;
   const int first_port_;
   std::string redirected_;
   std::optional<Program> doors_;
@@ -85,7 +85,7 @@ bool taken_in(const std::string& door, const std::vector<std::string>& certifica
 TEST_CASE(
     "cluster: through stunnel all reach the nodes, also when the leader has gone, and who has no certificate none") {
   if (!std::filesystem::exists(stunnel)) SKIP("there is no stunnel: tools/setup --ci installs it");
-  const TempDir dir;
+  const testing::TempDir dir;
   write_file(dir / "m" / "1_t.sql", "CREATE TABLE t(x);");
   std::optional<Tunnels> tunnels;
   ClusterFixture cluster(100, [&](const std::vector<std::string>& addresses, std::size_t) {

@@ -18,7 +18,7 @@
 #include "cluster_leader.hpp"
 #include "engine/connection_access.hpp"
 #include "error_of.hpp"
-#include "log_capture.hpp"
+#include "statehouse/testing/log_capture.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -37,7 +37,7 @@ struct Nodes {
   std::size_t leader() const { return leader_of(cluster); }
 
   ClusterFixture cluster;
-  LogCapture log;
+  testing::LogCapture log;
   detail::ClusterEngine engine{{.database = "test", .cluster = options(), .connection = {}, .logger = log.logger()}};
 };
 

@@ -13,15 +13,15 @@
 #include "error_of.hpp"
 #include "eventually.hpp"
 #include "files.hpp"
-#include "log_capture.hpp"
 #include "notify_socket.hpp"
+#include "statehouse/testing/log_capture.hpp"
 
 namespace statehouse::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-std::vector<std::string> of_a_founder(const TempDir& dir, const std::string& address) {
+std::vector<std::string> of_a_founder(const testing::TempDir& dir, const std::string& address) {
   return {"--id", "1", "--address", address, "--data-dir", (dir / "1").string()};
 }
 
@@ -47,7 +47,7 @@ bool by_leader(detail::Administration& asking, const std::vector<std::string>& c
 }
 
 TEST_CASE("statehouse-node: tells systemd that it serves and that it ends, by a path or an abstract name") {
-  const TempDir dir;
+  const testing::TempDir dir;
   for (const std::string& name : {(dir / "notify").string(), "@" + (dir / "abstract").string()}) {
     CAPTURE(name);
     NotifySocket systemd(name);
@@ -99,7 +99,7 @@ TEST_CASE("statehouse-node: one that does not lead, or is alone, ends without ha
     cluster.start(follower);
   }
   CHECK_FALSE(handed_over);
-  const TempDir dir;
+  const testing::TempDir dir;
   NodeProcess alone(of_a_founder(dir, free_address()));
   REQUIRE(alone.says(": leads\n"));
   alone.signal(SIGINT);
@@ -110,7 +110,7 @@ TEST_CASE("statehouse-node: one that does not lead, or is alone, ends without ha
 }
 
 TEST_CASE("statehouse-node: a second one on the same directory is refused, and the first one's data stays") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string address = free_address();
   NodeProcess first(of_a_founder(dir, address));
   for (const std::string& other : {address, free_address()}) {
@@ -126,7 +126,7 @@ TEST_CASE("statehouse-node: a second one on the same directory is refused, and t
 
 TEST_CASE(
     "statehouse-node: a directory in which no node was ever made is empty, though one has locked and claimed it") {
-  const TempDir dir;
+  const testing::TempDir dir;
   std::filesystem::create_directory(dir / "1");
   for (const char* const name : {"statehouse-node.lock", "statehouse-node.owner", "dqlite-lock"})
     write_file(dir / "1" / name, "");
@@ -139,7 +139,7 @@ TEST_CASE(
 }
 
 TEST_CASE("statehouse-node: a directory belongs to its first id and address: others are refused, the same come back") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string address = free_address();
   const std::string other = free_address();
   const std::string directory = (dir / "1").string();
@@ -156,7 +156,7 @@ TEST_CASE("statehouse-node: a directory belongs to its first id and address: oth
 }
 
 TEST_CASE("statehouse-node: a directory from before it was written down whose it is belongs to who has it next") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string address = free_address();
   NodeProcess(of_a_founder(dir, address)).signal(SIGKILL);
   std::filesystem::remove(dir / "1" / "statehouse-node.owner");
@@ -166,7 +166,7 @@ TEST_CASE("statehouse-node: a directory from before it was written down whose it
 }
 
 TEST_CASE("statehouse-node: a directory without data is nobody's, so a mistaken address is only started again") {
-  const TempDir dir;
+  const testing::TempDir dir;
   auto arguments = of_a_founder(dir, "192.0.2.1:9001");  // of no machine
   NodeProcess mistaken(arguments, {}, "the address cannot be listened on");
   CHECK(mistaken.wait() == 1);
@@ -195,7 +195,7 @@ TEST_CASE("statehouse-node: one that was made a standby or a spare stays that wh
 }
 
 TEST_CASE("statehouse-node: a spare that an interrupted join has left becomes a voter") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string founder = free_address();
   const std::string address = free_address();
   const NodeProcess first(of_a_founder(dir, founder));
@@ -211,7 +211,7 @@ TEST_CASE("statehouse-node: a spare that an interrupted join has left becomes a 
 }
 
 TEST_CASE("statehouse-node: one that cannot join says why, and joins when that has passed") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string founder = free_address();
   NodeProcess second({"--id", "2", "--address", free_address(), "--data-dir", (dir / "2").string(), "--join", founder},
                      {}, ": has not joined yet and tries again: no leader is found: ");
@@ -229,7 +229,7 @@ TEST_CASE("statehouse-node: wrong usage ends with 2, which its unit does not try
 
 TEST_CASE("statehouse-node: REGEXP is there, in queries and in constraints, as on a file") {
   const ClusterFixture cluster;
-  const LogCapture log;
+  const testing::LogCapture log;
   detail::ClusterEngine engine({.database = "test",
                                 .cluster = {.nodes = cluster.addresses(),
                                             .database = "test.db",

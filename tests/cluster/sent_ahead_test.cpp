@@ -13,7 +13,7 @@
 #include "cluster/cluster_session.hpp"
 #include "error_of.hpp"
 #include "fake_node.hpp"
-#include "log_capture.hpp"
+#include "statehouse/testing/log_capture.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -104,7 +104,7 @@ struct SendingAhead {
   std::uint64_t executed = 0;
   std::vector<std::string> asked;
   FakeNode node;
-  LogCapture log;
+  testing::LogCapture log;
   std::shared_ptr<detail::Interrupter> interrupter = std::make_shared<detail::Interrupter>(make_steady_clock());
   std::shared_ptr<detail::Leader> leader;
   std::unique_ptr<detail::ClusterSession> session;

@@ -19,8 +19,8 @@
 #include "error_of.hpp"
 #include "eventually.hpp"
 #include "fake_node.hpp"
-#include "log_capture.hpp"
 #include "statehouse/execute_result.hpp"
+#include "statehouse/testing/log_capture.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -49,7 +49,7 @@ struct Lone {
   }
   ExecuteResult execute(std::string_view sql) { return session->prepare(sql)->run(); }
 
-  LogCapture log;
+  testing::LogCapture log;
   std::shared_ptr<detail::Interrupter> interrupter = std::make_shared<detail::Interrupter>(make_steady_clock());
   std::shared_ptr<detail::Leader> leader;
   std::unique_ptr<ClusterSession> session;

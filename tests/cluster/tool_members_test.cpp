@@ -28,7 +28,7 @@ FakeNode::Script with_one_standby(const FakeNode* const& node, const Reply& answ
   };
 }
 
-std::vector<std::string> of_another_cluster(const TempDir& dir, const std::string& address) {
+std::vector<std::string> of_another_cluster(const testing::TempDir& dir, const std::string& address) {
   return {"--id", "1", "--address", address, "--data-dir", (dir / "other").string()};
 }
 
@@ -170,7 +170,7 @@ TEST_CASE("statehouse cluster: what would harm the cluster is refused with what 
   CHECK(contains(message(shop.on_cluster({"cluster", "add", "9", addresses[0]})), "node 1 at " + addresses[0]));
   CHECK(contains(message(shop.on_cluster({"cluster", "add", "1", free_address()})), "node 1 at " + addresses[0]));
   CHECK(contains(message(shop.on_cluster({"cluster", "add", "9", free_address()})), "start statehouse-node there"));
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string stranger = free_address();
   NodeProcess other(of_another_cluster(dir, stranger));
   REQUIRE(other.says(": leads\n"));

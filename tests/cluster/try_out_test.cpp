@@ -57,7 +57,7 @@ TEST_CASE("the example backend: addresses of a cluster that are none are wrong u
 }
 
 TEST_CASE("tools/cluster: where a port is taken, it asks for other ports and for another directory with them") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string first_port = std::to_string(free_ports(3));
   const NodeProcess other(
       {"--id", "1", "--address", "127.0.0.1:" + first_port, "--data-dir", (dir / "other").string()});
@@ -68,7 +68,7 @@ TEST_CASE("tools/cluster: where a port is taken, it asks for other ports and for
 }
 
 TEST_CASE("tools/cluster: one command starts three nodes and the backend, survives a node, and Ctrl-C ends all") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const std::string first_port = std::to_string(free_ports(3));
   const std::vector<std::string> arguments{"--first-port", first_port, "--dir", (dir / "c").string(), "--port", "0"};
   for (int round = 0; round < 2; ++round) {  // the second time with the data of the first
@@ -96,7 +96,7 @@ TEST_CASE("tools/cluster: one command starts three nodes and the backend, surviv
 }
 
 TEST_CASE("tools/cluster: starts also when a fourth node has joined, whether that one runs or not") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const int first_port = free_ports(4);
   const std::vector<std::string> arguments{
       "--first-port", std::to_string(first_port), "--dir", (dir / "c").string(), "--port", "0"};

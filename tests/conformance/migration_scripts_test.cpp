@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "sqlx_case.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 #include "text/trim.hpp"
 
 /// What sqlx does with a script is what SQLite does with it, inside BEGIN and COMMIT with the bookkeeping row. These
@@ -218,7 +218,7 @@ TEST_CASE("scripts: whatever SQLite makes of a script inside BEGIN and COMMIT, a
   spdlog::set_level(spdlog::level::off);
   for (const Case& script : cases) {
     DYNAMIC_SECTION(script.name) {
-      const test::TempDir dir;
+      const testing::TempDir dir;
       const auto migrator = Migrator::from_files(script.files);
       std::string message;
       const auto expected = apply_plainly(dir / "plain.db", migrator);
@@ -233,7 +233,7 @@ TEST_CASE("scripts: whatever SQLite makes of a script inside BEGIN and COMMIT, a
 
 TEST_CASE("scripts: one that changes the journal mode runs, and the database is in WAL mode afterwards") {
   spdlog::set_level(spdlog::level::off);
-  const test::TempDir dir;
+  const testing::TempDir dir;
   const EmbeddedFile files[]{{"1_a.sql", "-- no-transaction\nPRAGMA journal_mode = DELETE;\nCREATE TABLE a(x);"}};
   {
     Connection db(dir / "a.db");
@@ -246,7 +246,7 @@ TEST_CASE("scripts: one that changes the journal mode runs, and the database is 
 
 TEST_CASE("scripts: triggers that feed an FTS5 table work on connections that trust the schema") {
   spdlog::set_level(spdlog::level::off);
-  const test::TempDir dir;
+  const testing::TempDir dir;
   const EmbeddedFile files[]{
       {"1_a.sql",
        "CREATE TABLE doc(body); CREATE VIRTUAL TABLE f USING fts5(body); CREATE TRIGGER t AFTER INSERT ON doc "

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "sqlx_case.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using test::PlainDatabase;
@@ -134,7 +134,7 @@ struct RecordedCase {
   json::value rows(const std::string& sql) const { return test::rows_of(PlainDatabase(file), sql); }
 
   std::string name;
-  test::TempDir dir;
+  testing::TempDir dir;
   std::filesystem::path file = dir / "case.db";
 };
 
@@ -147,7 +147,7 @@ bool mentions(const RecordedOutcome& outcome, std::string_view text) {
 TEST_CASE("sqlx: every recorded case ends as it did with sqlx") {
   for (const std::string& name : stems_in(sqlx_data / "expected")) {
     DYNAMIC_SECTION(name) {
-      const test::TempDir dir;
+      const testing::TempDir dir;
       const auto file = dir / "case.db";
       const json::value recorded = test::read_json(sqlx_data / "expected" / (name + ".json"));
       int number = 0;

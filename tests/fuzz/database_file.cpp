@@ -10,7 +10,7 @@
 #include "fuzz.hpp"
 #include "statehouse/check.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using fuzz::require;
@@ -37,7 +37,7 @@ void look_through(const std::filesystem::path& file) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const test::TempDir directory;
+  static const testing::TempDir directory;
   spdlog::set_level(spdlog::level::off);
   const std::string_view input = fuzz::text_of(data, size);
   const std::string_view log = input.substr(begin_of_log(input));

@@ -13,7 +13,7 @@
 #include "migrate/source/migration_file.hpp"
 #include "migrate/source/script_input.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 #include "text/unicode.hpp"
 
 using namespace statehouse;
@@ -126,7 +126,7 @@ void check_folder(const std::filesystem::path& folder) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Files files = files_in(fuzz::text_of(data, size));
   for (const auto& [name, content] : files) check_name(name);
-  const test::TempDir folder;
+  const testing::TempDir folder;
   make(folder.path(), files);
   check_folder(folder.path());
   return 0;

@@ -16,13 +16,14 @@
 #include "eventually.hpp"
 #include "raw_http.hpp"
 #include "server_process.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // What the example backend answers to everything a client may send. The real program, over sockets.
 
 namespace {
 
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 using namespace std::chrono_literals;
 namespace json = boost::json;
 

@@ -13,7 +13,7 @@
 #include "raw_http.hpp"
 #include "server_process.hpp"
 #include "statehouse/health.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // What the example backend tells who probes it: /livez, /readyz, /startupz.
 
@@ -21,6 +21,7 @@ namespace {
 
 using namespace statehouse;
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 namespace json = boost::json;
 
 Health one_database(health_reason reason, bool required = true) {

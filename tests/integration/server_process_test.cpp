@@ -14,13 +14,14 @@
 #include "eventually.hpp"
 #include "raw_http.hpp"
 #include "server_process.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // How the example backend starts and stops. The real program, with real signals.
 
 namespace {
 
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 using namespace std::chrono_literals;
 
 bool contains(const std::string& text, const std::string& part) {

@@ -10,7 +10,7 @@
 #include "migrator_of.hpp"
 #include "raw_http.hpp"
 #include "server_process.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // A search must not be in the way of anything else.
 
@@ -21,6 +21,7 @@ using namespace statehouse::test;
 using server::BlockKey;
 using server::BlockPage;
 using server::ContextRepository;
+using statehouse::testing::TempDir;
 
 bool says(const RawReply& reply, const std::string& part) {
   return reply.body.find(part) != std::string::npos;

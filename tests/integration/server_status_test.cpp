@@ -10,7 +10,7 @@
 #include "locked_database.hpp"
 #include "notify_socket.hpp"
 #include "server_process.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // What the example backend tells systemd, which a socket of the test plays.
 
@@ -18,6 +18,7 @@ namespace {
 
 using namespace statehouse;
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 namespace fs = std::filesystem;
 
 Health with(health_reason reason, bool required = true) {

@@ -291,9 +291,9 @@ TEST_CASE("scheduled backups: on real threads, a shutdown at any moment is clean
   std::size_t made = 0;
   for (int round = 0; round < 20; ++round) {
     AppStateOptions options;
-    options.clock = std::make_shared<ManualClock>();
+    options.clock = std::make_shared<testing::ManualClock>();
     options.pool = hourly();
-    ManualClock& clock = static_cast<ManualClock&>(*options.clock);
+    testing::ManualClock& clock = static_cast<testing::ManualClock&>(*options.clock);
     ThreadedApp app(std::move(options));
     const Pool pool = app.open("x");
     app.run(pool.execute("CREATE TABLE t(x)"));

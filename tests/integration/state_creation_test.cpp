@@ -95,7 +95,7 @@ struct BusyApp {
     if (busy) leave();
   }
 
-  static AppStateOptions options(const std::shared_ptr<ManualClock>& clock) {
+  static AppStateOptions options(const std::shared_ptr<testing::ManualClock>& clock) {
     AppStateOptions options;
     options.database_threads = 1;
     options.clock = clock;
@@ -118,7 +118,7 @@ struct BusyApp {
 
   Spawner spawner;
   asio::io_context io;
-  std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
+  std::shared_ptr<testing::ManualClock> clock = std::make_shared<testing::ManualClock>();
   std::promise<void> began;
   std::promise<void> left;
   bool busy = true;

@@ -142,8 +142,8 @@ TEST_CASE(
     "destructor: an AppState in a coroutine's frame goes with it, by return, by exception, or with the io_context") {
   enum class end { returned, thrown, abandoned };
   const end how = GENERATE(end::returned, end::thrown, end::abandoned);
-  const TempDir dir;
-  LogCapture log;
+  const testing::TempDir dir;
+  testing::LogCapture log;
   const auto service = [&]() -> asio::awaitable<void> {
     AppStateOptions options;
     options.data_dir = dir.path();
@@ -188,8 +188,8 @@ TEST_CASE("destructor: what an io_context still holds of it may outlive the data
   //                                   "first": its opening fails; the one thread is busy with "second"
   // "third" waits for a thread
   // ~AppState; then the io_context goes, with the frames of those who waited
-  const TempDir dir;
-  LogCapture log;
+  const testing::TempDir dir;
+  testing::LogCapture log;
   std::promise<void> leave;
   {
     asio::io_context io;

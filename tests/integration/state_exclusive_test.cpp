@@ -11,7 +11,7 @@
 namespace statehouse::test {
 namespace {
 
-AppStateOptions options_for(const std::filesystem::path& dir, const LogCapture& log, bool exclusive) {
+AppStateOptions options_for(const std::filesystem::path& dir, const testing::LogCapture& log, bool exclusive) {
   AppStateOptions options;
   options.data_dir = dir;
   options.logger = log.logger();
@@ -40,7 +40,7 @@ struct Here {
     return run(state->db_instances.get_pool("x"));
   }
 
-  LogCapture log;
+  testing::LogCapture log;
   Spawner spawn;
   asio::io_context io;
   std::optional<AppState> state;
@@ -89,7 +89,7 @@ class Owner {
 };
 
 TEST_CASE("exclusive: serves reads and writes, with nothing but the file and its log on disk") {
-  TempDir dir;
+  testing::TempDir dir;
   Here here(dir.path(), true);
   const Pool pool = here.open();
   here.run(pool.execute("CREATE TABLE t(a)"));
@@ -111,7 +111,7 @@ TEST_CASE("exclusive: a second process is told that another has the file, and di
   // get_pool: refused
   //                               is killed
   // get_pool: has its rows
-  TempDir dir;
+  testing::TempDir dir;
   Owner owner(dir.path(), true);
   const auto file = dir.path() / "x.db";
   const bool exclusive_too = GENERATE(false, true);
@@ -129,7 +129,7 @@ TEST_CASE("exclusive: a second process is told that another has the file, and di
 }
 
 TEST_CASE("exclusive: a tool is told so as well") {
-  TempDir dir;
+  testing::TempDir dir;
   Owner owner(dir.path(), true);
   PlainDatabase tool(dir.path() / "x.db");
   CHECK(tool.try_execute("SELECT * FROM t") == SQLITE_BUSY);
@@ -140,7 +140,7 @@ TEST_CASE("exclusive: a tool is told so as well") {
 }
 
 TEST_CASE("exclusive: a file that another process has open cannot be taken, and that one goes on") {
-  TempDir dir;
+  testing::TempDir dir;
   Owner owner(dir.path(), false);
   Here here(dir.path(), true);
   const Error error = error_of([&] { static_cast<void>(here.open()); });
@@ -153,7 +153,7 @@ TEST_CASE("exclusive: a file that another process has open cannot be taken, and 
 TEST_CASE("exclusive: kill -9 and reopening, in any order of modes, loses nothing") {
   const bool before = GENERATE(false, true);
   const bool after = GENERATE(false, true);
-  TempDir dir;
+  testing::TempDir dir;
   const auto file = dir.path() / "x.db";
   Owner(dir.path(), before).kill();
   REQUIRE(std::filesystem::file_size(file.string() + "-wal") > 0);
@@ -168,7 +168,7 @@ TEST_CASE("exclusive: kill -9 and reopening, in any order of modes, loses nothin
 }
 
 TEST_CASE("exclusive: not without it: two processes share the file") {
-  TempDir dir;
+  testing::TempDir dir;
   Owner owner(dir.path(), false);
   Here here(dir.path(), false);
   CHECK(here.run(here.open().query_all<int>("SELECT a FROM t ORDER BY a")) == std::vector{1, 2});

@@ -115,7 +115,7 @@ TEST_CASE("fork: a new AppState in the child works on another directory, and is 
   SteppedApp app;
   const Pool pool = app.open("x");
   app.run(pool.execute("CREATE TABLE t(x)"));
-  const TempDir elsewhere;
+  const testing::TempDir elsewhere;
   const std::string text = in_child([&] {
     app.io.notify_fork(asio::execution_context::fork_child);
     app.db.notify_fork(asio::execution_context::fork_child);

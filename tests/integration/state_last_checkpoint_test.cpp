@@ -1,7 +1,7 @@
 #include <cerrno>
 
-#include "fault_vfs.hpp"
 #include "state_support.hpp"
+#include "statehouse/testing/fault_vfs.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -11,14 +11,15 @@ namespace fs = std::filesystem;
 // The end of a database whose log cannot be brought into the file.
 
 TEST_CASE("shutdown: one whose last checkpoint failed is not clean, says why, and loses nothing") {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   SteppedApp app;
   const Pool pool = app.open("x");
   const fs::path file = pool.path();
   app.run(pool.execute("CREATE TABLE t(x)"));
   app.run(pool.execute("INSERT INTO t VALUES (7)"));
 
-  vfs.inject({.kind = FaultVfs::operation::sync, .result = SQLITE_IOERR_FSYNC, .system = EIO, .lasting = true});
+  vfs.inject(
+      {.kind = testing::FaultVfs::operation::sync, .result = SQLITE_IOERR_FSYNC, .system = EIO, .lasting = true});
   const ShutdownReport report = app.run(app.state->shutdown());
   vfs.heal();
   CHECK_FALSE(report.clean());
@@ -41,11 +42,11 @@ TEST_CASE("shutdown: one whose last checkpoint failed is not clean, says why, an
 }
 
 TEST_CASE("shutdown: a full disk at the last checkpoint leaves the log, and the report says what to do") {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   SteppedApp app;
   const Pool pool = app.open("x");
   app.run(pool.execute("CREATE TABLE t(x)"));
-  vfs.inject({.kind = FaultVfs::operation::write, .result = SQLITE_FULL, .lasting = true});
+  vfs.inject({.kind = testing::FaultVfs::operation::write, .result = SQLITE_FULL, .lasting = true});
   const ShutdownReport report = app.run(app.state->shutdown());
   vfs.heal();
   CHECK_FALSE(report.clean());
@@ -53,11 +54,11 @@ TEST_CASE("shutdown: a full disk at the last checkpoint leaves the log, and the 
 }
 
 TEST_CASE("shutdown: what failed at the last checkpoint and then succeeded at the close is clean") {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   SteppedApp app;
   const Pool pool = app.open("x");
   app.run(pool.execute("CREATE TABLE t(x)"));
-  vfs.inject({.kind = FaultVfs::operation::write, .result = SQLITE_IOERR_WRITE});
+  vfs.inject({.kind = testing::FaultVfs::operation::write, .result = SQLITE_IOERR_WRITE});
   const ShutdownReport report = app.run(app.state->shutdown());
   CHECK(vfs.fired());
   CHECK(report.clean());

@@ -125,7 +125,7 @@ TEST_CASE("optimize: waits its turn for as long as it takes, and is forgotten wh
 
 TEST_CASE("optimize: after migrations were applied, before the readers exist, and at the end; not otherwise") {
   Trace trace;
-  const TempDir dir;
+  const testing::TempDir dir;
   SteppedApp app(traced(trace));
   app.state->db_instances.add_migrator("x", migrations({"CREATE TABLE t(x)"}));
   app.open("x");

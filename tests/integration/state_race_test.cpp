@@ -125,8 +125,8 @@ TEST_CASE("race: get_pool, cancellation and timeouts against openings") {
 
 TEST_CASE("race: two AppStates on one directory, at every moment at most one has a file") {
   constexpr int rounds = 30;
-  const TempDir dir;
-  LogCapture log;
+  const testing::TempDir dir;
+  testing::LogCapture log;
   asio::thread_pool io(2);
   std::atomic<int> holders{0};
   std::atomic<int> faults{0};

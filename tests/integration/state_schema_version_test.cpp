@@ -21,19 +21,19 @@ std::optional<std::int64_t> seen_by(const std::filesystem::path& directory, cons
 }
 
 TEST_CASE("schema_version: the highest that is applied, also where a newer program has been here") {
-  const TempDir dir;
+  const testing::TempDir dir;
   CHECK(seen_by(dir.path(), migrations({"CREATE TABLE a(x)", "CREATE TABLE b(x)", "CREATE TABLE c(x)"})) == 3);
   CHECK(seen_by(dir.path(), migrations({"CREATE TABLE a(x)", "CREATE TABLE b(x)"}, {.ignore_missing = true})) == 3);
 }
 
 TEST_CASE("schema_version: a version that can only be reverted is not one that is applied") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const EmbeddedFile files[]{{"1_a.up.sql", "CREATE TABLE a(x)"}, {"9_z.down.sql", "DROP TABLE z"}};
   CHECK(seen_by(dir.path(), Migrator::from_files(files)) == 1);
 }
 
 TEST_CASE("schema_version: none without migrations, and none before one is applied") {
-  const TempDir dir;
+  const testing::TempDir dir;
   CHECK(seen_by(dir.path(), migrations({})) == std::nullopt);
 }
 

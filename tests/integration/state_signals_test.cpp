@@ -223,7 +223,7 @@ class Process {
   }
   const std::string& said() const noexcept { return said_; }
 
-  TempDir dir;
+  testing::TempDir dir;
 
  private:
   bool read_more() {

@@ -7,8 +7,8 @@
 #include <csignal>
 #include <fstream>
 
-#include "shim_vfs.hpp"
 #include "state_support.hpp"
+#include "statehouse/testing/detail/shim_vfs.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -62,9 +62,9 @@ void write_and_die(const fs::path& file) {
 }
 
 /// Calls back before each read of a database file itself.
-class ReadHookVfs final : public ShimVfs {
+class ReadHookVfs final : public testing::detail::ShimVfs {
  public:
-  ReadHookVfs() : ShimVfs("read hook") { methods.xRead = &ReadHookVfs::read; }
+  ReadHookVfs() : testing::detail::ShimVfs("read hook") { methods.xRead = &ReadHookVfs::read; }
 
   std::function<void()> on_read;
 

@@ -2,8 +2,8 @@
 
 #include <thread>
 
-#include "fault_vfs.hpp"
 #include "state_support.hpp"
+#include "statehouse/testing/fault_vfs.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 namespace fs = std::filesystem;
 
 TEST_CASE("health: a disk that loses a part of the file ends the database at once, and a restart has all of it") {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   PoolOptions options;
   options.readers = 1;
   options.wal_soft_limit = 1 << 20;
@@ -24,7 +24,7 @@ TEST_CASE("health: a disk that loses a part of the file ends the database at onc
   app.run(pool.execute("CREATE TABLE t(a)"));
   // A read keeps the turn from the end of the log.
   const auto writes = [&] {
-    vfs.inject({.kind = FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC, .system = EIO});
+    vfs.inject({.kind = testing::FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC, .system = EIO});
     app.run(pool.execute("INSERT INTO t VALUES (1)"));
     app.run(pool.execute("INSERT INTO t VALUES (zeroblob(60000))"));
     app.settle();
@@ -63,7 +63,7 @@ TEST_CASE("health: a disk that loses a part of the file ends the database at onc
 }
 
 TEST_CASE("health: a disk that loses what the writer has moved ends the database before its next operation") {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   PoolOptions options;
   options.readers = 1;
   options.wal_soft_limit = 1 << 20;
@@ -78,7 +78,7 @@ TEST_CASE("health: a disk that loses what the writer has moved ends the database
     app.run(pool.execute(insert));
     app.settle();
   }
-  vfs.inject({.kind = FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC, .system = EIO});
+  vfs.inject({.kind = testing::FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC, .system = EIO});
   app.run(pool.execute(insert));  // the first sync
   app.settle();
   CHECK(vfs.fired());

@@ -9,8 +9,8 @@
 #include "engine/connection_access.hpp"
 #include "fake_engine.hpp"
 #include "lane/lane.hpp"
-#include "log_capture.hpp"
-#include "manual_clock.hpp"
+#include "statehouse/testing/log_capture.hpp"
+#include "statehouse/testing/manual_clock.hpp"
 
 namespace statehouse::test {
 
@@ -175,8 +175,8 @@ struct LaneTest {
   }
 
   const connection_role role;
-  std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
-  LogCapture log;
+  std::shared_ptr<testing::ManualClock> clock = std::make_shared<testing::ManualClock>();
+  testing::LogCapture log;
   FakeEngine engine;
   std::shared_ptr<int> owner = std::make_shared<int>();
   detail::LaneContext context;

@@ -17,7 +17,6 @@
 
 #include "async_fixture.hpp"
 #include "eventually.hpp"
-#include "fault_vfs.hpp"
 #include "files.hpp"
 #include "long_form.hpp"
 #include "migrator_of.hpp"
@@ -25,6 +24,7 @@
 #include "sanitized.hpp"
 #include "statehouse/backup.hpp"
 #include "statehouse/statehouse.hpp"
+#include "statehouse/testing/fault_vfs.hpp"
 
 // A process that makes backups by itself all the time, writes as fast as it can, and is killed.
 
@@ -97,10 +97,10 @@ class BackedService {
 
   const int life_;
   const int out_;
-  LogCapture log_;
+  testing::LogCapture log_;
   Spawner spawn_;
   asio::io_context io_;
-  std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
+  std::shared_ptr<testing::ManualClock> clock_ = std::make_shared<testing::ManualClock>();
   std::optional<AppState> state_;
   Pool pool_;
 };
@@ -160,7 +160,7 @@ void check_prefix(const std::set<int>& rows, const std::set<int>& acknowledged) 
 /// Restored to a place of its own, it is consistent, and a prefix of what was acknowledged.
 void check_backup(const fs::path& file, const Acknowledged& told) {
   CAPTURE(file);
-  const TempDir elsewhere;
+  const testing::TempDir elsewhere;
   restore(file, elsewhere / "x.db");
   const PlainDatabase database(elsewhere / "x.db");
   CHECK(database.text("PRAGMA integrity_check") == "ok");
@@ -189,10 +189,10 @@ TEST_CASE(
   const unsigned seed = Catch::getSeed();  // printed; --rng-seed gives it again
   CAPTURE(seed);
   std::mt19937 random(seed);
-  const FaultVfs without_syncs;
+  const testing::FaultVfs without_syncs;
   const int enough = long_form() ? 500 : sanitized ? 10 : 30;
   std::size_t looked_at = 0;
-  TempDir dir;
+  testing::TempDir dir;
   Acknowledged told;
   int life = 0;
   // A slow machine has lives that end before any backup is made.

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "fault_allocator.hpp"
-#include "fault_vfs.hpp"
 #include "hot_journal.hpp"
 #include "long_form.hpp"
 #include "sanitized.hpp"
 #include "state_support.hpp"
 #include "statehouse/backup.hpp"
+#include "statehouse/testing/fault_vfs.hpp"
 
 // A database is opened, migrated, written, read, checkpointed, backed up and closed, and one call on the way fails:
 // each in turn. The caller of whatever that breaks is told by an Error, all others never notice, and when the fault is
@@ -21,7 +21,7 @@
 namespace statehouse::test {
 namespace {
 
-using operation = FaultVfs::operation;
+using operation = testing::FaultVfs::operation;
 
 /// What is made to fail, and how.
 struct Fault {
@@ -266,7 +266,7 @@ const std::vector<Call> calls{{operation::open, SQLITE_CANTOPEN, "open"},
 
 TEST_CASE("faults: whichever call of the file system fails, its caller gets an Error, and then all works again") {
   CAPTURE(Catch::getSeed());
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   int errors = 0;
   for (const Call& call : calls) {
     for (const bool lasting : {false, true}) {
@@ -286,7 +286,7 @@ TEST_CASE("faults: whichever call of the file system fails, its caller gets an E
 TEST_CASE("faults: whichever allocation of SQLite fails, its caller gets an Error, and then all works again") {
   CAPTURE(Catch::getSeed());
   FaultAllocator allocator;
-  const FaultVfs without_syncs;
+  const testing::FaultVfs without_syncs;
   int errors = 0;
   for (const bool lasting : {false, true}) {
     const Fault fault{.name = std::string("allocation") + (lasting ? ", and all later ones" : ""),

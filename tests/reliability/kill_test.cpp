@@ -17,13 +17,13 @@
 
 #include "async_fixture.hpp"
 #include "eventually.hpp"
-#include "fault_vfs.hpp"
 #include "long_form.hpp"
 #include "migration_fixture.hpp"
 #include "plain_database.hpp"
 #include "sanitized.hpp"
 #include "statehouse/backup.hpp"
 #include "statehouse/statehouse.hpp"
+#include "statehouse/testing/fault_vfs.hpp"
 
 // A process that is killed at any moment of its life: what it has told before is true of the files.
 
@@ -138,7 +138,7 @@ class Service {
   }
 
   const std::filesystem::path dir_;
-  LogCapture log_;
+  testing::LogCapture log_;
   Spawner spawn_;
   asio::io_context io_;
   std::optional<AppState> state_;
@@ -288,13 +288,13 @@ TEST_CASE(
   CAPTURE(seed);
   std::mt19937 random(seed);
   Killer killer(seed);
-  const FaultVfs without_syncs;
+  const testing::FaultVfs without_syncs;
   const int enough = long_form() ? 2000 : sanitized ? 40 : 200;
   int kills = 0;
   std::size_t kept = 0;
   const auto more_to_do = [&] { return kills < enough || (!killer.in_every_phase() && kills < 10 * enough); };
   while (more_to_do()) {
-    const TempDir dir;
+    const testing::TempDir dir;
     Told told;
     int steps = 3;
     for (bool more = true; more && more_to_do(); more = random() % 4 != 0) {

@@ -65,7 +65,7 @@ class WritingService {
   [[noreturn]] static void write_rows(const fs::path& dir, int out) {
     Spawner spawn;
     asio::io_context io;
-    LogCapture log;
+    testing::LogCapture log;
     AppStateOptions options;
     options.data_dir = dir;
     options.logger = log.logger();
@@ -150,7 +150,7 @@ health_reason trouble_of(const ThreadedApp& app) {
 
 TEST_CASE("litestream: a service is killed, and what it has acknowledged is in the replica, all of it") {
   if (not_installed()) SKIP("no litestream");
-  const TempDir dir;
+  const testing::TempDir dir;
   fs::create_directory(dir / "data");
   WritingService service(dir / "data");
   service.follow(1);
@@ -177,7 +177,7 @@ TEST_CASE("litestream: both are killed, and the replica is whole, never goes bac
   Random random(seed);
   for (const char* const interval : {"50ms", "1s"}) {  // of the other tests, and of the guide
     CAPTURE(interval);
-    const TempDir dir;
+    const testing::TempDir dir;
     fs::create_directory(dir / "data");
     WritingService service(dir / "data");
     service.follow(1);
@@ -283,13 +283,13 @@ TEST_CASE(
 //                                  KILLED                    checkpoints
 // closes: has checkpointed never
 TEST_CASE("checkpoint external: another process checkpoints all the while, is killed, and is followed by the next") {
-  const TempDir dir;
+  const testing::TempDir dir;
   const Pipe begin_first;
   const Pipe begin_second;
   Neighbour first([&] { checkpoint_for_ever(dir / "x.db", begin_first); });
   Neighbour second([&] { checkpoint_for_ever(dir / "x.db", begin_second); });
   const LockAudit audit;
-  const LogCapture log;
+  const testing::LogCapture log;
   asio::thread_pool io(2);
   AppStateOptions options = beside_another(1 << 20);
   options.data_dir = dir.path();

@@ -180,7 +180,7 @@ TEST_CASE("lock audit: every checkpoint of a pool is pinned, also while another 
 /// A writer that commits and checkpoints by hand.
 struct ByHand {
   LockAudit audit;
-  TempDir dir;
+  testing::TempDir dir;
   PlainDatabase writer{dir / "x.db"};
   PlainDatabase other{dir / "x.db"};
 

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "error_of.hpp"
-#include "fault_vfs.hpp"
 #include "migration_fixture.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/fault_vfs.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
-using test::FaultVfs;
-using operation = FaultVfs::operation;
+using testing::FaultVfs;
+using operation = testing::FaultVfs::operation;
 using Versions = std::vector<std::int64_t>;
 
 namespace {
@@ -26,14 +26,14 @@ ConnectionOptions busy_disk(durability synchronous) {
 }
 
 struct Trial {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   test::ThreeMigrations set{500};
   ConnectionOptions options;
   std::function<void(Connection&)> prepare;  ///< Before the fault.
   std::function<void(Connection&)> work;     ///< What meets it.
 
   /// Opens, works and closes with this fault; false when it did not come to it. The error must be one of ours.
-  bool run(const FaultVfs::Fault& fault, const std::filesystem::path& file, std::string& message) {
+  bool run(const testing::FaultVfs::Fault& fault, const std::filesystem::path& file, std::string& message) {
     {
       Connection db(file, options);
       prepare(db);
@@ -77,7 +77,7 @@ int for_every_fault(Trial& trial, const std::function<void(const std::filesystem
           INFO("operation " << static_cast<int>(kind.what) << ", result " << kind.result << ", number " << nth
                             << (lasting ? " and all later ones" : "") << ", synchronous "
                             << (synchronous == durability::full ? "full" : "normal"));
-          const test::TempDir dir;
+          const testing::TempDir dir;
           std::string message;
           fired = trial.run({.kind = kind.what, .nth = nth, .result = kind.result, .lasting = lasting}, dir / "a.db",
                             message);
@@ -163,8 +163,8 @@ TEST_CASE("faults: a record of a -- no-transaction migration means that its stat
 
 TEST_CASE("faults: a full disk says so, with the migration, its file and SQLite's code") {
   spdlog::set_level(spdlog::level::off);
-  FaultVfs vfs;
-  const test::TempDir dir;
+  testing::FaultVfs vfs;
+  const testing::TempDir dir;
   const test::ThreeMigrations set(500);
   Connection db(dir / "a.db", {.cache_kib = 40});
   set.migrator().run_to(db, 1);

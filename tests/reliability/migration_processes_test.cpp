@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "eventually.hpp"
-#include "fault_vfs.hpp"
 #include "migration_fixture.hpp"
 #include "sanitized.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/fault_vfs.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using Versions = std::vector<std::int64_t>;
@@ -133,10 +133,10 @@ std::size_t check_and_complete(const test::ThreeMigrations& set, const std::file
 // all wait at the gate              | does not exist
 // create, open, run() at once       | each migration is applied by one, the others skip it
 TEST_CASE("migrations: eight processes that start at once on a fresh file all succeed, each migration runs once") {
-  const test::FaultVfs without_syncs;
+  const testing::FaultVfs without_syncs;
   const test::ThreeMigrations set(rows_each);
   for (int round = 0; round < (test::sanitized ? 20 : 100); ++round) {
-    const test::TempDir dir;
+    const testing::TempDir dir;
     const auto file = dir / "fresh.db";
     CHECK(eight_at_once([&] { migrate(file, set.migrator()); }) == std::vector<int>(8, 0));
     CHECK(set.check_wholly_or_not_at_all(file) == Versions{1, 2, 3});
@@ -147,10 +147,10 @@ TEST_CASE("migrations: eight processes that start at once on a fresh file all su
 // all wait at the gate              | three migrations applied
 // undo(0) at once                   | each version is reverted by one, the others skip it
 TEST_CASE("migrations: eight processes that undo at once all succeed, each migration is reverted once") {
-  const test::FaultVfs without_syncs;
+  const testing::FaultVfs without_syncs;
   const test::ThreeMigrations set(100);
   for (int round = 0; round < (test::sanitized ? 5 : 25); ++round) {
-    const test::TempDir dir;
+    const testing::TempDir dir;
     const auto file = dir / "a.db";
     migrate(file, set.migrator());
     const auto codes = eight_at_once([&] {
@@ -167,11 +167,11 @@ TEST_CASE("migrations: eight processes that undo at once all succeed, each migra
 // all wait at the gate              | has tables, but no bookkeeping
 // baseline(3) at once               | one records, the others find the record
 TEST_CASE("migrations: of eight processes that record a baseline at once one does, the others are told") {
-  const test::FaultVfs without_syncs;
+  const testing::FaultVfs without_syncs;
   const EmbeddedFile files[]{{"1_a.sql", "CREATE TABLE a(x)"}, {"3_c.sql", "CREATE TABLE c(x)"}};
   const auto migrator = Migrator::from_files(files);
   for (int round = 0; round < (test::sanitized ? 5 : 25); ++round) {
-    const test::TempDir dir;
+    const testing::TempDir dir;
     const auto file = dir / "a.db";
     migrate(file, Migrator::from_files({}).with_options({.table = "their_migrations"}));
     auto codes = eight_at_once([&] {
@@ -193,7 +193,7 @@ TEST_CASE("migrations: of eight processes that record a baseline at once one doe
 
 TEST_CASE(
     "migrations: after kill -9 at any moment each migration is there wholly or not at all, and the rest applies") {
-  const test::FaultVfs without_syncs;
+  const testing::FaultVfs without_syncs;
   const test::ThreeMigrations set(rows_each);
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
@@ -202,7 +202,7 @@ TEST_CASE(
   // The run's length, from an uninterrupted one; the open before it is not counted.
   std::chrono::microseconds whole_run{};
   {
-    const test::TempDir dir;
+    const testing::TempDir dir;
     Gate opened;
     Child child([&] { migrate(dir / "a.db", set.migrator(), &opened); });
     opened.wait();
@@ -213,7 +213,7 @@ TEST_CASE(
 
   std::array<int, 4> seen{};  // how many runs ended with 0, 1, 2 or 3 migrations applied
   for (int round = 0; round < (test::sanitized ? 50 : 200); ++round) {
-    const test::TempDir dir;
+    const testing::TempDir dir;
     const auto file = dir / "a.db";
     Gate opened;
     Child child([&] { migrate(file, set.migrator(), &opened); });
@@ -230,15 +230,15 @@ TEST_CASE(
 // the n-th write is half done: dies |
 //                                   | looks, completes
 TEST_CASE("migrations: killed in the middle of any write, sync or open, each migration is there wholly or not at all") {
-  using operation = test::FaultVfs::operation;
-  test::FaultVfs vfs;
+  using operation = testing::FaultVfs::operation;
+  testing::FaultVfs vfs;
   const test::ThreeMigrations set(300);
   std::array<int, 4> seen{};
   for (const auto kind : {operation::write, operation::sync, operation::open, operation::truncate, operation::map}) {
     bool killed = true;
     for (int nth = 1; killed; ++nth) {
       INFO("operation " << static_cast<int>(kind) << ", number " << nth);
-      const test::TempDir dir;
+      const testing::TempDir dir;
       const auto file = dir / "a.db";
       Child child([&] {
         vfs.inject({.kind = kind, .nth = nth, .result = SQLITE_IOERR, .kill = true});

@@ -268,7 +268,7 @@ Problems cut_power(const Life& life, std::size_t forget_after, int count, std::m
       if (life.events[next].what == DiskEvent::kind::mark)
         promise = life.promises.at(static_cast<std::size_t>(life.events[next].offset));
     }
-    const TempDir left;
+    const testing::TempDir left;
     disk.cut(random, left.path());
     look_for_problems(left.path(), promise, problems);
   }
@@ -279,7 +279,7 @@ Problems cut_power(const Life& life, std::size_t forget_after, int count, std::m
 void check_complete(const Life& life) {
   DiskModel disk;
   for (const DiskEvent& event : life.events) disk.apply(event);
-  const TempDir copied;
+  const testing::TempDir copied;
   disk.copy(copied.path());
   std::size_t files = 0;
   for (const auto& entry : fs::recursive_directory_iterator(life.root())) {
@@ -345,7 +345,7 @@ TEST_CASE("power loss: with durability::normal the first commits are there, and 
 
 TEST_CASE(
     "backup: it is synced as it is copied, so that at its end neither a shutdown nor a commit waits for all of it") {
-  const TempDir dir;
+  const testing::TempDir dir;
   Connection source(dir / "x.db");
   source.execute("CREATE TABLE t(x)");
   source.execute("INSERT INTO t VALUES (zeroblob(40000000))");

@@ -13,13 +13,14 @@
 
 #include "raw_http.hpp"
 #include "server_process.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // The whole program from outside: real processes, real signals, many clients.
 
 namespace {
 
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 using namespace std::chrono_literals;
 
 constexpr int clients = 16;

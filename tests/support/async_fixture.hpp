@@ -13,10 +13,10 @@
 #include <variant>
 #include <vector>
 
-#include "log_capture.hpp"
-#include "manual_clock.hpp"
 #include "statehouse/app_state.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/log_capture.hpp"
+#include "statehouse/testing/manual_clock.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 namespace statehouse::test {
 
@@ -208,9 +208,9 @@ class SteppedApp {
     return run(state->db_instances.get_pool(name));
   }
 
-  TempDir dir;
-  LogCapture log;
-  std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
+  testing::TempDir dir;
+  testing::LogCapture log;
+  std::shared_ptr<testing::ManualClock> clock = std::make_shared<testing::ManualClock>();
 
  private:
   static AppStateOptions with(PoolOptions pool) {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "program.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 namespace statehouse::test {
 
@@ -112,7 +112,7 @@ class ClusterFixture {
  private:
   const unsigned latency_ms_;
   const Environment environment_;
-  TempDir dir_;
+  testing::TempDir dir_;
   std::vector<std::string> addresses_;
   std::vector<std::unique_ptr<NodeProcess>> nodes_;
 };

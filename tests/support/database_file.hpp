@@ -5,13 +5,13 @@
 
 #include "file/file.hpp"
 #include "open_session.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 namespace statehouse::test {
 
 /// A database file in a directory of its own, made as a pool makes it; its fixture opens it.
 struct DatabaseFile {
-  TempDir directory;
+  testing::TempDir directory;
   Fixture fixture{.path = directory / "a.db"};
 
   DatabaseFile() { detail::prepare_file(fixture.path, false, *fixture.log.logger()); }

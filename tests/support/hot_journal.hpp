@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "left_log.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 namespace statehouse::test {
 
@@ -22,7 +22,7 @@ class HotJournal {
   void copy_to(const std::filesystem::path& dir) const { std::filesystem::copy(dir_.path(), dir); }
 
  private:
-  TempDir dir_;
+  testing::TempDir dir_;
 };
 
 }  // namespace statehouse::test

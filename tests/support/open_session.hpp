@@ -9,10 +9,10 @@
 
 #include "engine/connection_access.hpp"
 #include "engine/scopes.hpp"
-#include "log_capture.hpp"
-#include "manual_clock.hpp"
 #include "sqlite/local_session.hpp"
 #include "statehouse/connection.hpp"
+#include "statehouse/testing/log_capture.hpp"
+#include "statehouse/testing/manual_clock.hpp"
 
 namespace statehouse::test {
 
@@ -29,8 +29,8 @@ inline detail::LocalSession& session(Reader& connection) {
 /// What a pool would open a connection with, on a clock that stands still.
 struct Fixture {
   std::filesystem::path path = ":memory:";
-  std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
-  LogCapture log{};
+  std::shared_ptr<testing::ManualClock> clock = std::make_shared<testing::ManualClock>();
+  testing::LogCapture log{};
   ConnectionOptions options{};
 
   detail::SessionConfig config(connection_role role = connection_role::writer) const {

@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "shim_vfs.hpp"
+#include "statehouse/testing/detail/shim_vfs.hpp"
 
 namespace statehouse::test {
 
 /// While it lives, SQLite's default file system layer with a record of the locks in write-ahead log indexes
 /// (https://www.sqlite.org/walformat.html section 2.3) and of writes, by file handle.
-class RecordingVfs : public ShimVfs {
+class RecordingVfs : public testing::detail::ShimVfs {
  public:
   /// Slots of a write-ahead log index.
   static constexpr int write_slot = 0;
@@ -30,7 +30,7 @@ class RecordingVfs : public ShimVfs {
     bool covers(int slot) const noexcept { return first <= slot && slot < first + count; }
   };
 
-  RecordingVfs() : ShimVfs("recording") {
+  RecordingVfs() : testing::detail::ShimVfs("recording") {
     methods.xWrite = &RecordingVfs::write;
     methods.xShmLock = &RecordingVfs::shm_lock;
   }

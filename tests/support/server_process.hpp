@@ -18,7 +18,7 @@
 
 #include "eventually.hpp"
 #include "files.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 namespace statehouse::test {
 
@@ -157,7 +157,7 @@ class ServerProcess {
     std::from_chars(line.data() + digits, line.data() + line.size(), port_);
   }
 
-  const TempDir directory_;
+  const testing::TempDir directory_;
   pid_t pid_ = -1;
   int pidfd_ = -1;
   int output_ = -1;

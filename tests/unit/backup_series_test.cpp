@@ -12,12 +12,13 @@
 #include "files.hpp"
 #include "statehouse/backup.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // The names of a series of backups, and what of it is removed.
 
 using namespace statehouse;
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 namespace fs = std::filesystem;
 namespace chrono = std::chrono;
 

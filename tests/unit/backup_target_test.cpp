@@ -6,12 +6,13 @@
 #include "special_files.hpp"
 #include "statehouse/backup.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // What a backup may take the place of.
 
 using namespace statehouse;
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 namespace fs = std::filesystem;
 
 TEST_CASE("backup: only regular files are replaced, whatever is asked") {

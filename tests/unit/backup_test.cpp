@@ -13,12 +13,13 @@
 #include "open_session.hpp"
 #include "state_support.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // The library's side of backups; tests/cli has other processes that write, kill and look.
 
 using namespace statehouse;
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 namespace fs = std::filesystem;
 
 namespace {

@@ -11,7 +11,7 @@
 #include "error_of.hpp"
 #include "statehouse/backup.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using test::code_of;
@@ -20,7 +20,7 @@ namespace {
 
 /// A closed database with some hundred pages of a table `t` whose values must be positive.
 struct File {
-  test::TempDir directory;
+  testing::TempDir directory;
   std::filesystem::path path = directory / "a.db";
 
   File() {
@@ -53,7 +53,7 @@ TEST_CASE("quick_check: finds nothing in a whole file, and the damage in another
 }
 
 TEST_CASE("quick_check: a whole table WITHOUT ROWID is whole, in whatever order its key is") {
-  const test::TempDir directory;
+  const testing::TempDir directory;
   const auto path = directory / "a.db";
   {
     Connection db(path);
@@ -84,7 +84,7 @@ TEST_CASE("quick_check: passes over CHECK constraints; afterwards the connection
 }
 
 TEST_CASE("has_leftovers: a log or journal with content beside the file, not an empty one") {
-  const test::TempDir directory;
+  const testing::TempDir directory;
   const std::filesystem::path path = directory / "a.db";
   CHECK_FALSE(has_leftovers(path));
   for (const char* const suffix : {"-wal", "-journal"}) {

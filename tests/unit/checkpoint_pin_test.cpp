@@ -14,8 +14,8 @@ namespace statehouse::test {
 namespace {
 
 /// A file system that opens no more files when it is told so.
-struct FullTable final : ShimVfs {
-  FullTable() : ShimVfs("full table") {}
+struct FullTable final : testing::detail::ShimVfs {
+  FullTable() : testing::detail::ShimVfs("full table") {}
 
   bool full = false;
 
@@ -27,8 +27,8 @@ struct FullTable final : ShimVfs {
 };
 
 /// One in which another process has the lock of each file that is opened while it is told so.
-struct OthersLock final : ShimVfs {
-  OthersLock() : ShimVfs("others' lock") { methods.xLock = &OthersLock::lock; }
+struct OthersLock final : testing::detail::ShimVfs {
+  OthersLock() : testing::detail::ShimVfs("others' lock") { methods.xLock = &OthersLock::lock; }
 
   bool held = false;
   int asked = 0;

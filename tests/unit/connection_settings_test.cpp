@@ -12,7 +12,7 @@
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using detail::permission;
@@ -84,7 +84,7 @@ TEST_CASE("settings: foreign keys are enforced") {
 }
 
 TEST_CASE("WAL: an existing database in another mode is switched, one in WAL mode is taken as it is") {
-  test::TempDir directory;
+  testing::TempDir directory;
   {
     test::PlainDatabase stranger(directory / "a.db");
     stranger.execute("PRAGMA journal_mode = DELETE; CREATE TABLE t(a); INSERT INTO t VALUES (1)");
@@ -350,7 +350,7 @@ TEST_CASE("restore_settings: after clean, works whatever the closure has left, a
 
 TEST_CASE(
     "standalone connection: relative paths, paths through a symbolic link to the directory, the name of the file") {
-  test::TempDir directory;
+  testing::TempDir directory;
   std::filesystem::create_directory(directory / "real");
   std::filesystem::create_directory_symlink(directory / "real", directory / "link");
   { Connection(directory / "link" / "a.db").execute("CREATE TABLE t(a)"); }

@@ -25,11 +25,11 @@
 #include "child_process.hpp"
 #include "error_of.hpp"
 #include "files.hpp"
-#include "log_capture.hpp"
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/log_capture.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using namespace detail;
@@ -38,7 +38,7 @@ using test::code_of;
 using test::contains;
 using test::error_of;
 using test::mode_of;
-using test::TempDir;
+using testing::TempDir;
 
 namespace fs = std::filesystem;
 
@@ -78,7 +78,7 @@ std::string outcome(F&& f) {
 
 /// A directory that everybody may use, since the tests that need no rights run as nobody.
 struct OpenDir {
-  TempDir directory;
+  testing::TempDir directory;
   OpenDir() { fs::permissions(directory.path(), fs::perms::all); }
   fs::path operator/(const fs::path& name) const { return directory / name; }
 };
@@ -87,7 +87,7 @@ struct OpenDir {
 
 TEST_CASE("prepare_directory: creates it and what is above it with mode 0700 under any umask") {
   for (const mode_t mask : umasks) {
-    TempDir directory;
+    testing::TempDir directory;
     Umask umask(mask);
     const fs::path made = prepare_directory(directory / "a" / "b" / "c");
     CHECK(made == fs::canonical(directory / "a/b/c"));
@@ -96,7 +96,7 @@ TEST_CASE("prepare_directory: creates it and what is above it with mode 0700 und
 }
 
 TEST_CASE("prepare_directory: leaves an existing one as it is, and says its real name") {
-  TempDir directory;
+  testing::TempDir directory;
   fs::create_directory(directory / "real");
   fs::permissions(directory / "real", fs::perms(0750));
   fs::create_directory_symlink("real", directory / "link");
@@ -144,7 +144,7 @@ TEST_CASE("prepare_directory: each obstacle has its own code and says what to do
 }
 
 TEST_CASE("a read-only file system is named as such, and no attempt goes on for long") {
-  TempDir directory;
+  testing::TempDir directory;
   const fs::path path = directory / "a.db";
   { Connection(path).execute("CREATE TABLE t(a)"); }
   const std::string text = test::in_child([&]() -> std::string {
@@ -155,7 +155,7 @@ TEST_CASE("a read-only file system is named as such, and no attempt goes on for 
         ::mount(place, place, nullptr, MS_BIND, nullptr) != 0 ||
         ::mount(nullptr, place, nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr) != 0)
       return "skip";
-    test::LogCapture log;
+    testing::LogCapture log;
     return outcome([&] { prepare_directory(directory / "data"); }) + "\n" +
            outcome([&] { prepare_directory(directory.path()); }) + "\n" +
            outcome([&] { prepare_file(directory / "b.db", false, *log.logger()); }) + "\n" +
@@ -175,10 +175,10 @@ TEST_CASE("a read-only file system is named as such, and no attempt goes on for 
 
 TEST_CASE("prepare_file: creates the file with mode 0600 under any umask, and SQLite's own files follow") {
   for (const mode_t mask : umasks) {
-    TempDir directory;
+    testing::TempDir directory;
     Umask umask(mask);
     const fs::path path = directory / "a.db";
-    test::LogCapture log;
+    testing::LogCapture log;
     prepare_file(path, false, *log.logger());
     CHECK(mode_of(path) == 0600);
     CHECK(fs::file_size(path) == 0);
@@ -195,7 +195,7 @@ TEST_CASE("prepare_file: creates the file with mode 0600 under any umask, and SQ
 // Whoever looks between creation and a later chmod must not be let in. So the child may not chmod: what is left when
 // prepare_file fails over it is the mode at creation.
 TEST_CASE("prepare_file and prepare_directory: there is no moment with a looser mode") {
-  TempDir directory;
+  testing::TempDir directory;
   const std::string text = test::in_child([&]() -> std::string {
     ::umask(0);
     constexpr auto refuse = [](unsigned call) { return sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1); };
@@ -213,7 +213,7 @@ TEST_CASE("prepare_file and prepare_directory: there is no moment with a looser 
     const sock_fprog program{static_cast<unsigned short>(std::size(filter)), filter};
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
       return "skip";
-    test::LogCapture log;
+    testing::LogCapture log;
     return outcome([&] { prepare_file(directory / "a.db", false, *log.logger()); }) + "\n" +
            outcome([&] { prepare_directory(directory / "data"); });
   });
@@ -226,13 +226,13 @@ TEST_CASE("prepare_file and prepare_directory: there is no moment with a looser 
 }
 
 TEST_CASE("prepare_file: an existing file with a looser mode is reported, and tightened only when asked") {
-  TempDir directory;
+  testing::TempDir directory;
   const fs::path path = directory / "a.db";
   { Connection(path).execute("CREATE TABLE t(a)"); }
   for (const char* suffix : {"-wal", "-shm"}) std::ofstream(path.string() + suffix).close();
   for (const char* suffix : {"", "-wal", "-shm"}) fs::permissions(path.string() + suffix, fs::perms(0644));
 
-  test::LogCapture log;
+  testing::LogCapture log;
   prepare_file(path, false, *log.logger());
   CHECK(log.count("'a.db' has mode 644", spdlog::level::warn) == 1);
   CHECK(log.count("tighten_permissions", spdlog::level::warn) >= 1);
@@ -250,9 +250,9 @@ TEST_CASE("prepare_file: an existing file with a looser mode is reported, and ti
 }
 
 TEST_CASE("prepare_file: looser modes of -wal and -shm alone are seen too") {
-  TempDir directory;
+  testing::TempDir directory;
   const fs::path path = directory / "a.db";
-  test::LogCapture log;
+  testing::LogCapture log;
   prepare_file(path, false, *log.logger());
   std::ofstream(path.string() + "-wal").close();
   fs::permissions(path.string() + "-wal", fs::perms(0664));
@@ -263,10 +263,10 @@ TEST_CASE("prepare_file: looser modes of -wal and -shm alone are seen too") {
 }
 
 TEST_CASE("prepare_file: modes are told, whatever bits are set, and stricter ones left alone") {
-  TempDir directory;
+  testing::TempDir directory;
   const fs::path path = directory / "a.db";
   for (const mode_t mode : {0640u, 0604u, 0610u, 0601u, 0622u}) {
-    test::LogCapture log;
+    testing::LogCapture log;
     prepare_file(path, false, *log.logger());
     ::chmod(path.c_str(), mode);
     prepare_file(path, false, *log.logger());
@@ -274,7 +274,7 @@ TEST_CASE("prepare_file: modes are told, whatever bits are set, and stricter one
     fs::remove(path);
   }
   for (const mode_t mode : {0600u, 0700u, 0400u}) {
-    test::LogCapture log;
+    testing::LogCapture log;
     prepare_file(path, true, *log.logger());
     ::chmod(path.c_str(), mode);
     prepare_file(path, true, *log.logger());
@@ -285,8 +285,8 @@ TEST_CASE("prepare_file: modes are told, whatever bits are set, and stricter one
 }
 
 TEST_CASE("prepare_file: what is no regular file of one name is refused and left as it is") {
-  TempDir directory;
-  test::LogCapture log;
+  testing::TempDir directory;
+  testing::LogCapture log;
   const fs::path target = directory / "target.db";
   prepare_file(target, false, *log.logger());
   const auto refused = [&](const fs::path& path) { return error_of([&] { prepare_file(path, true, *log.logger()); }); };
@@ -328,7 +328,7 @@ TEST_CASE("prepare_file: each obstacle has its own code and says what to do") {
   const auto expect = [&](const fs::path& path, int error, std::string_view advice) {
     const std::string text = as_nobody([&] {
       return outcome([&] {
-        test::LogCapture log;
+        testing::LogCapture log;
         prepare_file(path, false, *log.logger());
       });
     });
@@ -459,7 +459,7 @@ TEST_CASE("for_reading: a file that may only be read is read, where that leaves 
 }
 
 TEST_CASE("opening: what is no database is an Error, and the file is left as it is") {
-  TempDir directory;
+  testing::TempDir directory;
   const fs::path path = directory / "a.db";
   const std::string content = "This is a letter, not a database. " + std::string(2000, '.');
   std::ofstream(path) << content;
@@ -469,7 +469,7 @@ TEST_CASE("opening: what is no database is an Error, and the file is left as it 
 }
 
 TEST_CASE("opening: a path that SQLite finds too long is named as such") {
-  TempDir directory;
+  testing::TempDir directory;
   fs::path deep = directory.path();
   while (deep.string().size() < 600) deep /= std::string(100, 'd');
   fs::create_directories(deep);
@@ -503,8 +503,8 @@ TEST_CASE("opening: every path gives a connection or an Error, never another exc
 }
 
 TEST_CASE("FileClaim: one claim per file and process, by whatever name") {
-  TempDir directory;
-  test::LogCapture log;
+  testing::TempDir directory;
+  testing::LogCapture log;
   fs::create_directory(directory / "real");
   fs::create_directory_symlink("real", directory / "link");
   const fs::path path = directory / "real" / "a.db";
@@ -523,8 +523,8 @@ TEST_CASE("FileClaim: one claim per file and process, by whatever name") {
 }
 
 TEST_CASE("FileClaim: notices that the file is gone, moved or another one") {
-  TempDir directory;
-  test::LogCapture log;
+  testing::TempDir directory;
+  testing::LogCapture log;
   const fs::path path = directory / "a.db";
   prepare_file(path, false, *log.logger());
   const FileClaim claim(path);
@@ -543,7 +543,7 @@ TEST_CASE("FileClaim: notices that the file is gone, moved or another one") {
 }
 
 TEST_CASE("file_size_or_zero: of a file, and of none") {
-  TempDir directory;
+  testing::TempDir directory;
   std::ofstream(directory / "file") << "12345";
   CHECK(file_size_or_zero(directory / "file") == 5);
   CHECK(file_size_or_zero(directory / "missing") == 0);

@@ -8,12 +8,13 @@
 #include "plain_database.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // Files from strangers: whatever stands where the bookkeeping should, nothing works without end, and nothing runs.
 
 using namespace statehouse;
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 
 namespace {
 

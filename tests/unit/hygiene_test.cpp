@@ -18,7 +18,7 @@
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using namespace std::chrono_literals;

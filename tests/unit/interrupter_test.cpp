@@ -2,7 +2,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "manual_clock.hpp"
+#include "statehouse/testing/manual_clock.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -11,7 +11,7 @@ using detail::Interrupter;
 using detail::stop_reason;
 
 TEST_CASE("interrupter: a connection is woken until it is detached, and by nobody else's detaching") {
-  Interrupter interrupter(std::make_shared<ManualClock>());
+  Interrupter interrupter(std::make_shared<testing::ManualClock>());
   const int own = 0;
   const int other = 0;
   int woken = 0;
@@ -27,7 +27,7 @@ TEST_CASE("interrupter: a connection is woken until it is detached, and by nobod
 }
 
 TEST_CASE("interrupter: a request for one operation wakes no other") {
-  Interrupter interrupter(std::make_shared<ManualClock>());
+  Interrupter interrupter(std::make_shared<testing::ManualClock>());
   const int own = 0;
   const int other = 0;
   int woken = 0;

@@ -8,14 +8,14 @@
 #include <thread>
 
 #include "error_of.hpp"
-#include "fault_vfs.hpp"
 #include "files.hpp"
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
 #include "recording_vfs.hpp"
 #include "sqlite/local_engine.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/fault_vfs.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -37,9 +37,9 @@ PoolOptions limited(PoolOptions options = {}) {
 
 /// An engine with its writer, and a table with one row on each of its pages. A commit is one page in the log.
 struct Moved {
-  TempDir dir;
-  std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>();
-  LogCapture log;
+  testing::TempDir dir;
+  std::shared_ptr<testing::ManualClock> clock = std::make_shared<testing::ManualClock>();
+  testing::LogCapture log;
   std::shared_ptr<detail::Interrupter> interrupter = std::make_shared<detail::Interrupter>(clock);
   const fs::path file = dir / "x.db";
   std::optional<detail::LocalEngine> engine;
@@ -82,9 +82,9 @@ struct Moved {
 };
 
 /// Calls back when a page is written into a database file, and counts them, and when that is synced.
-class WritesVfs final : public ShimVfs {
+class WritesVfs final : public testing::detail::ShimVfs {
  public:
-  WritesVfs() : ShimVfs("writes") {
+  WritesVfs() : testing::detail::ShimVfs("writes") {
     methods.xWrite = &WritesVfs::write;
     methods.xSync = &WritesVfs::sync;
   }
@@ -377,15 +377,15 @@ TEST_CASE("checkpoint turns: one that comes while the writer moves leaves it to 
 }
 
 TEST_CASE("checkpoint turns: after one that has failed the writer moves all, and then they come again") {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   Moved x;
   x.fill();
-  vfs.inject({.kind = FaultVfs::operation::write, .result = SQLITE_FULL, .lasting = true});
+  vfs.inject({.kind = testing::FaultVfs::operation::write, .result = SQLITE_FULL, .lasting = true});
   SECTION("it could not write") {
     x.engine->work_beside();
   }
   SECTION("it could not open its connection") {
-    vfs.inject({.kind = FaultVfs::operation::open, .result = SQLITE_CANTOPEN, .lasting = true});
+    vfs.inject({.kind = testing::FaultVfs::operation::open, .result = SQLITE_CANTOPEN, .lasting = true});
     x.engine->work_beside();
   }
   CHECK(vfs.fired());
@@ -403,11 +403,11 @@ TEST_CASE("checkpoint turns: after one that has failed the writer moves all, and
 
 TEST_CASE("checkpoint turns: whichever call of the file system fails in one, no commit is lost") {
   struct Call {
-    FaultVfs::operation what;
+    testing::FaultVfs::operation what;
     int result;
   };
-  using enum FaultVfs::operation;
-  FaultVfs vfs;
+  using enum testing::FaultVfs::operation;
+  testing::FaultVfs vfs;
   int fired = 0;
   for (const Call call : {Call{open, SQLITE_CANTOPEN}, Call{read, SQLITE_IOERR_READ}, Call{write, SQLITE_IOERR_WRITE},
                           Call{sync, SQLITE_IOERR_FSYNC}, Call{truncate, SQLITE_IOERR_TRUNCATE},
@@ -446,13 +446,13 @@ void check_log_has_all(Moved& x, const fs::path& before) {
 }
 
 TEST_CASE("checkpoint turns: when the sync of what one has moved fails the database is lost, and the log keeps all") {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   Moved x;
   x.fill();
   fs::copy_file(x.file, x.dir / "before");
   std::optional<Snapshot> reader(x.file);
   x.commit();  // which the turn cannot reach
-  vfs.inject({.kind = FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC, .system = EIO});
+  vfs.inject({.kind = testing::FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC, .system = EIO});
   x.engine->work_beside();
   CHECK(vfs.fired());
   reader.reset();
@@ -475,12 +475,12 @@ TEST_CASE("checkpoint turns: when the sync of what one has moved fails the datab
 
 TEST_CASE(
     "checkpoint: where commits do not sync, the database is lost by each sync that fails, and the log keeps all") {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   Moved x;
   const int which = GENERATE(1, 2);  // of the log, of the database
   while (x.frames() < limit - 1) x.write();
   fs::copy_file(x.file, x.dir / "before");
-  vfs.inject({.kind = FaultVfs::operation::sync, .nth = which, .result = SQLITE_IOERR_FSYNC});
+  vfs.inject({.kind = testing::FaultVfs::operation::sync, .nth = which, .result = SQLITE_IOERR_FSYNC});
   boost::system::error_code code;
   while (!vfs.fired()) {
     x.commit();
@@ -496,7 +496,7 @@ TEST_CASE(
 TEST_CASE(
     "checkpoint: where commits sync, a failed sync loses what was moved before and not synced since, and nothing "
     "else") {
-  FaultVfs vfs;
+  testing::FaultVfs vfs;
   PoolOptions options;
   options.connection.synchronous = durability::full;  // the writer moves
   Moved x(limited(options));
@@ -512,7 +512,7 @@ TEST_CASE(
   x.write();
   boost::system::error_code code;
   for (bool fired = false; !fired; fired = vfs.fired()) {
-    vfs.inject({.kind = FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC});
+    vfs.inject({.kind = testing::FaultVfs::operation::sync, .nth = 2, .result = SQLITE_IOERR_FSYNC});
     x.commit();  // the first sync
     try {
       x.look();

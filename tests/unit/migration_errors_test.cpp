@@ -14,7 +14,7 @@
 #include "open_session.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using test::contains;
@@ -93,7 +93,7 @@ TEST_CASE("migration errors: a duplicate names the version and both files") {
 }
 
 TEST_CASE("migration errors: an unreadable file is named with the system's reason") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   std::ofstream(dir / "1_a.sql") << "SELECT 1;";
   std::filesystem::permissions(dir.path(), std::filesystem::perms(0755));
   std::filesystem::permissions(dir / "1_a.sql", std::filesystem::perms::none);

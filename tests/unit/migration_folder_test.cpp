@@ -12,7 +12,7 @@
 #include "files.hpp"
 #include "statehouse/error.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using namespace std::string_view_literals;
@@ -28,7 +28,7 @@ class Folder {
   const std::filesystem::path& path() const { return dir_.path(); }
 
  private:
-  test::TempDir dir_;
+  testing::TempDir dir_;
 };
 
 /// "error 2_b.sql:3", without the folder.
@@ -106,7 +106,7 @@ TEST_CASE("verify: what it calls an error of reading is one for from_directory, 
 }
 
 TEST_CASE("verify: a folder that is none is one problem, which names it") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   const auto problems = verify_folder(dir / "nosuch");
   REQUIRE(problems.size() == 1);
   CHECK(problems[0].severity == problem_severity::error);

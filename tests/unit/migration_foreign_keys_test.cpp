@@ -11,7 +11,7 @@
 #include "open_session.hpp"
 #include "statehouse/migration_folder.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 /// What a script means for the rows that foreign keys connect: as in sqlx, but for a pure rebuild.
 using namespace statehouse;
@@ -67,7 +67,7 @@ class ScriptRun {
     const detail::PermissionScope all(test::session(db_), detail::permission::unrestricted);
     db_.execute_script("PRAGMA foreign_keys = OFF; " + std::string(sql) + "; PRAGMA foreign_keys = ON");
   }
-  const test::LogCapture& log() const { return fixture_.log; }
+  const testing::LogCapture& log() const { return fixture_.log; }
 
  private:
   void check_keys() { CHECK(count("PRAGMA foreign_keys") == 1); }
@@ -78,7 +78,7 @@ class ScriptRun {
 };
 
 std::string verified(const std::vector<std::string_view>& scripts, problem_severity severity) {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   int version = 0;
   for (const auto script : scripts) test::write_file(dir / (std::to_string(++version) + "_x.sql"), script);
   std::string text;

@@ -17,7 +17,7 @@
 #include "plain_database.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migration_folder.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using test::contains;
@@ -220,7 +220,7 @@ TEST_CASE("input: a file without a statement is warned of by verify, plan and ru
     const auto told = warnings(script);
     REQUIRE(told.size() == 1);
     CHECK(contains(told[0], "migration 1 'a' (1_a.sql) has no statement"));
-    const test::TempDir dir;
+    const testing::TempDir dir;
     test::write_file(dir / "1_a.sql", script);
     bool verified = false;
     for (const auto& problem : verify_folder(dir.path()))
@@ -298,7 +298,7 @@ TEST_CASE("input: a folder that yields nothing is an error that says what lies t
       {{"a.sql", "b.sql", "c.sql", "d.sql", "e.sql", "f.sql", "g.sql", "h.sql"}, {"'e.sql' and 3 more"}},
   };
   for (const Case& one : cases) {
-    const test::TempDir dir;
+    const testing::TempDir dir;
     for (const std::string& file : one.files) {
       test::write_file(dir / file, "CREATE TABLE a(x);");
     }
@@ -355,7 +355,7 @@ TEST_CASE("input: where '_' has cut a version short, the error of two and the wa
   const auto small = error_of([] { migrator_of({{"1_1_a.sql", ""}, {"1_2_b.sql", ""}}); });
   CHECK(contains(small.what(), "The first '_' of a name ends its version. Give the one"));
 
-  const test::TempDir dir;
+  const testing::TempDir dir;
   test::write_file(dir / "20250101_120000_init.sql", "SELECT 1;");
   test::write_file(dir / "20250102_2fa.sql", "SELECT 1;");
   const auto problems = verify_folder(dir.path());
@@ -366,7 +366,7 @@ TEST_CASE("input: where '_' has cut a version short, the error of two and the wa
 }
 
 TEST_CASE("verify: .sql files in a folder of the folder are warned of") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   std::filesystem::create_directory(dir / "old");
   std::filesystem::create_directory(dir / "notes");
   test::write_file(dir / "1_a.sql", "SELECT 1;");

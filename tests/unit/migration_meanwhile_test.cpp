@@ -7,7 +7,7 @@
 
 #include "migrator_of.hpp"
 #include "open_session.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using test::migrations;
@@ -17,7 +17,7 @@ namespace {
 /// A connection, and another process's on the same file. The first of its statements that reads the bookkeeping has
 /// been stepped to its end when `then` is called, once.
 struct AfterReading {
-  test::TempDir dir;
+  testing::TempDir dir;
   Connection db{dir / "a.db"};
   Connection other{dir / "a.db"};
   std::function<void()> then;

@@ -7,7 +7,7 @@
 
 #include "migrate/source/file_name.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 #include "text/trim.hpp"
 
 using namespace statehouse;
@@ -204,7 +204,7 @@ TEST_CASE("migrations: no-transaction holds only for the very first bytes") {
 }
 
 TEST_CASE("migrations: a directory and the same files in memory give the same set") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   const EmbeddedFile files[]{
       {"1_a.up.sql", "CREATE TABLE a(x);\r\n"}, {"1_a.down.sql", "DROP TABLE a;"}, {"2_b.sql", ""}};
   for (const auto& file : files) write(dir / file.name, file.content);
@@ -224,7 +224,7 @@ TEST_CASE("migrations: a directory and the same files in memory give the same se
 }
 
 TEST_CASE("migrations: in a directory only files count, links are followed, a dangling one fails the whole read") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   write(dir / "real", "SELECT 2;");
   std::filesystem::create_symlink("real", dir / "1_link.sql");
   std::filesystem::create_directory(dir / "2_directory.sql");
@@ -242,7 +242,7 @@ TEST_CASE("migrations: in a directory only files count, links are followed, a da
 }
 
 TEST_CASE("migrations: a directory that is none is an error that names it") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   write(dir / "file");
   for (const auto name : {"missing", "file"}) {
     const std::string text = source_error([&] { Migrator::from_directory(dir / name); });

@@ -11,7 +11,7 @@
 #include "plain_database.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using test::code_of;
@@ -78,7 +78,7 @@ TEST_CASE("plan: it says what run, run_to and undo then do") {
 }
 
 TEST_CASE("plan: it fails as the run would, and changes nothing") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   Connection db(dir / "a.db");
   migrator_of({first_file, {"2_b.sql", ""}}).run(db);
   const std::string before = bookkeeping(db);
@@ -118,7 +118,7 @@ TEST_CASE("plan: it fails as the run would, and changes nothing") {
 }
 
 TEST_CASE("plan: it needs no write lock, and outlives its migrator") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   Connection db(dir / "a.db");
   test::PlainDatabase stranger(dir / "a.db");
   stranger.execute("BEGIN IMMEDIATE");
@@ -153,7 +153,7 @@ TEST_CASE("strict order: a pending version below an applied one is an error befo
 //                               | applies 3
 // 2 is due: 3 is applied        |
 TEST_CASE("strict order: what another process has applied meanwhile counts") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   const auto file = dir / "a.db";
   Connection db(file);
   const auto others = migrator_of({{"1_a.sql", ""}, {"3_c.sql", ""}});

@@ -10,7 +10,7 @@
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -20,13 +20,14 @@ using namespace std::chrono_literals;
 /// The SQL function pass(seconds): lets that time pass while a statement runs.
 void add_pass(Connection& db, const Fixture& fixture) {
   const auto pass = [](sqlite3_context* context, int, sqlite3_value** values) {
-    static_cast<ManualClock*>(sqlite3_user_data(context))->advance(std::chrono::seconds(sqlite3_value_int(values[0])));
+    static_cast<testing::ManualClock*>(sqlite3_user_data(context))
+        ->advance(std::chrono::seconds(sqlite3_value_int(values[0])));
   };
   sqlite3_create_function_v2(session(db).handle().get(), "pass", 1, SQLITE_UTF8, fixture.clock.get(), pass, nullptr,
                              nullptr, nullptr);
 }
 
-std::vector<std::string> texts(const LogCapture& log) {
+std::vector<std::string> texts(const testing::LogCapture& log) {
   std::vector<std::string> result;
   for (const auto& line : log.lines()) result.push_back(to_string_view(line.level).data() + (": " + line.text));
   return result;
@@ -68,7 +69,8 @@ TEST_CASE("migrator: a failed migration leaves no timer, and there is none where
 
   fixture.log.logger()->set_level(spdlog::level::warn);
   const auto armed = [](sqlite3_context* context, int, sqlite3_value**) {
-    sqlite3_result_int64(context, sqlite3_int64(static_cast<ManualClock*>(sqlite3_user_data(context))->armed()));
+    sqlite3_result_int64(context,
+                         sqlite3_int64(static_cast<testing::ManualClock*>(sqlite3_user_data(context))->armed()));
   };
   sqlite3_create_function_v2(session(db).handle().get(), "armed", 0, SQLITE_UTF8, fixture.clock.get(), armed, nullptr,
                              nullptr, nullptr);
@@ -84,7 +86,7 @@ TEST_CASE("migrator: the log tells of a migration that waits for another process
   //   at the clock; tells after 10 s
   //                                             COMMIT after 15 s
   // applies
-  const TempDir dir;
+  const testing::TempDir dir;
   Fixture fixture;
   fixture.path = dir / "x.db";
   fixture.options.busy_timeout = 60s;
@@ -137,7 +139,7 @@ TEST_CASE("migrator: the timeout of a run ends the wait for another process, als
   //   at the clock; gives up after 5 s
   const bool first = GENERATE(true, false);
   CAPTURE(first);
-  const TempDir dir;
+  const testing::TempDir dir;
   Fixture fixture;
   fixture.path = dir / "x.db";
   fixture.options.busy_timeout = 60s;

@@ -9,7 +9,7 @@
 #include "plain_database.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrator.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using test::code_of;
@@ -125,7 +125,7 @@ TEST_CASE("baseline: a database with any record of migrations is left alone") {
 }
 
 TEST_CASE("repair and baseline: an open transaction is refused, a lock held elsewhere is busy, and nothing changes") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   Connection db(dir / "a.db", {.busy_timeout = std::chrono::milliseconds(20)});
   const auto migrator = migrator_of({{"1_a.sql", ""}});
   session(db).begin(detail::transaction_kind::deferred);

@@ -11,7 +11,7 @@
 #include "migrator_of.hpp"
 #include "open_session.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using test::contains;
@@ -272,7 +272,7 @@ TEST_CASE("migrator: a status outlives its migrator") {
 }
 
 TEST_CASE("migrator: a run with nothing to do takes no write lock") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   const auto migrator = migrator_of({{"1_a.sql", "CREATE TABLE a(x);"}});
   ConnectionOptions options;
   options.busy_timeout = std::chrono::milliseconds(0);
@@ -286,7 +286,7 @@ TEST_CASE("migrator: a run with nothing to do takes no write lock") {
 }
 
 TEST_CASE("migrator: a write lock that stays with somebody else is a busy error, and nothing has changed") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   ConnectionOptions options;
   options.busy_timeout = std::chrono::milliseconds(0);
   Connection db(dir / "a.db", options);
@@ -507,7 +507,7 @@ TEST_CASE("migrator: a passed deadline ends a long migration") {
 //   on_progress of 1 ->                           | applies 2 (same content), 3 (another content)
 // migration 2 is applied already: skipped         |
 TEST_CASE("migrator: what another process has applied meanwhile is skipped, and compared") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   Connection db(dir / "a.db");
   Connection other(dir / "a.db");
   const auto same = migrator_of({{"1_a.sql", "CREATE TABLE a(x);"}, {"2_b.sql", "CREATE TABLE b(x);"}});
@@ -543,7 +543,7 @@ TEST_CASE("migrator: what another process has applied meanwhile is skipped, and 
 // sees one column still, COMMIT       |
 // the same statement sees two         |
 TEST_CASE("migrator: a reader keeps the schema of its snapshot, and its statements see the new one afterwards") {
-  const test::TempDir dir;
+  const testing::TempDir dir;
   test::Fixture fixture;
   fixture.path = dir / "a.db";
   const EmbeddedFile first{"1_a.sql", "CREATE TABLE a(x); INSERT INTO a VALUES (1);"};

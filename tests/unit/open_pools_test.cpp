@@ -17,12 +17,12 @@ using detail::PoolCore;
 
 /// A pool without a connection, which is all that a look-up needs.
 std::shared_ptr<PoolCore> pool_named(const std::string& name) {
-  static const LogCapture log;
+  static const testing::LogCapture log;
   detail::PoolConfig config;
   config.name = name;
   config.path = ":memory:";
   config.options.in_memory = true;
-  config.clock = std::make_shared<ManualClock>();
+  config.clock = std::make_shared<testing::ManualClock>();
   config.logger = log.logger();
   return std::make_shared<PoolCore>(std::move(config));
 }

@@ -8,7 +8,7 @@
 #include "database_file.hpp"
 #include "error_of.hpp"
 #include "open_session.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using detail::permission;
@@ -118,7 +118,7 @@ const std::vector<Case> cases{
 
 void check(const Case& test_case, permission granted, bool allowed) {
   CAPTURE(test_case.sql, static_cast<int>(granted));
-  test::TempDir directory;
+  testing::TempDir directory;
   Connection db(directory / "a.db");
   db.execute("CREATE TABLE t(a)");
   db.execute("INSERT INTO t VALUES (1)");
@@ -192,7 +192,7 @@ TEST_CASE("permission: a refusal says what to do instead") {
 }
 
 TEST_CASE("permission: a statement compiled with more rights is not kept for those with fewer") {
-  test::TempDir directory;
+  testing::TempDir directory;
   Connection db(directory / "a.db");
   for (const std::string sql :
        {"BEGIN", "PRAGMA synchronous = 2", "PRAGMA wal_checkpoint", "SAVEPOINT a", "ATTACH ':memory:' AS other"}) {

@@ -15,12 +15,13 @@
 #include "state_support.hpp"
 #include "statehouse/backup.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // A backup in place of a database; tests/cli does it with the tool, beside servers.
 
 using namespace statehouse;
 using namespace statehouse::test;
+using statehouse::testing::TempDir;
 namespace fs = std::filesystem;
 
 namespace {

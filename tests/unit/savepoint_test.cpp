@@ -7,7 +7,7 @@
 
 #include "error_of.hpp"
 #include "open_session.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using test::code_of;

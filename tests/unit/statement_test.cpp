@@ -12,7 +12,7 @@
 #include "error_of.hpp"
 #include "open_session.hpp"
 #include "plain_database.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using namespace std::string_literals;
@@ -119,7 +119,7 @@ TEST_CASE("execute_returning: gives the rows and has run to its end") {
 }
 
 TEST_CASE("execute_returning: a write whose rows cannot be read is not kept") {
-  test::TempDir directory;
+  testing::TempDir directory;
   const bool memory = GENERATE(false, true);
   Connection db(memory ? std::filesystem::path(":memory:") : directory / "a.db");
   db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, a)");
@@ -236,7 +236,7 @@ TEST_CASE("statement cache: new values do not meet old ones") {
 }
 
 TEST_CASE("statement cache: a column that another connection adds is seen by a cached SELECT *") {
-  test::TempDir directory;
+  testing::TempDir directory;
   Connection db(directory / "a.db");
   test::PlainDatabase other(directory / "a.db");
   db.execute("CREATE TABLE t(a)");

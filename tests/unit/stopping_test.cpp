@@ -18,7 +18,7 @@
 #include "open_session.hpp"
 #include "plain_database.hpp"
 #include "process_files.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 using namespace std::chrono_literals;
@@ -36,7 +36,7 @@ constexpr auto endless_query =
 
 struct Stopping : test::WrittenFile {
   Interrupter& interrupter() { return session().interrupter(); }
-  test::ManualClock& clock() { return *fixture.clock; }
+  testing::ManualClock& clock() { return *fixture.clock; }
 
   /// Lets SQL call `f` as started(), which is true.
   template <class F>
@@ -148,7 +148,7 @@ TEST_CASE("busy: the deadline of the job ends the wait before busy_timeout does"
 // Where the file is still in rollback mode, SQLite asks the busy handler about an EXCLUSIVE lock, but not about a
 // RESERVED one when it switches to WAL.
 TEST_CASE("busy: opening waits for another program that writes to a file without WAL") {
-  test::TempDir directory;
+  testing::TempDir directory;
   test::Fixture fixture{.path = directory / "a.db"};
   test::PlainDatabase stranger(fixture.path);
   stranger.execute("CREATE TABLE t(a)");
@@ -161,7 +161,7 @@ TEST_CASE("busy: opening waits for another program that writes to a file without
 }
 
 TEST_CASE("busy: opening gives up after busy_timeout, stops when told to, and leaves nothing open") {
-  test::TempDir directory;
+  testing::TempDir directory;
   test::Fixture fixture{.path = directory / "a.db"};
   std::optional<test::PlainDatabase> stranger(std::in_place, fixture.path);
   stranger->execute("CREATE TABLE t(a)");
@@ -321,7 +321,7 @@ TEST_CASE("interrupt: a limit ends with its scope, and one that cannot be set le
     time_point time{};
   };
   const auto full = std::make_shared<FullClock>();
-  const auto clock = std::make_shared<test::ManualClock>();
+  const auto clock = std::make_shared<testing::ManualClock>();
   const auto broken = std::make_shared<detail::Interrupter>(full);
   CHECK_THROWS_AS(detail::Interrupter::Limit(broken, full->now() + 1s), std::runtime_error);
   full->time += 2s;

@@ -9,16 +9,18 @@
 
 #include "child_process.hpp"
 #include "error_of.hpp"
-#include "fault_vfs.hpp"
 #include "sanitized.hpp"
 #include "statehouse/backup.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/fault_vfs.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 // What the system refuses is said in its own words, with what to do.
 
 using namespace statehouse;
 using namespace statehouse::test;
+using statehouse::testing::FaultVfs;
+using statehouse::testing::TempDir;
 
 namespace {
 

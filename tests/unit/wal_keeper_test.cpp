@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "engine/connection_access.hpp"
-#include "log_capture.hpp"
-#include "manual_clock.hpp"
 #include "plain_database.hpp"
 #include "sqlite/local_engine.hpp"
 #include "statehouse/connection.hpp"
-#include "temp_dir.hpp"
+#include "statehouse/testing/log_capture.hpp"
+#include "statehouse/testing/manual_clock.hpp"
+#include "statehouse/testing/temp_dir.hpp"
 
 using namespace statehouse;
 
@@ -64,9 +64,9 @@ struct Growth {
 
 /// Of the log, while some 10 MB are written.
 Growth write_beside_readers(bool give_way) {
-  const test::TempDir dir;
-  const auto clock = std::make_shared<test::ManualClock>();
-  const test::LogCapture log;
+  const testing::TempDir dir;
+  const auto clock = std::make_shared<testing::ManualClock>();
+  const testing::LogCapture log;
   const auto interrupter = std::make_shared<detail::Interrupter>(clock);
   PoolOptions options;
   options.wal_soft_limit = limit;
