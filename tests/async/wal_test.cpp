@@ -129,7 +129,7 @@ TEST_CASE_METHOD(Log, "wal: without readers the log stays under twice the soft l
       longest = std::max(longest, bytes());
     }
   }
-  CHECK(longest > soft_limit / 4);
+  CHECK(longest > soft_limit / 8);
   CHECK(longest < 2 * soft_limit);
   CHECK(app.log.count("cannot be cut") == 0);
 }

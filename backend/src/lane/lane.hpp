@@ -5,6 +5,7 @@
 
 #include "engine/engine.hpp"
 #include "lane/afterwards.hpp"
+#include "lane/brief_mutex.hpp"
 #include "lane/history.hpp"
 #include "lane/slot_set.hpp"
 #include "lane/wait_timer.hpp"
@@ -90,12 +91,12 @@ class Lane final : public ReaderGate {
   const std::function<void(Session&)>* const before_next_;  // null for readers
   const LaneMessages messages_;
 
-  mutable std::mutex mutex_;
+  mutable BriefMutex mutex_;
   SlotSet slots_;
   OperationQueue queue_;
   History history_;
   WaitTimer timer_;
-  std::condition_variable freed_;  // signalled while operations are held back
+  std::condition_variable_any freed_;  // signalled while operations are held back
 };
 
 }  // namespace statehouse::detail
