@@ -95,7 +95,7 @@ struct RestoreReport {
 /// replaced (`errc::file_replaced`); another program, `sqlite3` for instance, that waits for the lock goes on with the
 /// old file and the new one's log, which damages it. No connection of this process may be in a transaction on `backup`:
 /// it could lose its locks. Where the database is found open this process keeps a descriptor of it, for that reason,
-/// and its place on the disk with it. Blocks the calling thread. Throws Error: `errc::file_in_use` as well when
+/// until it is found free. Blocks the calling thread. Throws Error: `errc::file_in_use` as well when
 /// `backup` is the database; `errc::file_replaced` when somebody else makes, moves or replaces the database meanwhile;
 /// SQLITE_CORRUPT or SQLITE_NOTADB when the backup is damaged or none; `errc::hard_linked` when the backup has a second
 /// name, beside which its log may be; `errc::not_a_regular_file` when one of the two is something else; in the system

@@ -50,22 +50,21 @@ class Refused {
   std::map<FileIdentity, int> descriptors_;
 };
 
-/// Of the open file, so that connections of this process are in its way, too.
-bool set_lock(int descriptor, short type) noexcept {
-  struct flock lock {};
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = lock_bytes_begin;
-  lock.l_len = lock_bytes;
-  return ::fcntl(descriptor, F_OFD_SETLK, &lock) == 0;
+int open_to_lock(const std::filesystem::path& file) {
+  const int descriptor = Refused::instance().take(file);
+  return descriptor >= 0 ? descriptor : ::open(file.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 }
 
 }  // namespace
 
-WholeFileLock::WholeFileLock(const std::filesystem::path& file)
-    : descriptor_(Refused::instance().take(file)), used_again_(descriptor_ >= 0) {
-  if (!used_again_) descriptor_ = ::open(file.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-  if (descriptor_ >= 0 && set_lock(descriptor_, F_WRLCK)) return;
+WholeFileLock::WholeFileLock(const std::filesystem::path& file) : descriptor_(open_to_lock(file)) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = lock_bytes_begin;
+  lock.l_len = lock_bytes;
+  // Of the open file, so that connections of this process are in its way, too.
+  if (descriptor_ >= 0 && ::fcntl(descriptor_, F_OFD_SETLK, &lock) == 0) return;
   const int error = errno;
   if (descriptor_ >= 0) Refused::instance().keep(descriptor_);
   if (descriptor_ >= 0 && (error == EAGAIN || error == EACCES))
@@ -75,14 +74,7 @@ WholeFileLock::WholeFileLock(const std::filesystem::path& file)
 }
 
 WholeFileLock::~WholeFileLock() {
-  if (!used_again_) {
-    ::close(descriptor_);
-    return;
-  }
-  // A child that was forked since it was refused has the same open file, and with it the lock. Not closed either: once
-  // it is unlocked somebody here may have the file open again.
-  set_lock(descriptor_, F_UNLCK);
-  Refused::instance().keep(descriptor_);
+  ::close(descriptor_);
 }
 
 }  // namespace statehouse::detail

@@ -9,7 +9,8 @@ namespace statehouse::detail {
 /// (https://www.sqlite.org/fileformat2.html section 1.4), whatever the file contains.
 ///
 /// While it is held no connection of this process has a lock on the file, so its end ends none. One that is refused
-/// keeps a descriptor of the file for good, for the same reason.
+/// keeps a descriptor of the file until the next is not, for the same reason; a child that was forked in between has
+/// that one's lock as well, until it ends.
 class WholeFileLock {
  public:
   /// Does not wait. Throws Error: `errc::file_in_use`, or in the system category.
@@ -20,7 +21,6 @@ class WholeFileLock {
 
  private:
   int descriptor_;
-  bool used_again_;  // after it was refused
 };
 
 }  // namespace statehouse::detail
