@@ -27,7 +27,9 @@ class SlowList {
     if (ran > limit) return add(operation, again);
     if (entries_.empty()) return;
     const auto found = std::ranges::find(entries_, key(operation), &Entry::key);
-    if (found != entries_.end() && found->left != for_ever && --found->left == 0) entries_.erase(found);
+    if (found == entries_.end() || found->left == for_ever) return;
+    --found->left;
+    if (found->left == 0) entries_.erase(found);
   }
 
   void add(const Operation& operation, unsigned again) {
