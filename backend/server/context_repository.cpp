@@ -126,7 +126,7 @@ asio::awaitable<std::int64_t> ContextRepository::erase_document(const std::strin
 asio::awaitable<BlockPage> ContextRepository::search(const std::string& pattern, const BlockKey& start,
                                                      std::size_t limit) const {
   const Pool pool = co_await open_pool();
-  const std::size_t readers = pool.stats().readers.connections;
+  const std::size_t readers = pool.stats().readers.max_connections;
   const SearchPlace place(searches_, std::max<std::size_t>(readers, 2) - 1);
   co_return co_await pool.read([&](Reader& db) { return collect(db, find(db, pattern, start, limit + 1), limit); },
                                search_limits);

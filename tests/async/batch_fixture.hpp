@@ -32,6 +32,7 @@ struct Batching {
     app.run(pool.write([](Connection& db) {
       db.execute_script("CREATE TABLE t(a UNIQUE); CREATE TABLE counter(n); INSERT INTO counter VALUES (0)");
     }));
+    app.open_readers(pool, pool.stats().readers.max_connections);
     forget();
   }
   /// What the test has given refers to what it had, and closing may commit, too: PRAGMA optimize does.

@@ -200,7 +200,7 @@ TEST_CASE_METHOD(Verbs, "read: quick_check fits into the snapshot of a closure a
     return std::tuple(before, check.findings.size(), check.finished,
                       db.query_one<int>("PRAGMA ignore_check_constraints"));
   };
-  for (std::size_t i = 0; i <= pool.stats().readers.connections; ++i)
+  for (std::size_t i = 0; i <= pool.stats().readers.max_connections; ++i)
     CHECK(app.run(pool.read(look)) == std::tuple(0, std::size_t(0), true, 0));
   check_all_clean(app, pool);
 }

@@ -26,7 +26,7 @@ TEST_CASE("configure: one database syncs every commit, the others do not") {
   const Pool cache = app.open("cache");
   CHECK(setting(app, ledger, "synchronous") == "2");
   CHECK(setting(app, cache, "synchronous") == "1");
-  CHECK(ledger.stats().readers.connections == 3);
+  CHECK(ledger.stats().readers.max_connections == 3);
 }
 
 TEST_CASE("configure: takes the place of the options of all, as a whole") {
@@ -37,11 +37,11 @@ TEST_CASE("configure: takes the place of the options of all, as a whole") {
   SteppedApp app(all);
   app.state->db_instances.configure("x", PoolOptions{.readers = 2});
   const Pool x = app.open("x");
-  CHECK(x.stats().readers.connections == 2);
+  CHECK(x.stats().readers.max_connections == 2);
   CHECK(setting(app, x, "synchronous") == "1");
   CHECK(setting(app, x, "foreign_keys") == "1");
   const Pool y = app.open("y");
-  CHECK(y.stats().readers.connections == 4);
+  CHECK(y.stats().readers.max_connections == 4);
   CHECK(setting(app, y, "synchronous") == "2");
 }
 
@@ -50,7 +50,7 @@ TEST_CASE("configure: the last call holds, for every spelling of the name, also 
   DbInstances& databases = app.state->db_instances;
   databases.configure("x", PoolOptions{.readers = 4});
   databases.configure("x.db", PoolOptions{.readers = 1});
-  CHECK(app.open("x").stats().readers.connections == 1);
+  CHECK(app.open("x").stats().readers.max_connections == 1);
 }
 
 TEST_CASE("configure: one database in memory beside files, and a file beside databases in memory") {
@@ -86,7 +86,7 @@ TEST_CASE("configure: too late is told so, and changes nothing") {
     auto opening = app.spawn(databases.get_pool("x"));
     CHECK(code_of([&] { databases.configure("x", options); }) == errc::already_open);
     app.settle();
-    CHECK(opening.get().stats().readers.connections >= 2);
+    CHECK(opening.get().stats().readers.max_connections >= 2);
   }
   SECTION("when it is open") {
     const Pool pool = app.open("x");

@@ -83,7 +83,8 @@ struct LaneTest {
     context.before_next = [this](detail::Session& writer) { engine.before_next(writer, nullptr); };
     context.before_close = [this](detail::Session& writer) { engine.before_close(writer); };
     context.on_parked = [this] { ++parked; };
-    lane.emplace(context, role, [this](const auto& interrupter) { return open(interrupter); });
+    context.wake = [this] { ++woken; };
+    lane.emplace(context, role, connections, [this](const auto& interrupter) { return open(interrupter); });
     context.owner = owner;
     for (unsigned i = 0; i < connections; ++i) {
       auto stop = std::make_shared<detail::Interrupter>(clock);
@@ -181,6 +182,7 @@ struct LaneTest {
   std::shared_ptr<int> owner = std::make_shared<int>();
   detail::LaneContext context;
   int parked = 0;
+  int woken = 0;
   std::optional<detail::Lane> lane;
   std::deque<Caller> callers;
   asio::io_context db;

@@ -208,6 +208,13 @@ class SteppedApp {
     return run(state->db_instances.get_pool(name));
   }
 
+  /// So many at once, so that they are there.
+  void open_readers(const Pool& pool, std::size_t count) {
+    std::vector<ReaderLease> leases;
+    while (leases.size() < count) leases.push_back(run(pool.acquire(reader)));
+    for (ReaderLease& lease : leases) lease.release();  // in this order they are handed out again
+  }
+
   testing::TempDir dir;
   testing::LogCapture log;
   std::shared_ptr<testing::ManualClock> clock = std::make_shared<testing::ManualClock>();

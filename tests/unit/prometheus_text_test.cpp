@@ -27,6 +27,7 @@ DatabaseStats busy() {
   stats.writer.completed = 12;
   stats.writer.failed = 2;
   stats.readers.connections = 4;
+  stats.readers.max_connections = 8;
   stats.readers.compiled = 18'446'744'073'709'551'615U;
   stats.holders = {{connection_role::writer, "begin", "/home/somebody/jobs.cpp:20", 5012ms, false},
                    {connection_role::writer, "write", "jobs.cpp:21", 12ms, true}};
@@ -61,6 +62,7 @@ TEST_CASE("metrics: each number of a database is a sample with its labels") {
         R"(statehouse_connections{database="context",lane="writer",state="used"} 1)",
         R"(statehouse_connections{database="context",lane="writer",state="idle"} 0)",
         R"(statehouse_connections{database="context",lane="readers",state="idle"} 4)",
+        R"(statehouse_max_connections{database="context",lane="readers"} 8)",
         R"(statehouse_pending_operations{database="context",lane="writer"} 7)",
         R"(statehouse_oldest_lease_seconds{database="context",lane="writer"} 5.012)",
         R"(statehouse_oldest_lease_seconds{database="context",lane="readers"} 0)",

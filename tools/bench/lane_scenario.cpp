@@ -19,7 +19,8 @@ namespace {
 class LaneAlone : public std::enable_shared_from_this<LaneAlone> {
  public:
   explicit LaneAlone(connection_role role)
-      : role_(role), lane_(context_, role, [this](const auto& interrupter) { return open(interrupter); }) {}
+      : role_(role),
+        lane_(context_, role, connections(), [this](const auto& interrupter) { return open(interrupter); }) {}
   void begin(const detail::DatabaseThreads& threads) {
     context_.name = "free";
     context_.executor = threads.executor();
@@ -27,9 +28,7 @@ class LaneAlone : public std::enable_shared_from_this<LaneAlone> {
     context_.logger = spdlog::default_logger();
     context_.owner = weak_from_this();
     context_.generation = detail::fork_generation();
-    const unsigned connections =  // as many as a pool has
-        role_ == connection_role::reader ? std::clamp(std::thread::hardware_concurrency(), 2U, 4U) : 1;
-    for (unsigned i = 0; i < connections; ++i) {
+    for (unsigned i = 0; i < connections(); ++i) {
       const auto interrupter = std::make_shared<detail::Interrupter>(context_.clock);
       lane_.add(open(interrupter), interrupter);
     }
@@ -37,6 +36,10 @@ class LaneAlone : public std::enable_shared_from_this<LaneAlone> {
   detail::Lane& lane() noexcept { return lane_; }
 
  private:
+  /// As many as a pool has.
+  unsigned connections() const {
+    return role_ == connection_role::reader ? std::clamp(std::thread::hardware_concurrency(), 2U, 4U) : 1;
+  }
   std::unique_ptr<Connection> open(const std::shared_ptr<detail::Interrupter>& interrupter) {
     detail::SessionContext context{context_.name, role_, interrupter, context_.logger};
     return detail::ConnectionAccess::make(std::make_unique<FreeSession>(std::move(context)));

@@ -111,7 +111,13 @@ struct BackupScheduleOptions {
 struct PoolOptions {
   pool_mode mode = pool_mode::wal;  ///< One writer and N readers, or one connection for everything.
   bool in_memory = false;           ///< No file: the data lives until shutdown. Implies `pool_mode::single`.
-  unsigned readers = 0;             ///< Reader connections; 0 means one per core, at least 2 and at most 4.
+  unsigned readers = 0;  ///< Most reader connections; 0 means one per core, at least 2 and at most 4. Each is opened
+                         ///< when a read finds all others busy.
+  /// Readers that were not used for so long are closed, and when nobody uses the writer either, that as well: the
+  /// database sleeps, with neither a descriptor nor a -wal or -shm. Whoever uses it next waits for a moment until it is
+  /// open again; migrations run only if another process has had the file meanwhile. Looked at once a second; 0 is
+  /// never. A database in memory, of a cluster, or with `ConnectionOptions::exclusive` keeps its writer.
+  TimeLimit idle_close{60'000};
   TimeLimit acquire_timeout{3000};  ///< Longest wait for a free connection.
   TimeLimit run_timeout{0};         ///< Longest run once a connection is there.
   /// Run a query on the calling thread when a reader is idle, has its statement prepared, and the statement has been

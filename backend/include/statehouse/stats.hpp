@@ -45,6 +45,11 @@ struct DurationHistogram {
     ++counts[bucket];
     sum += took;
   }
+  /// Counts all of those as well.
+  void add(const DurationHistogram& other) noexcept {
+    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
+    sum += other.sum;
+  }
   /// How many were counted.
   std::uint64_t count() const noexcept { return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}); }
 };
@@ -57,7 +62,8 @@ struct ErrorCount {
 
 /// Counters of one lane since the pool was opened, and its state at this moment.
 struct LaneStats {
-  std::size_t connections = 0;         ///< That the lane has.
+  std::size_t connections = 0;         ///< That are open.
+  std::size_t max_connections = 0;     ///< That could be.
   std::size_t in_use = 0;              ///< Of them, running something or held by a caller.
   std::size_t waiting = 0;             ///< Operations that have not begun.
   std::uint64_t completed = 0;         ///< Operations that ran, failed ones included.
@@ -85,9 +91,10 @@ struct LaneStats {
   }
 };
 
-/// Of a database that was asked for: `failed` is one that could not be opened, which the next `get_pool` tries again,
-/// or whose file was replaced, which stays so.
-enum class database_state { opening, ready, failed, closed };
+/// Of a database that was asked for: `asleep` is one that nobody uses, without a connection until somebody does;
+/// `failed` is one that could not be opened, which the next `get_pool` tries again, or whose file was replaced, which
+/// stays so.
+enum class database_state { opening, ready, failed, closed, asleep };
 
 /// The name of a state, for logs and replies: "opening".
 constexpr std::string_view to_string(database_state state) noexcept {
@@ -96,6 +103,7 @@ constexpr std::string_view to_string(database_state state) noexcept {
     case database_state::ready: return "ready";
     case database_state::failed: return "failed";
     case database_state::closed: return "closed";
+    case database_state::asleep: return "asleep";
   }
   return "unknown";
 }

@@ -20,6 +20,8 @@ class History {
   void add_lease(Operation& operation, Clock::time_point now) noexcept;
   /// One could not run, for want of a connection.
   void add_unopened(const Operation& operation) { note_error(operation); }
+  /// The database was opened again, and is well.
+  void forget_last_error() noexcept { last_error_.clear(); }
   /// What ran in one transaction has ended.
   void add_batch(const Slot& slot) noexcept;
   /// It gave up on a calling thread.

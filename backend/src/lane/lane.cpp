@@ -33,17 +33,20 @@ bool next_joins(OperationQueue& queue, const History& history, const BatchTerms&
 
 }  // namespace
 
-Lane::Lane(const LaneContext& context, connection_role role, Open open)
+Lane::Lane(const LaneContext& context, connection_role role, std::size_t most, Open open)
     : context_(context),
       role_(role),
       open_(std::move(open)),
       before_next_(role == connection_role::writer ? &context.before_next : nullptr),
+      before_close_(role == connection_role::writer ? &context.before_close : nullptr),
       messages_(context, role),
+      slots_(context, most),
       queue_(context.options.max_waiting),
       history_(context.options),
       timer_(context, [this] { expire(); }) {}
 
 void Lane::add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter) {
+  std::lock_guard lock(mutex_);
   slots_.add(std::move(connection), std::move(interrupter));
 }
 
@@ -58,7 +61,7 @@ void Lane::submit(Operation& operation) {
     operation.submitted = context_.clock->now();
     operation.wait_until =
         deadline(operation.submitted, request.options.timeout.value_or(context_.options.acquire_timeout));
-    const bool waits = queue_.held() || !slots_.any_idle();
+    const bool waits = !queue_.begins() || !slots_.any_idle();
     const auto refuse = [&](std::exception_ptr error) {
       operation.fail(std::move(error));
       after.ended.push_back(operation);
@@ -80,6 +83,7 @@ void Lane::submit(Operation& operation) {
         queue_.push(operation);
         timer_.arm(operation.wait_until);
         if (slot != nullptr) schedule(*slot);
+        if (queue_.asleep() && context_.wake) context_.wake();
       }
     }
   }
@@ -94,10 +98,11 @@ bool Lane::run_inline(Operation& operation) {
   Slot* slot = nullptr;
   {
     std::lock_guard lock(mutex_);
-    const bool waits = queue_.held() || !slots_.any_idle() || !queue_.empty();
+    const bool waits = !queue_.begins() || !queue_.empty();
     const void* const caller = operation.request().caller;
     if (waits || (caller != nullptr && caller == context_.pool()) || history_.is_heavy(operation)) return false;
-    slot = slots_.take_idle();
+    slot = slots_.take_open();
+    if (slot == nullptr) return false;
     slot->enter(Slot::state::running);
     slot->reported = false;
     operation.slot = slot;
@@ -199,8 +204,8 @@ Taken Lane::take_first(Slot& slot, BatchTerms& terms) {
       slot.planned = terms.limit - 1;
       taken.operation = &queue_.take(slot);
       taken.more = next_joins(queue_, history_, terms);
-    } else if (std::ranges::any_of(slots_, [](const Slot& other) { return other.at_work(); })) {
-      slots_.put_idle(slot);  // that one comes to the queue again
+    } else if (std::ranges::any_of(slots_, &Slot::comes_again)) {
+      slots_.put_idle(slot);
     } else {
       Operation& operation = queue_.pop();
       operation.fail(unusable);

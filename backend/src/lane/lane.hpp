@@ -17,11 +17,16 @@ struct BatchTerms;
 struct Taken;
 
 /// Connections of one kind and the operations that wait for them, first in, first out. What waits at the same moment
-/// and may share a transaction is run as a Batch; nothing waits for one to fill.
+/// and may share a transaction is run as a Batch; nothing waits for one to fill. A connection is opened when an
+/// operation finds all others busy, on its database thread.
 ///
-/// Invariant: while a slot is idle, every operation that has not begun has a slot on its way: a scheduled one, or,
-/// where the idle one's connection cannot be opened, one that is at work. What is decided under the mutex and concerns
-/// others, their resumption for instance, is an `Afterwards`, carried out when the mutex is free again.
+/// While it is asleep nothing begins, and who comes has `LaneContext::wake` called: there is no database to open a
+/// connection to.
+///
+/// Invariant: unless it is asleep, while a slot is idle, every operation that has not begun has a slot on its way: a
+/// scheduled one, or, where the idle one's connection cannot be opened, one that is at work. What is decided under the
+/// mutex and concerns others, their resumption for instance, is an `Afterwards`, carried out when the mutex is free
+/// again.
 ///
 /// Thread-safety: all functions may be called from any thread, but for `add` and `close_connections`. None runs an
 /// operation on the calling thread but `run_inline`. Lifetime: `context` and whoever owns both outlive what is posted,
@@ -30,10 +35,10 @@ class Lane final : public ReaderGate {
  public:
   using Open = Slot::Open;
 
-  /// `open` opens one more connection; it is called on database threads.
-  Lane(const LaneContext& context, connection_role role, Open open);
+  /// `open` opens one more connection, of at most `most`; it is called on database threads.
+  Lane(const LaneContext& context, connection_role role, std::size_t most, Open open);
 
-  /// One more connection; before the first operation.
+  /// A connection that was opened elsewhere, while none is: before the first operation, or asleep.
   void add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter);
 
   void submit(Operation& operation);
@@ -50,6 +55,19 @@ class Lane final : public ReaderGate {
   bool hold_back(TimeLimit limit) override;
   void open_again() override;
   std::vector<Holder> holders() const override;
+
+  /// Nothing begins until `wake_up`. False, and nothing has changed, when somebody uses a connection or waits for one.
+  bool fall_asleep();
+  void wake_up();
+  /// Fails all that wait: they cannot be served.
+  void fail_waiting(const std::exception_ptr& error);
+  /// Asleep: closes the connections.
+  void close_idle() noexcept;
+  /// Those that nobody has used for `time`, as far as this was called since: closes them, on database threads.
+  void close_quiet(TimeLimit time);
+  /// Whether that is all of them.
+  bool quiet_for(TimeLimit time);
+  bool any_open() const;
 
   /// Refuses what is queued and what comes, with `error`; parks what is not in use.
   void close(const std::exception_ptr& error);
@@ -74,6 +92,7 @@ class Lane final : public ReaderGate {
   // On a database thread.
   void serve(Slot& slot);
   void run_leased(Slot& slot, Operation& operation);
+  void close_one(Slot& slot) noexcept;
   Taken take_first(Slot& slot, BatchTerms& terms);
   Taken take_next(Slot& slot, const BatchTerms& terms);
   bool finish(Slot& slot, Batch& batch);
@@ -88,7 +107,9 @@ class Lane final : public ReaderGate {
   const LaneContext& context_;
   const connection_role role_;
   const Open open_;
-  const std::function<void(Session&)>* const before_next_;  // null for readers
+  // Null for readers.
+  const std::function<void(Session&)>* const before_next_;
+  const std::function<void(Session&)>* const before_close_;
   const LaneMessages messages_;
 
   mutable BriefMutex mutex_;

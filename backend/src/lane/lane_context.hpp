@@ -29,6 +29,7 @@ struct LaneContext {
   std::function<void(Session&)> before_next;   ///< On the writer between two operations.
   std::function<void(Session&)> before_close;  ///< Before the writer's connection is closed for good.
   std::function<void()> on_parked;             ///< A connection of a closed lane came back.
+  std::function<void()> wake;                  ///< Something waits in a lane that is asleep. Under its mutex.
 
   /// Only to be compared.
   const void* pool() const noexcept { return owner.lock().get(); }

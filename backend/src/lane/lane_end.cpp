@@ -58,7 +58,7 @@ void Lane::expire() {
     const auto now = context_.clock->now();
     after.ended = queue_.expire(now, [&](Operation& operation) {
       ++history_.counts.acquire_timeouts;
-      operation.fail(messages_.timed_out(operation, now, queue_.size(), slots_, history_.last_error()));
+      operation.fail(messages_.timed_out(operation, now, queue_, slots_, history_.last_error()));
     });
     timer_.arm_again(queue_.next_expiry());
   }
@@ -98,18 +98,12 @@ void Lane::interrupt() noexcept {
 
 bool Lane::parked() const {
   std::lock_guard lock(mutex_);
-  return std::ranges::all_of(slots_, [](const Slot& slot) { return slot.is(Slot::state::parked); });
+  return queue_.closed() != nullptr &&
+         std::ranges::all_of(slots_, [](const Slot& slot) { return slot.is(Slot::state::parked); });
 }
 
 void Lane::close_connections() noexcept {
-  for (Slot& slot : slots_) {
-    if (slot.connection == nullptr) slot.connection = std::move(slot.spent);
-    if (slot.connection == nullptr) continue;
-    slot.interrupter->disarm();
-    slot.session()->clean();
-    if (role_ == connection_role::writer && context_.before_close) context_.before_close(*slot.session());
-    slot.connection.reset();
-  }
+  for (Slot& slot : slots_) slot.close(before_close_);
 }
 
 void Lane::report_long_leases() {
@@ -133,7 +127,8 @@ void Lane::report_long_leases() {
 LaneStats Lane::stats() const {
   std::lock_guard lock(mutex_);
   LaneStats result = history_.stats();
-  result.connections = slots_.size();
+  result.connections = slots_.connections();
+  result.max_connections = slots_.most();
   result.waiting = queue_.size();
   for (const Slot& slot : slots_) {
     result.in_use += slot.in_use() ? 1 : 0;
@@ -145,7 +140,7 @@ LaneStats Lane::stats() const {
 
 bool Lane::full() const {
   std::lock_guard lock(mutex_);
-  return queue_.full() && (queue_.held() || !slots_.any_idle());
+  return queue_.full() && (!queue_.begins() || !slots_.any_idle());
 }
 
 bool Lane::found_disk_full_since(Clock::time_point since) const {

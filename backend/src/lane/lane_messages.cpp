@@ -43,12 +43,14 @@ std::exception_ptr LaneMessages::queue_full(std::size_t waiting) const {
   return make(errc::queue_full, std::to_string(waiting) + " operations wait for a " + to_string(role_) + " already");
 }
 
-std::exception_ptr LaneMessages::timed_out(const Operation& operation, Clock::time_point now, std::size_t waiting,
-                                           const SlotSet& slots, const std::string& last_error) const {
+std::exception_ptr LaneMessages::timed_out(const Operation& operation, Clock::time_point now,
+                                           const OperationQueue& queue, const SlotSet& slots,
+                                           const std::string& last_error) const {
   const Request& request = operation.request();
   std::string text = std::string(to_string(request.verb)) + " at " + to_string(request.where) + ": no " +
                      to_string(role_) + " connection became free within " + count_ms(now - operation.submitted) + "; " +
-                     std::to_string(waiting) + " in the queue";
+                     std::to_string(queue.size()) + " in the queue";
+  if (queue.asleep()) text += "; the database is being opened again";
   const char* separator = "; held by ";
   for (const Holder& holder : holders(slots, now)) {
     text += separator + holder.verb + " at " + holder.where + " for " + count_ms(holder.held_for) +

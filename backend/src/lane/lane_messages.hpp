@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "lane/lane_context.hpp"
+#include "lane/operation_queue.hpp"
 #include "lane/slot_set.hpp"
 #include "statehouse/stats.hpp"
 
@@ -16,8 +17,8 @@ class LaneMessages {
   std::exception_ptr forked() const;
   std::exception_ptr would_deadlock() const;
   std::exception_ptr queue_full(std::size_t waiting) const;
-  /// Of those that wait for a connection; `operation` is still among the `waiting`. Reads `slots` under the mutex.
-  std::exception_ptr timed_out(const Operation& operation, Clock::time_point now, std::size_t waiting,
+  /// Of those that wait for a connection; `operation` is still in `queue`. Reads both under the mutex.
+  std::exception_ptr timed_out(const Operation& operation, Clock::time_point now, const OperationQueue& queue,
                                const SlotSet& slots, const std::string& last_error) const;
   std::exception_ptr cancelled() const;
   std::exception_ptr lease_finished() const;

@@ -43,6 +43,10 @@ Clock::time_point OperationQueue::next_expiry() const noexcept {
 
 OperationList OperationQueue::close(const std::exception_ptr& error) {
   closed_ = error;
+  return fail_all(error);
+}
+
+OperationList OperationQueue::fail_all(const std::exception_ptr& error) {
   for (Operation& operation : entries_) {
     operation.status = Operation::progress::done;
     operation.fail(error);

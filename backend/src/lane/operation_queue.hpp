@@ -22,7 +22,9 @@ class OperationQueue {
   std::size_t size() const noexcept { return entries_.size(); }
   bool full() const noexcept { return size() >= limit_; }
   /// There is something to begin.
-  bool ready() const noexcept { return !held_ && !entries_.empty(); }
+  bool ready() const noexcept { return begins() && !entries_.empty(); }
+  /// What comes may begin, or would if it were its turn.
+  bool begins() const noexcept { return !held_ && !asleep_; }
   Operation& front() noexcept { return entries_.front(); }
   /// Of the operation that came last, also if it is gone by now.
   std::uint64_t last_number() const noexcept { return last_number_; }
@@ -48,7 +50,14 @@ class OperationQueue {
   void release() noexcept { held_ = false; }
   bool held() const noexcept { return held_; }
 
-  /// Fails all that wait. Nothing may be pushed from now on.
+  /// The same, until `wake`, while there is nothing that could serve.
+  void fall_asleep() noexcept { asleep_ = true; }
+  void wake() noexcept { asleep_ = false; }
+  bool asleep() const noexcept { return asleep_; }
+
+  /// Fails all that wait.
+  OperationList fail_all(const std::exception_ptr& error);
+  /// The same. Nothing may be pushed from now on.
   OperationList close(const std::exception_ptr& error);
   /// The error of `close`; null before.
   const std::exception_ptr& closed() const noexcept { return closed_; }
@@ -58,6 +67,7 @@ class OperationQueue {
   OperationList entries_;
   std::uint64_t last_number_ = 0;
   bool held_ = false;
+  bool asleep_ = false;
   std::exception_ptr closed_;
 };
 

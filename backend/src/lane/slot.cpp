@@ -3,6 +3,7 @@
 #include <cassert>
 #include <utility>
 
+#include "base/deadline.hpp"
 #include "engine/connection_access.hpp"
 
 namespace statehouse::detail {
@@ -16,8 +17,36 @@ void Slot::clean() noexcept {
   switch (session()->clean()) {
     case hygiene::clean: return;
     case hygiene::rolled_back: rolled_back_.fetch_add(1, std::memory_order_relaxed); return;
-    case hygiene::broken: connection.reset(); replaced_.fetch_add(1, std::memory_order_relaxed);
+    case hygiene::broken:
+      connection.reset();
+      open_ = false;
+      replaced_.fetch_add(1, std::memory_order_relaxed);
   }
+}
+
+void Slot::adopt(std::unique_ptr<Connection> opened, std::shared_ptr<Interrupter> stop) noexcept {
+  connection = std::move(opened);
+  interrupter = std::move(stop);
+  quiet_since_ = {};
+  open_ = true;
+}
+
+void Slot::close(const std::function<void(Session&)>* before_close) noexcept {
+  if (connection == nullptr) connection = std::move(spent);
+  if (connection == nullptr) return;
+  interrupter->disarm();
+  session()->clean();
+  if (before_close != nullptr && *before_close) (*before_close)(*session());
+  connection.reset();
+  open_ = false;
+}
+
+bool Slot::quiet_for(TimeLimit time, Clock::time_point now) noexcept {
+  if (const auto used = since(); used != seen_ || quiet_since_ == Clock::time_point()) {
+    seen_ = used;
+    quiet_since_ = now;
+  }
+  return reaches(now - quiet_since_, time);
 }
 
 /// After a user who has changed it for good. The old one is kept until the new one is there: it may have what nobody
@@ -33,6 +62,7 @@ void Slot::renew(const Open& open) {
   if (spent != nullptr) session_of(*fresh).take_over(session_of(*spent));
   connection = std::move(fresh);
   spent.reset();
+  open_ = true;
 }
 
 std::exception_ptr Slot::make_ready(const Open& open, const std::function<void(Session&)>* before_next) noexcept {
@@ -75,6 +105,7 @@ void Slot::begin(const Operation& operation, Clock::time_point now) noexcept {
 void Slot::lease_to(Operation& operation, Lane& lane, std::shared_ptr<void> owner, Clock::time_point now) noexcept {
   enter(state::leased_idle);
   reported = false;
+  since_.store(now, std::memory_order_relaxed);
   const Request& request = operation.request();
   lease_ = {.ticket = lease_.ticket + 1,
             .verb = request.verb,

@@ -28,14 +28,21 @@ class Slot {
 
   explicit Slot(std::shared_ptr<Interrupter> stop) noexcept : interrupter(std::move(stop)) {}
 
-  std::unique_ptr<Connection> connection;  // empty when it could not be opened again
+  std::unique_ptr<Connection> connection;  // empty before it is needed, and when it could not be opened again
   std::unique_ptr<Connection> spent;       // what it is opened anew for: gone when that is done
-  const std::shared_ptr<Interrupter> interrupter;
+  std::shared_ptr<Interrupter> interrupter;
   bool reported = false;    // as held for long
   std::size_t planned = 0;  // of what waits, what its batch is still to take
 
   /// Null where there is no connection.
   Session* session() const noexcept;
+  /// One that was opened elsewhere, and what stops it.
+  void adopt(std::unique_ptr<Connection> opened, std::shared_ptr<Interrupter> stop) noexcept;
+  /// Leaves no work of the last operation behind and closes the connection, which `before_close`, if there is one, sees
+  /// before.
+  void close(const std::function<void(Session&)>* before_close) noexcept;
+  /// From any thread.
+  bool is_open() const noexcept { return open_.load(std::memory_order_relaxed); }
   /// Leaves no work of the last operation behind; closes a connection of which that cannot be said.
   void clean() noexcept;
   /// The connection as the next user expects it, or the holder of a lease: opened anew if need be and, unless that is
@@ -58,6 +65,8 @@ class Slot {
   }
   /// It runs what it had from the queue, and will come there again.
   bool at_work() const noexcept { return is(state::running) && current() != nullptr; }
+  /// The same, or is on its way there; with a connection.
+  bool comes_again() const noexcept { return at_work() || (is(state::scheduled) && is_open()); }
   /// Somebody's, as opposed to one whose thread is between two operations.
   bool in_use() const noexcept { return leased() || at_work(); }
 
@@ -68,6 +77,8 @@ class Slot {
   /// What runs. It is alive, as it ends under the mutex.
   const Operation* current() const noexcept { return current_.load(std::memory_order_acquire); }
   Clock::time_point since() const noexcept { return since_.load(std::memory_order_relaxed); }
+  /// Not used for this time, as far as has been looked: it counts from when it is first asked after a use.
+  bool quiet_for(TimeLimit time, Clock::time_point now) noexcept;
 
   struct Lease {
     std::uint64_t ticket = 0;
@@ -102,6 +113,9 @@ class Slot {
   // Set by the running thread, read under the mutex.
   std::atomic<const Operation*> current_{nullptr};
   std::atomic<Clock::time_point> since_{};
+  std::atomic<bool> open_{false};
+  Clock::time_point seen_{};
+  Clock::time_point quiet_since_{};
   Lease lease_;
   std::atomic<std::uint64_t> rolled_back_{0};
   std::atomic<std::uint64_t> replaced_{0};

@@ -1,49 +1,98 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 
+#include "lane/lane_context.hpp"
 #include "lane/slot.hpp"
 
 namespace statehouse::detail {
 
-/// The connections of a lane, and which of them are idle. Under the lane's mutex.
+/// The connections that a lane may have, and which of them nobody uses. Under the lane's mutex.
 class SlotSet {
  public:
+  /// At most `most`; each is made when there is something to do for it.
+  SlotSet(const LaneContext& context, std::size_t most) noexcept : context_(context), most_(most) {}
+
+  /// One that is open already.
   void add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter) {
-    Slot& slot = all_.emplace_back(std::move(interrupter));
-    slot.connection = std::move(connection);
-    idle_.push_back(&slot);
+    Slot& slot = unopened_.empty() ? all_.emplace_back(interrupter) : *unopened_.back();
+    if (!unopened_.empty()) unopened_.pop_back();
+    slot.adopt(std::move(connection), std::move(interrupter));
+    open_.push_back(&slot);
   }
 
-  /// The one that idles longest, so that connections are handed out in turn; null when none does. To enter another
-  /// state at once.
-  Slot* take_idle() noexcept {
-    if (idle_.empty()) return nullptr;
-    Slot* const slot = idle_.front();
-    idle_.pop_front();
+  /// Of those that are open the one that is idle for the longest time, so that they are handed out in turn; where there
+  /// is none, one to be opened; null when there is none of these either. To enter another state at once.
+  Slot* take_idle() {
+    if (Slot* const open = take_open()) return open;
+    if (unopened_.empty()) return all_.size() < most_ ? &grow() : nullptr;
+    Slot* const slot = unopened_.back();
+    unopened_.pop_back();
     return slot;
   }
-  bool any_idle() const noexcept { return !idle_.empty(); }
+  /// Null when none is open and idle.
+  Slot* take_open() noexcept {
+    if (open_.empty()) return nullptr;
+    Slot* const slot = open_.front();
+    open_.pop_front();
+    return slot;
+  }
+  bool any_idle() const noexcept { return !open_.empty() || !unopened_.empty() || all_.size() < most_; }
+  bool all_idle() const noexcept { return open_.size() + unopened_.size() == all_.size(); }
   void put_idle(Slot& slot) {
     slot.enter(Slot::state::idle);
-    idle_.push_back(&slot);
+    (slot.is_open() ? open_ : unopened_).push_back(&slot);
   }
+
+  /// Those that are open and idle and were not used for so long; to enter another state at once.
+  std::deque<Slot*> take_quiet(Clock::time_point now, TimeLimit time) {
+    std::deque<Slot*> quiet;
+    std::erase_if(open_, [&](Slot* slot) {
+      if (!slot->quiet_for(time, now)) return false;
+      quiet.push_back(slot);
+      return true;
+    });
+    return quiet;
+  }
+  /// Nobody uses any, nor has for so long.
+  bool quiet_for(TimeLimit time, Clock::time_point now) noexcept {
+    std::size_t quiet = unopened_.size();
+    for (Slot* const slot : open_) quiet += slot->quiet_for(time, now) ? 1 : 0;
+    return quiet == all_.size();
+  }
+  /// All were idle, and are closed now.
+  void note_all_closed() {
+    unopened_.insert(unopened_.end(), open_.begin(), open_.end());
+    open_.clear();
+  }
+
   /// What nobody has and no thread has begun to run.
   void park_unused() noexcept {
-    idle_.clear();
+    open_.clear();
+    unopened_.clear();
     for (Slot& slot : all_)
       if (slot.is(Slot::state::idle) || slot.is(Slot::state::scheduled)) slot.enter(Slot::state::parked);
   }
 
-  std::size_t size() const noexcept { return all_.size(); }
+  std::size_t most() const noexcept { return most_; }
+  std::size_t connections() const noexcept {
+    return static_cast<std::size_t>(std::ranges::count_if(all_, &Slot::is_open));
+  }
   auto begin() noexcept { return all_.begin(); }
   auto end() noexcept { return all_.end(); }
   auto begin() const noexcept { return all_.begin(); }
   auto end() const noexcept { return all_.end(); }
 
  private:
+  Slot& grow() { return all_.emplace_back(std::make_shared<Interrupter>(context_.clock)); }
+
+  const LaneContext& context_;
+  const std::size_t most_;
   std::deque<Slot> all_;
-  std::deque<Slot*> idle_;
+  // Idle ones.
+  std::deque<Slot*> open_;
+  std::deque<Slot*> unopened_;
 };
 
 }  // namespace statehouse::detail

@@ -7,20 +7,28 @@
 #include <string>
 
 #include "engine/engine.hpp"
+#include "file/file_trace.hpp"
 #include "lane/lane.hpp"
 #include "pool/pool_config.hpp"
 #include "pool/reading_gate.hpp"
 #include "pool/scheduled_backups.hpp"
+#include "pool/schema.hpp"
 #include "statehouse/health.hpp"
-#include "statehouse/migrator.hpp"
 
 namespace statehouse::detail {
 
 /// As health tells of it.
 health_reason reason_of(const Loss& loss) noexcept;
 
-/// The open connections of one database behind all Pool handles: the engine, the writer's lane, the readers' lane, and
-/// their end. The one place that chooses an engine.
+/// One database behind all Pool handles: the engine, the writer's lane, the readers' lane, and their end. The one place
+/// that chooses an engine.
+///
+///     opening -> awake -> falling asleep -> asleep -> waking -> awake
+///                             '-> awake       ^---------'
+///
+/// A pool that nobody uses sleeps: it has neither connections nor an engine. Whoever comes waits in a lane, and has it
+/// wake; from then on connections are opened as they are needed. The migrations are looked at again only where somebody
+/// else may have had the file.
 ///
 /// In `pool_mode::single` there is one lane, which serves both kinds of operation.
 class PoolCore : public std::enable_shared_from_this<PoolCore> {
@@ -28,8 +36,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   /// Creates, opens, migrates, on the calling thread. Throws and leaves nothing open when any step fails or
   /// `interrupter` stops it.
   static std::shared_ptr<PoolCore> open(PoolConfig config, const Migrator* migrator,
-                                        std::shared_ptr<Interrupter> interrupter);
-  explicit PoolCore(PoolConfig config);
+                                        const std::shared_ptr<Interrupter>& interrupter);
+  explicit PoolCore(PoolConfig config, const Migrator* migrator = nullptr);
   ~PoolCore();
 
   void submit(Operation& operation);
@@ -46,16 +54,13 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   /// When closed: what could not be finished, and where it is; else nothing.
   std::string unfinished() const;
 
-  // Once a second, by one thread.
-  /// Fails and closes the pool when the database is lost, and says why; nothing when all is well. From any thread.
-  std::optional<Loss> close_if_lost();
-  void report_long_leases();
-  /// When nothing was written for a while, queues what the engine does then.
-  void checkpoint_if_idle();
-  /// Queues a `PRAGMA optimize` behind what waits for the writer; nobody waits for it.
-  void optimize();
-  /// Queues a part of a backup when one is due; nobody waits for it.
-  void back_up_if_due();
+  /// Once a second, by one thread, which it does not keep: long leases, chores, backups, losses, sleep.
+  void look_after();
+  /// Else there is nothing to look after until `PoolConfig::on_wake` is called.
+  bool wants_looking_after() const { return !asleep() || backups_.scheduled(); }
+  bool asleep() const;
+  /// For which the pool has failed.
+  std::optional<Loss> loss() const;
 
   DatabaseStats stats() const;
   std::vector<Holder> holders() const;
@@ -67,29 +72,57 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
  private:
   LaneContext make_context();
-  std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter) const;
-  void open_connections(const Migrator* migrator, const std::shared_ptr<Interrupter>& interrupter);
+  std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const;
+  void open_engine(const std::shared_ptr<Interrupter>& interrupter);
+  std::string release_engine();
   std::unique_ptr<Connection> connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter);
-  void migrate(Connection& writer, const Migrator& migrator);
-  MigrationReport run_migrations(Connection& writer, const Migrator& migrator) const;
   void before_next(Session& writer);
   void work_beside();
+  std::optional<Loss> close_if_lost();
   void on_parked();
   bool parked() const;
 
+  void queue_chores();
+  void rest_if_quiet();
+  bool begin_to_sleep();
+  void fall_asleep();
+  void wake();
+  void wake_up();
+  void tell_unwakeable(const std::exception_ptr& failure);
+
+  /// Of the engine, where there is one; else nothing.
+  template <class F>
+  auto of_engine(F f) const -> decltype(f(std::declval<Engine&>())) {
+    std::lock_guard lock(engine_mutex_);
+    if (engine_ == nullptr) return {};
+    return f(*engine_);
+  }
+  EngineFacts facts() const;
+  void add_to_past(const EngineFacts& facts);
+
+  enum class rest { opening, awake, falling_asleep, asleep, waking };
+
   const PoolConfig config_;
-  std::unique_ptr<Engine> engine_;  // outlives the connections
-  std::optional<std::int64_t> schema_version_;
-  MigrationReport migrated_;
+  Schema schema_;
+  std::optional<FileTrace> left_;  // the file, when the pool fell asleep
+  // Changes only while no lane has a connection; who has none may use it under the mutex, and does not keep that.
+  mutable std::mutex engine_mutex_;
+  std::unique_ptr<Engine> engine_;  // outlives the connections; null while asleep
+  EngineFacts past_;                // of those that were released
   Clock::duration opening_time_{0};
   LaneContext context_;
   Lane writer_;
   std::optional<Lane> readers_;
-  std::weak_ptr<void> idle_chore_;  // queued or running; the periodic check's
+  // The periodic check's.
+  std::weak_ptr<void> idle_chore_;  // queued or running
+  Clock::time_point optimized_at_;
   ScheduledBackups backups_;
   ReadingGate gate_;
 
   mutable std::mutex mutex_;
+  rest rest_ = rest::opening;
+  bool wake_asked_ = false;              // while falling asleep
+  std::shared_ptr<Interrupter> waking_;  // while that
   database_state state_ = database_state::ready;
   std::optional<Loss> loss_;
   std::string unfinished_;
@@ -97,7 +130,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   bool in_turn_ = false;  // the engine works beside the writer
   bool closing_ = false;
   bool taken_ = false;              // somebody closes the connections, or has
-  Clock::time_point work_began_{};  // either
+  Clock::time_point work_began_{};  // any of these
   std::function<void()> on_closed_;
 };
 

@@ -16,10 +16,6 @@ namespace {
 /// After one that has failed, where the next is not due before.
 constexpr std::chrono::minutes retry_after{5};
 
-bool scheduled(const PoolConfig& config) {
-  return config.options.backup.every > TimeLimit() && !config.options.in_memory && !in_cluster(config.options);
-}
-
 std::string reason_of(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
@@ -59,10 +55,34 @@ void ScheduledBackups::begin(std::weak_ptr<void> owner) {
 void ScheduledBackups::begin_if_due() {
   {
     std::lock_guard lock(mutex_);
-    if (!scheduled(config_) || stopped_ || state_ != state::idle || config_.clock->now() < due_) return;
+    if (paused_ || !is_due()) return;
     state_ = state::waiting;
   }
   post();
+}
+
+bool ScheduledBackups::scheduled() const {
+  return config_.options.backup.every > TimeLimit() && !config_.options.in_memory && !in_cluster(config_.options);
+}
+
+bool ScheduledBackups::is_due() const {
+  return scheduled() && !stopped_ && state_ == state::idle && config_.clock->now() >= due_;
+}
+
+bool ScheduledBackups::due() const {
+  std::lock_guard lock(mutex_);
+  return is_due();
+}
+
+bool ScheduledBackups::pause() {
+  std::lock_guard lock(mutex_);
+  if (state_ == state::idle) paused_ = true;
+  return paused_;
+}
+
+void ScheduledBackups::resume() {
+  std::lock_guard lock(mutex_);
+  paused_ = false;
 }
 
 void ScheduledBackups::post() {
@@ -213,7 +233,7 @@ std::optional<Holder> ScheduledBackups::holder() const {
 
 std::optional<BackupStats> ScheduledBackups::stats() const {
   std::lock_guard lock(mutex_);
-  return scheduled(config_) ? std::optional(stats_) : std::nullopt;
+  return scheduled() ? std::optional(stats_) : std::nullopt;
 }
 
 }  // namespace statehouse::detail

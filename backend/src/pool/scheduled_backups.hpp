@@ -34,6 +34,12 @@ class ScheduledBackups {
   void begin(std::weak_ptr<void> owner);
   /// Begins one when it is time. Does not block.
   void begin_if_due();
+  /// It is time, and none is at it.
+  bool due() const;
+  bool scheduled() const;
+  /// None begins until `resume`; false, and nothing has changed, when one is at it.
+  bool pause();
+  void resume();
   /// None is begun any more, and one that runs comes to its end, without a backup; one that waits is undone on a
   /// database thread.
   void stop() noexcept;
@@ -57,6 +63,7 @@ class ScheduledBackups {
   void post();
   void work();
   bool advance();
+  bool is_due() const;
   bool due_by_now();
   void finish();
   void note_running(std::string at, bool reads);
@@ -77,6 +84,7 @@ class ScheduledBackups {
   std::optional<Running> running_;
   Clock::time_point due_{};
   state state_ = state::idle;
+  bool paused_ = false;
   bool stopped_ = false;
 };
 

@@ -25,11 +25,21 @@ LocalSession& own(Session& session) noexcept {
 LocalEngine::LocalEngine(LocalEngineConfig config, const std::shared_ptr<Interrupter>& interrupter)
     : config_(std::move(config)), checkpoints_(std::make_shared<CheckpointHistory>()) {
   if (config_.in_memory()) return;
+  if (config_.known) require_file();
   prepare_file(config_.path, config_.options.connection.tighten_permissions, *config_.logger);
   claim_.emplace(config_.path);
   sidecars_ = std::make_shared<Sidecars>(config_.path, !config_.options.connection.exclusive);
-  check_at_startup(config_, interrupter);
+  if (!config_.unchanged) check_at_startup(config_, interrupter);
   wal_keeper_.emplace(config_, [this] { return open_mover(); });
+}
+
+/// Else it would be made anew, and be empty.
+void LocalEngine::require_file() const {
+  if (identify(config_.path)) return;
+  throw Error(errc::file_replaced,
+              "the file '" + config_.path.filename().string() +
+                  "' was moved or deleted while it was closed, as nobody used it: put it back",
+              {config_.database, {}});
 }
 
 std::unique_ptr<LocalSession> LocalEngine::connect(connection_role role, std::shared_ptr<Interrupter> interrupter,
@@ -69,6 +79,7 @@ std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr
     session->log().checkpoint_from(config_.checkpointed_by_others() ? WriteAheadLog::never : commits_of_migrations);
     session->remember_settings();
   }
+  if (role == connection_role::reader && sidecars_ != nullptr) sidecars_->note();
   if (role == connection_role::writer && config_.options.connection.exclusive && !config_.in_memory()) {
     // Left by a killed process that did not have the file for itself; with the file locked it is nobody's.
     std::error_code ignored;

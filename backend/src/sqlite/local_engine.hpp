@@ -19,6 +19,8 @@ struct LocalEngineConfig {
   PoolOptions options;
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
+  bool known = false;      ///< Opened again: it has to be there,
+  bool unchanged = false;  ///< and is as we have left it.
 
   bool in_memory() const { return path == ":memory:"; }
   bool checkpointed_by_others() const noexcept { return options.checkpoint != checkpoint_mode::own; }
@@ -46,6 +48,7 @@ class LocalEngine final : public Engine {
   bool log_unattended_since(Clock::time_point since) const override;
 
  private:
+  void require_file() const;
   std::unique_ptr<LocalSession> connect(connection_role role, std::shared_ptr<Interrupter> interrupter,
                                         const ConnectionOptions& options, bool keep_log) const;
   std::unique_ptr<LocalSession> open_mover() const noexcept;

@@ -105,15 +105,17 @@ void Database::open() {
     if (state_ != state::opening) return;  // shut down before a thread was free
     interrupter_ = interrupter = std::make_shared<Interrupter>(config.clock);
     if (migrator_) migrator = watched(*migrator_);
-    pool = {.name = text_,
-            .path = surroundings_->path_of(name_, options()),
-            .options = surroundings_->completed(name_, options()),
-            .executor = config.executor,
-            .turns = surroundings_->turns,
-            .backup_turns = surroundings_->backup_turns,
-            .clock = config.clock,
-            .logger = config.logger,
-            .observer = config.observer};
+    pool = {
+        .name = text_,
+        .path = surroundings_->path_of(name_, options()),
+        .options = surroundings_->completed(name_, options()),
+        .executor = config.executor,
+        .turns = surroundings_->turns,
+        .backup_turns = surroundings_->backup_turns,
+        .clock = config.clock,
+        .logger = config.logger,
+        .observer = config.observer,
+        .on_wake = [weak = weak_from_this(), maintenance = surroundings_->maintenance] { maintenance->watch(weak); }};
   }
   Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, std::move(interrupter));
   std::optional<Strand> strand;
@@ -129,13 +131,13 @@ void Database::open() {
   }
 }
 
-/// The same, telling what `health` says of it as well. For as long as this is kept.
+/// The same, telling what `health` says of it as well.
 Migrator Database::watched(const Migrator& migrator) {
   MigratorOptions options = migrator.options();
-  options.on_begin = [this, told = std::move(options.on_begin)](const MigrationProgress& progress) {
-    {
-      std::lock_guard lock(mutex_);
-      migration_ = {progress.migration.version, progress.index, progress.total};
+  options.on_begin = [weak = weak_from_this(), told = std::move(options.on_begin)](const MigrationProgress& progress) {
+    if (const auto self = weak.lock()) {
+      std::lock_guard lock(self->mutex_);
+      self->migration_ = {progress.migration.version, progress.index, progress.total};
     }
     if (told) told(progress);
   };
@@ -189,6 +191,19 @@ void Database::publish() {
   OpenWaiters::finish(std::move(waiters), std::move(outcome.core), std::move(outcome.failure));
 }
 
+void Database::look_after() {
+  const auto core = open_pool();
+  if (core == nullptr) return;
+  core->look_after();
+  if (const auto loss = core->loss()) lose(*loss);
+}
+
+bool Database::wants_looking_after() const {
+  const auto core = open_pool();
+  return core != nullptr && core->wants_looking_after();
+}
+
+/// The open pool has lost its file, or a part of it.
 void Database::lose(const Loss& loss) {
   std::lock_guard lock(mutex_);
   if (state_ != state::ready) return;
@@ -205,6 +220,7 @@ bool Database::refuse(Clock::time_point began, std::function<void()> on_gone) {
     state_ = state::gone;  // waits for a thread; will find that it is not wanted
     closed_at_ = began;
   }
+  slept_ = core_ != nullptr && core_->asleep();
   const bool open = state_ == state::opening || core_ != nullptr;
   if (open) {
     on_gone_ = std::move(on_gone);
@@ -231,8 +247,9 @@ void Database::close_pool() {
 void Database::on_closed() {
   const auto now = surroundings_->config.clock->now();
   const auto took = now - shutdown_began_.value_or(now);
-  surroundings_->config.logger->info("database '{}': closed in {} ms", text_,
-                                     duration_cast<milliseconds>(took).count());
+  if (!slept_)
+    surroundings_->config.logger->info("database '{}': closed in {} ms", text_,
+                                       duration_cast<milliseconds>(took).count());
   std::string unfinished = core_ != nullptr ? core_->unfinished() : std::string();
   if (!unfinished.empty()) surroundings_->config.logger->error("database '{}': {}", text_, unfinished);
   std::function<void()> on_gone;

@@ -45,8 +45,10 @@ class Database : public std::enable_shared_from_this<Database> {
   /// One that was asked for.
   std::optional<DatabaseStats> stats() const;
   DatabaseHealth health() const;
-  /// The open pool has lost its file, or a part of it.
-  void lose(const Loss& loss);
+  /// Once a second, by one thread, which it does not keep.
+  void look_after();
+  /// Else `Surroundings::maintenance` is told when it is awake again.
+  bool wants_looking_after() const;
 
   /// The shutdown has begun: nothing is opened any more. Nobody is told yet. False when there is nothing to close, else
   /// `on_gone` is called once, when all is closed.
@@ -74,6 +76,7 @@ class Database : public std::enable_shared_from_this<Database> {
   Migrator watched(const Migrator& migrator);
   Outcome try_open(PoolConfig config, const Migrator* migrator, std::shared_ptr<Interrupter> interrupter) const;
   void publish();
+  void lose(const Loss& loss);
   void close_pool();
   void on_closed();
 
@@ -105,6 +108,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::optional<Clock::time_point> closed_at_;
   std::string unfinished_;  // of the pool, when it is closed
   std::function<void()> on_gone_;
+  bool slept_ = false;          // when the shutdown began
   bool told_to_close_ = false;  // the pool
   bool interrupted_ = false;
 };

@@ -1,35 +1,25 @@
 #include "state/maintenance.hpp"
 
+#include <vector>
+
 #include "state/database.hpp"
 
 namespace statehouse::detail {
 namespace {
 
 constexpr auto look_interval = std::chrono::seconds(1);
-constexpr auto optimize_interval = std::chrono::hours(24);
-
-void look_after(Database& database, bool optimize) {
-  const auto core = database.open_pool();
-  if (core == nullptr) return;
-  if (optimize) core->optimize();
-  core->report_long_leases();
-  core->checkpoint_if_idle();
-  core->back_up_if_due();
-  if (const auto loss = core->close_if_lost()) database.lose(*loss);
-}
 
 }  // namespace
 
 void Maintenance::watch(std::weak_ptr<Database> database) {
   std::lock_guard lock(mutex_);
   if (stopped_) return;
-  const auto now = clock_->now();
-  watched_.push_back({std::move(database), now});
-  if (timer_ != nullptr) return;
-  timer_ = clock_->make_timer([weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->look();
-  });
-  timer_->arm(now + look_interval);
+  watched_.insert(std::move(database));
+  if (timer_ == nullptr)
+    timer_ = clock_->make_timer([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->look();
+    });
+  if (watched_.size() == 1) timer_->arm(clock_->now() + look_interval);
 }
 
 void Maintenance::stop() {
@@ -39,20 +29,22 @@ void Maintenance::stop() {
 }
 
 void Maintenance::look() {
-  std::vector<std::pair<std::shared_ptr<Database>, bool>> due;
-  const auto now = clock_->now();
+  std::vector<std::shared_ptr<Database>> all;
   {
     std::lock_guard lock(mutex_);
     if (stopped_) return;
-    for (auto& [weak, optimized_at] : watched_) {
-      const bool optimize = now - optimized_at >= optimize_interval;
-      if (optimize) optimized_at = now;
-      if (auto database = weak.lock()) due.emplace_back(std::move(database), optimize);
-    }
+    for (const auto& weak : watched_)
+      if (auto database = weak.lock()) all.push_back(std::move(database));
   }
-  for (const auto& [database, optimize] : due) look_after(*database, optimize);
+  for (const auto& database : all) database->look_after();
   std::lock_guard lock(mutex_);
-  if (!stopped_) timer_->arm(clock_->now() + look_interval);
+  if (stopped_) return;
+  // Under the mutex: one that wakes at this moment is watched again afterwards.
+  std::erase_if(watched_, [](const std::weak_ptr<Database>& weak) {
+    const auto database = weak.lock();
+    return database == nullptr || !database->wants_looking_after();
+  });
+  if (!watched_.empty()) timer_->arm(clock_->now() + look_interval);
 }
 
 }  // namespace statehouse::detail

@@ -46,7 +46,8 @@ void add_databases(detail::Exposition& out, const Databases& databases) {
   out.family("statehouse_database_state", "gauge", "1 for the state that the database is in.");
   for (const auto& database : databases)
     for (const auto state :
-         {database_state::opening, database_state::ready, database_state::failed, database_state::closed})
+         {database_state::opening, database_state::ready, database_state::failed, database_state::closed,
+          database_state::asleep})
       out.sample({{"database", database.name}, {"state", to_string(state)}}, int{database.state == state});
   out.family("statehouse_database_size_bytes", "gauge", "Size of the file; 0 where there is none.");
   for (const auto& database : databases) out.sample({{"database", database.name}}, database.file_bytes);
@@ -105,7 +106,11 @@ void add_checkpoints(detail::Exposition& out, const Databases& databases) {
 }
 
 void add_lanes(detail::Exposition& out, const Databases& databases) {
-  out.family("statehouse_connections", "gauge", "Connections, running something or held by a caller, or not.");
+  out.family("statehouse_max_connections", "gauge", "Connections that could be open.");
+  each_lane(databases, [&](const auto& database, std::string_view lane, const LaneStats& stats) {
+    out.sample({{"database", database.name}, {"lane", lane}}, stats.max_connections);
+  });
+  out.family("statehouse_connections", "gauge", "Open connections, running something or held by a caller, or not.");
   each_lane(databases, [&](const auto& database, std::string_view lane, const LaneStats& stats) {
     const auto idle = stats.connections - stats.in_use;
     out.sample({{"database", database.name}, {"lane", lane}, {"state", "idle"}}, idle);

@@ -1,0 +1,82 @@
+#include "pool/schema.hpp"
+
+#include <spdlog/logger.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/connection_access.hpp"
+#include "migrate/source/script_facts.hpp"
+#include "text/trim.hpp"
+
+namespace statehouse::detail {
+namespace {
+
+/// Times that the migrations of one opening are begun again.
+constexpr int most_leaders_lost = 5;
+
+/// Of the migration that has failed, if it was one.
+std::optional<std::int64_t> version_of(const Error& error) {
+  const auto* const failed = dynamic_cast<const MigrationError*>(&error);
+  return failed == nullptr ? std::nullopt : failed->version();
+}
+
+/// The leader of a cluster went between migrations, or during one that is either wholly applied or not at all.
+bool lost_leader(const Error& error, const Migrator& migrator) {
+  const auto* const failed = dynamic_cast<const MigrationError*>(&error);
+  const auto why = failed != nullptr ? failed->cause() : error.code();
+  if (why != errc::unavailable && why != errc::outcome_unknown) return false;
+  if (failed == nullptr) return true;
+  const auto of_version = [&](const Migration& each) { return each.version == failed->version(); };
+  const auto found = std::ranges::find_if(migrator.migrations(), of_version);
+  return found == migrator.migrations().end() || !(found->no_transaction || examine(trim(found->sql)).commit);
+}
+
+}  // namespace
+
+Schema::Schema(const PoolConfig& config, const Migrator* migrator)
+    : config_(config), migrator_(migrator != nullptr ? std::optional(*migrator) : std::nullopt) {}
+
+void Schema::bring_up_to_date(Connection& writer, Engine& engine) {
+  if (!migrator_) return;
+  for (const std::string& file : migrator_->ignored())
+    config_.logger->warn("database '{}': migration file '{}' is ignored: name it <version>_<description>.sql",
+                         config_.name, file);
+  MigrationReport applied = run(writer);
+  std::optional<std::int64_t> version;
+  for (const MigrationStatus& each : migrator_->status(writer))  // ascending, and not all of them in the set
+    if (each.state != migration_state::pending) version = each.version;
+  const bool changed = !applied.versions.empty();
+  {
+    std::lock_guard lock(mutex_);
+    applied_ = std::move(applied);
+    version_ = version;
+  }
+  // Statistics for the new schema before anybody is served.
+  if (changed) engine.optimize(session_of(writer), config_.options.connection.optimize_budget);
+}
+
+/// Looks what is applied, and goes on, where the leader of a cluster went in the middle. A migration that has cost two
+/// leaders is not handed to the next: one that takes longer than the others wait for a word costs each of them.
+MigrationReport Schema::run(Connection& writer) const {
+  std::optional<std::int64_t> last;
+  for (int lost = 0;; ++lost) {
+    try {
+      return migrator_->run(writer);
+    } catch (const Error& error) {
+      if (lost == most_leaders_lost || !lost_leader(error, *migrator_)) throw;
+      const auto version = version_of(error);
+      if (version && version == std::exchange(last, version)) throw;
+      config_.logger->warn("database '{}': {}: looking what is applied, and going on", config_.name, error.what());
+    }
+  }
+}
+
+void Schema::tell(DatabaseStats& stats) const {
+  std::lock_guard lock(mutex_);
+  stats.schema_version = version_;
+  stats.migrations_applied = applied_.versions.size();
+  stats.migration_time = applied_.elapsed;
+}
+
+}  // namespace statehouse::detail

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+
+#include "engine/engine.hpp"
+#include "pool/pool_config.hpp"
+#include "statehouse/migrator.hpp"
+
+namespace statehouse::detail {
+
+/// The migrations of one database, and what of them is applied. Thread-safety: `bring_up_to_date` by one thread at a
+/// time, the rest from any.
+class Schema {
+ public:
+  /// `config` outlives this. Null: there are no migrations.
+  Schema(const PoolConfig& config, const Migrator* migrator);
+
+  /// Runs what is pending on the writer, before anybody else looks at the file. Throws MigrationError, Error.
+  void bring_up_to_date(Connection& writer, Engine& engine);
+  void tell(DatabaseStats& stats) const;
+
+ private:
+  MigrationReport run(Connection& writer) const;
+
+  const PoolConfig& config_;
+  const std::optional<Migrator> migrator_;
+
+  mutable std::mutex mutex_;
+  std::optional<std::int64_t> version_;
+  MigrationReport applied_;  // by the last opening that had to look
+};
+
+}  // namespace statehouse::detail
