@@ -72,7 +72,7 @@ struct ConnectionOptions {
   /// has to grow again, and all wait for both. That of an idle database is cut to nothing anyway. Unless
   /// `checkpoint_mode::external`.
   std::int64_t journal_size_limit = 64 << 20;
-  TimeLimit optimize_budget{100};  ///< Longest `PRAGMA optimize` on close.
+  TimeLimit optimize_budget{100};  ///< Longest `PRAGMA optimize` on close; none where nothing was committed since.
   /// Steps that one match of REGEXP may need, of 10 to 25 ns each: nothing can stop it once it has begun, no timeout
   /// and no shutdown. About the size of the pattern, its repetitions written out, times the bytes of the text; small
   /// patterns need few however long the text is. What could need more is an SQL error. Zero means "no limit".
