@@ -192,7 +192,10 @@ TEST_CASE("checkpoints are counted by way and outcome, with how long they took")
     app.settle();
   }
   CHECK(count(checkpoint_way::beside, checkpoint_outcome::complete) > 0);
+  app.clock->advance(std::chrono::seconds(10));
+  app.settle();  // nothing was written for a while
   CHECK(count(checkpoint_way::passive, checkpoint_outcome::complete) > 0);
+  CHECK(count(checkpoint_way::truncate, checkpoint_outcome::complete) > 0);
   const auto partial = count(checkpoint_way::beside, checkpoint_outcome::partial) +
                        count(checkpoint_way::passive, checkpoint_outcome::partial);
   const PlainDatabase other(pool.path());

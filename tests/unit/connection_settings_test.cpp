@@ -328,6 +328,22 @@ TEST_CASE("restore_settings: puts back what only a migration may change") {
   CHECK(setting(db, "query_only") == "0");
 }
 
+TEST_CASE("restore_settings: what a script runs with is not taken for what was set before it") {
+  DatabaseFile file;
+  Connection db = file.fixture.open();
+  session(db).begin_script(false);
+  {
+    detail::PermissionScope scope(session(db), permission::unrestricted);
+    db.execute_script("CREATE TABLE t(a); PRAGMA cache_size = 7");
+  }
+  session(db).end_script();
+  CHECK(setting(db, "cache_size") == "7");
+  session(db).restore_settings();
+  CHECK(setting(db, "cache_size") == "-2000");
+  CHECK(setting(db, "foreign_keys") == "1");
+  CHECK(setting(db, "trusted_schema") == "0");
+}
+
 TEST_CASE("restore_settings: after clean, works whatever the closure has left, and though it was cancelled") {
   DatabaseFile file;
   Connection db = file.fixture.open();

@@ -262,6 +262,20 @@ TEST_CASE("prepare_file: looser modes of -wal and -shm alone are seen too") {
   CHECK(mode_of(path.string() + "-wal") == 0600);
 }
 
+TEST_CASE("prepare_file: says which file it is, and whether there is a log with content") {
+  testing::TempDir directory;
+  testing::LogCapture log;
+  const fs::path path = directory / "a.db";
+  const auto made = prepare_file(path, false, *log.logger());
+  CHECK(made.identity == identify(path));
+  CHECK_FALSE(made.has_log);
+  test::write_file(path.string() + "-shm", "content");
+  test::write_file(path.string() + "-wal", "");
+  CHECK_FALSE(prepare_file(path, false, *log.logger()).has_log);
+  test::write_file(path.string() + "-wal", "content");
+  CHECK(prepare_file(path, false, *log.logger()).has_log);
+}
+
 TEST_CASE("prepare_file: modes are told, whatever bits are set, and stricter ones left alone") {
   testing::TempDir directory;
   const fs::path path = directory / "a.db";

@@ -1,9 +1,7 @@
 // How long it takes until a database is there, and until it is gone.
 #include <malloc.h>
-#include <sys/resource.h>
 
 #include <algorithm>
-#include <sstream>
 #include <thread>
 
 #include "application.hpp"
@@ -24,18 +22,12 @@ constexpr const char* bookkeeping =
     "NULL "
     "DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
 
-/// What statehouse sets on every connection.
-constexpr const char* connection_settings =
-    "PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = "
-    "MEMORY; "
-    "PRAGMA trusted_schema = OFF; PRAGMA analysis_limit = 400";
-
 /// The steps of `get_pool` on a new file, by hand.
 double open_with_c_api(const std::filesystem::path& file, bool statistics_and_checkpoint) {
   const auto began = steady_clock::now();
   const DatabaseFile database{file};
   const CDatabase writer = c_open(database);
-  c_execute(writer.get(), connection_settings);
+  c_execute(writer.get(), c_settings);
   c_execute(writer.get(), bookkeeping);
   const Migrator migrator = migrations::context();
   for (const Migration& migration : migrator.migrations()) {
@@ -55,7 +47,7 @@ double open_with_c_api(const std::filesystem::path& file, bool statistics_and_ch
   std::vector<CDatabase> readers;
   for (unsigned i = 0; i < std::clamp(std::thread::hardware_concurrency(), 2U, 4U); ++i) {
     readers.push_back(c_open(database));
-    c_execute(readers.back().get(), connection_settings);
+    c_execute(readers.back().get(), c_settings);
     c_execute(readers.back().get(), "PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0");
   }
   const double took = milliseconds_since(began);
@@ -168,28 +160,6 @@ Values open_many(const std::filesystem::path& directory, int count) {
   return values;
 }
 
-std::string print(const Values& values) {
-  std::ostringstream out;
-  for (const auto& [name, value] : values) out << name << ' ' << value << '\n';
-  return out.str();
-}
-
-Values parse(const std::string& text) {
-  std::istringstream in(text);
-  Values values;
-  std::string name;
-  for (double value = 0; in >> name >> value;) values[name] = value;
-  return values;
-}
-
-/// Every connection is two descriptors or three.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 }  // namespace
 
 void run_opening(const Bench& bench, int) {
@@ -258,8 +228,8 @@ void run_many_databases(const Bench& bench, int round) {
   for (const int count : counts) {
     const ScratchDirectory directory(bench.settings.directory);
     // A process of its own: memory that others have used and freed before would hide what this takes.
-    const std::string text = test::in_child([&] { return print(open_many(directory.path(), count)); });
-    bench.results.add("databases/" + std::to_string(count), statehouse_name, parse(text));
+    const std::string text = test::in_child([&] { return to_text(open_many(directory.path(), count)); });
+    bench.results.add("databases/" + std::to_string(count), statehouse_name, from_text(text));
   }
 }
 

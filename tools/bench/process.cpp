@@ -29,4 +29,11 @@ std::int64_t resident_kb() {
   return resident * (::sysconf(_SC_PAGESIZE) / 1024);
 }
 
+void raise_descriptor_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace statehouse::bench

@@ -16,5 +16,7 @@ struct Usage {
 Usage used_so_far() noexcept;
 /// Memory of this process that is in RAM now; 0 when the system does not say.
 std::int64_t resident_kb();
+/// To what the system allows: every connection is two descriptors or three.
+void raise_descriptor_limit();
 
 }  // namespace statehouse::bench

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 namespace statehouse::bench {
 namespace {
@@ -94,6 +95,20 @@ Values values_of(const Measurement& measurement, std::int64_t resident_kb) {
   if (tally.reads.count() == 0 || tally.writes.count() == 0) return values;
   add_latencies(values, "read_", tally.reads);
   add_latencies(values, "write_", tally.writes);
+  return values;
+}
+
+std::string to_text(const Values& values) {
+  std::ostringstream out;
+  for (const auto& [name, value] : values) out << name << ' ' << value << '\n';
+  return out.str();
+}
+
+Values from_text(const std::string& text) {
+  std::istringstream in(text);
+  Values values;
+  std::string name;
+  for (double value = 0; in >> name >> value;) values[name] = value;
   return values;
 }
 

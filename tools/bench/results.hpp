@@ -63,4 +63,8 @@ std::optional<double> median_of(std::vector<double> values);
 /// A run under load as named numbers; `resident` is what the system added to the process's memory.
 Values values_of(const Measurement& measurement, std::int64_t resident_kb);
 
+/// From a process to another.
+std::string to_text(const Values& values);
+Values from_text(const std::string& text);
+
 }  // namespace statehouse::bench

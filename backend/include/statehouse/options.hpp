@@ -72,7 +72,7 @@ struct ConnectionOptions {
   /// has to grow again, and all wait for both. That of an idle database is cut to nothing anyway. Unless
   /// `checkpoint_mode::external`.
   std::int64_t journal_size_limit = 64 << 20;
-  TimeLimit optimize_budget{100};  ///< Longest `PRAGMA optimize` on close.
+  TimeLimit optimize_budget{100};  ///< Longest `PRAGMA optimize` on close; none where nothing was committed since.
   /// Steps that one match of REGEXP may need, of 10 to 25 ns each: nothing can stop it once it has begun, no timeout
   /// and no shutdown. About the size of the pattern, its repetitions written out, times the bytes of the text; small
   /// patterns need few however long the text is. What could need more is an SQL error. Zero means "no limit".
@@ -111,12 +111,12 @@ struct BackupScheduleOptions {
 struct PoolOptions {
   pool_mode mode = pool_mode::wal;  ///< One writer and N readers, or one connection for everything.
   bool in_memory = false;           ///< No file: the data lives until shutdown. Implies `pool_mode::single`.
-  unsigned readers = 0;  ///< Most reader connections; 0 means one per core, at least 2 and at most 4. Each is opened
-                         ///< when a read finds all others busy.
-  /// Readers that were not used for so long are closed, and when nobody uses the writer either, that as well: the
-  /// database sleeps, with neither a descriptor nor a -wal or -shm. Whoever uses it next waits for a moment until it is
-  /// open again; migrations run only if another process has had the file meanwhile. Looked at once a second; 0 is
-  /// never. A database in memory, of a cluster, or with `ConnectionOptions::exclusive` keeps its writer.
+  unsigned readers = 0;             ///< Most reader connections; 0 means one per core, at least 2 and at most 4.
+  /// A reader is opened when a read finds all others busy. Those that were not used for so long are closed, and when
+  /// nobody uses the writer either, that as well: the database sleeps, with neither a descriptor nor a -wal or -shm.
+  /// Whoever uses it next waits for a moment until it is open again; migrations run only if another process has had the
+  /// file meanwhile. Looked at once a second; 0 is never. A database in memory, of a cluster, or with
+  /// `ConnectionOptions::exclusive` keeps its writer.
   TimeLimit idle_close{60'000};
   TimeLimit acquire_timeout{3000};  ///< Longest wait for a free connection.
   TimeLimit run_timeout{0};         ///< Longest run once a connection is there.

@@ -68,9 +68,9 @@ void create_private(const fs::path& file) {
   if (result != 0) fail(error, "cannot set the mode of", file);
 }
 
-void check_mode(const fs::path& file, bool tighten, spdlog::logger& logger) {
-  struct stat status {};
-  if (::lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & 077) == 0) return;
+/// `status` is what there is of that name.
+void check_mode(const fs::path& file, const struct stat& status, bool tighten, spdlog::logger& logger) {
+  if (!S_ISREG(status.st_mode) || (status.st_mode & 077) == 0) return;
   const auto mode = static_cast<unsigned>(status.st_mode & 0777);
   if (!tighten) {
     logger.warn(
@@ -80,6 +80,21 @@ void check_mode(const fs::path& file, bool tighten, spdlog::logger& logger) {
   }
   if (::chmod(file.c_str(), 0600) != 0) fail(errno, "cannot set the mode of", file);
   logger.info("database file '{}' had mode {:o}, now 0600", file.filename().string(), mode);
+}
+
+void require_regular(const fs::path& file, const struct stat& status) {
+  if (S_ISREG(status.st_mode)) return;
+  throw Error(errc::not_a_regular_file,
+              "'" + file.string() + "' is a " +
+                  (S_ISLNK(status.st_mode)   ? "symbolic link: give the real file, or its directory as data_dir"
+                   : S_ISDIR(status.st_mode) ? "directory: give the path of a file"
+                                             : "special file: give the path of a regular one"));
+}
+
+FileIdentity require_identity(const fs::path& file) {
+  const auto identity = identify(file);
+  if (!identity) fail(errno, "cannot open the database file", file);
+  return *identity;
 }
 
 std::mutex claims_mutex;
@@ -127,30 +142,30 @@ fs::path resolve_file(const fs::path& file) {
 
 void require_regular_file(const fs::path& file) {
   struct stat status {};
-  if (::lstat(file.c_str(), &status) != 0) {
-    if (errno == ENOENT) return;
-    fail(errno, "cannot look at", file);
-  }
-  if (S_ISREG(status.st_mode)) return;
-  throw Error(errc::not_a_regular_file,
-              "'" + file.string() + "' is a " +
-                  (S_ISLNK(status.st_mode)   ? "symbolic link: give the real file, or its directory as data_dir"
-                   : S_ISDIR(status.st_mode) ? "directory: give the path of a file"
-                                             : "special file: give the path of a regular one"));
+  if (::lstat(file.c_str(), &status) == 0) return require_regular(file, status);
+  if (errno != ENOENT) fail(errno, "cannot look at", file);
 }
 
-void prepare_file(const fs::path& file, bool tighten, spdlog::logger& logger) {
+PreparedFile prepare_file(const fs::path& file, bool tighten, spdlog::logger& logger) {
   struct stat status {};
   if (::lstat(file.c_str(), &status) != 0) {
     if (errno != ENOENT) fail(errno, "cannot open the database file", file);
     create_private(file);
     if (::lstat(file.c_str(), &status) != 0) fail(errno, "cannot open the database file", file);
   }
-  require_regular_file(file);
+  require_regular(file, status);
   if (status.st_nlink > 1)
     throw Error(errc::hard_linked, "'" + file.string() + "' has " + std::to_string(status.st_nlink) +
                                        " hard links: SQLite cannot protect a file with two names; remove the other");
-  for (const char* suffix : {"", "-wal", "-shm"}) check_mode(file.string() + suffix, tighten, logger);
+  check_mode(file, status, tighten, logger);
+  PreparedFile prepared{.identity = {status.st_dev, status.st_ino}};
+  for (const char* suffix : {"-wal", "-shm"}) {
+    const fs::path sidecar = file.string() + suffix;
+    if (::lstat(sidecar.c_str(), &status) != 0) continue;
+    check_mode(sidecar, status, tighten, logger);
+    prepared.has_log = prepared.has_log || (suffix == std::string_view("-wal") && status.st_size > 0);
+  }
+  return prepared;
 }
 
 std::string explain_cannot_open(const fs::path& file) {
@@ -173,10 +188,9 @@ std::uintmax_t file_size_or_zero(const fs::path& file) noexcept {
   return error ? 0 : size;
 }
 
-FileClaim::FileClaim(fs::path file) : file_(std::move(file)) {
-  const auto identity = identify(file_);
-  if (!identity) fail(errno, "cannot open the database file", file_);
-  identity_ = *identity;
+FileClaim::FileClaim(fs::path file) : FileClaim(file, require_identity(file)) {}
+
+FileClaim::FileClaim(fs::path file, FileIdentity identity) : file_(std::move(file)), identity_(identity) {
   std::lock_guard lock(claims_mutex);
   if (!claims().insert(identity_).second)
     throw Error(errc::file_in_use, "'" + file_.string() + "' is already open in this process: share one AppState");

@@ -23,10 +23,19 @@ void warn_if_shared(const std::filesystem::path& directory, spdlog::logger& logg
 /// Error.
 std::filesystem::path resolve_file(const std::filesystem::path& file);
 
+/// What tells one file from another, whatever its name.
+using FileIdentity = std::pair<dev_t, ino_t>;
+
+/// What `prepare_file` has found, or made.
+struct PreparedFile {
+  FileIdentity identity;
+  bool has_log = false;  ///< With content: somebody has the database open, or was killed.
+};
+
 /// Creates an empty database file with mode 0600 if there is none, without a moment in which others may read it; else
 /// checks that it is a regular file with one name. A looser mode is reported, or changed (with -wal and -shm) when
 /// `tighten`. Never opens an existing file: closing any descriptor of it would drop SQLite's locks.
-void prepare_file(const std::filesystem::path& file, bool tighten, spdlog::logger& logger);
+PreparedFile prepare_file(const std::filesystem::path& file, bool tighten, spdlog::logger& logger);
 
 /// Throws Error with `errc::not_a_regular_file` if there is something else of that name: a directory, a symbolic link,
 /// a device, a FIFO or a socket.
@@ -38,8 +47,6 @@ std::string explain_cannot_open(const std::filesystem::path& file);
 /// Size by path, 0 when there is no such file.
 std::uintmax_t file_size_or_zero(const std::filesystem::path& file) noexcept;
 
-/// What tells one file from another, whatever its name.
-using FileIdentity = std::pair<dev_t, ino_t>;
 /// Of whatever is at that path, without following a link; nothing when nothing is.
 std::optional<FileIdentity> identify(const std::filesystem::path& file) noexcept;
 
@@ -49,6 +56,8 @@ class FileClaim {
  public:
   /// Throws Error with `errc::file_in_use`.
   explicit FileClaim(std::filesystem::path file);
+  /// The same, of what was found there just now.
+  FileClaim(std::filesystem::path file, FileIdentity identity);
   ~FileClaim();
   FileClaim(const FileClaim&) = delete;
   FileClaim& operator=(const FileClaim&) = delete;
@@ -58,7 +67,7 @@ class FileClaim {
 
  private:
   const std::filesystem::path file_;
-  FileIdentity identity_;
+  const FileIdentity identity_;
 };
 
 }  // namespace statehouse::detail

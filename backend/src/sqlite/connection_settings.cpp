@@ -59,16 +59,14 @@ void ConnectionSettings::apply() {
   const SessionConfig& config = handle_.config();
   harden();
   register_regexp(handle_.get(), config.options.regexp_budget);
-  // With its first page a connection allocates room for 20, or for as many as the cache may hold. With 4 it is half as
-  // large while it is idle. The PRAGMA has read a page itself, hence the release.
+  // With its first page a connection allocates room for 20, or for as many as the cache may hold. With 4 it is a third
+  // as large while it is idle. The PRAGMA has read a page itself, hence the release; the next is read before the cache
+  // has its size, see `apply_options`.
   handle_.run("PRAGMA cache_size = 4");
   sqlite3_db_release_memory(handle_.get());
   require_same_file();
   if (config.writes() && !config.in_memory()) enable_wal();
   apply_options();
-  if (config.writes()) return;
-  handle_.run("PRAGMA query_only = ON");
-  require("PRAGMA query_only", "1");
 }
 
 /// Who replaces the file holds its lock, and we may have waited for that with the old one open; the log would be that
@@ -94,20 +92,25 @@ void ConnectionSettings::harden() noexcept {
 void ConnectionSettings::apply_options() {
   const ConnectionOptions& options = handle_.config().options;
   const bool writer = handle_.config().writes();
-  const auto set = [this](const char* name, std::int64_t value) {
-    handle_.run("PRAGMA " + std::string(name) + " = " + std::to_string(value));
+  const bool keep_log = handle_.config().keep_log;
+  // In one text: each call costs as much as the PRAGMA in it. The first reads a page.
+  std::string script =
+      "PRAGMA schema_version; PRAGMA cell_size_check = 1; PRAGMA temp_store = 2; PRAGMA analysis_limit = 400";
+  const auto set = [&script](const char* name, std::int64_t value) {
+    script.append("; PRAGMA ").append(name).append(" = ").append(std::to_string(value));
   };
-  set("foreign_keys", options.foreign_keys);
   set("synchronous", options.synchronous == durability::full ? 2 : 1);
   set("cache_size", -options.cache_kib);
-  set("temp_store", 2);
-  set("cell_size_check", 1);
-  set("analysis_limit", 400);
-  if (!writer || handle_.config().keep_log) set("wal_autocheckpoint", 0);
   // Whoever checkpoints in its place may not have read yet what the limit would cut off.
-  if (writer) set("journal_size_limit", handle_.config().keep_log ? -1 : options.journal_size_limit);
-  require("PRAGMA foreign_keys", options.foreign_keys ? "1" : "0");
-  require("PRAGMA synchronous", options.synchronous == durability::full ? "2" : "1");
+  if (writer) set("journal_size_limit", keep_log ? -1 : options.journal_size_limit);
+  if (!writer) set("query_only", 1);
+  handle_.run(script);
+  if (!writer || keep_log) sqlite3_wal_autocheckpoint(handle_.get(), 0);
+  if (configure(handle_.get(), SQLITE_DBCONFIG_ENABLE_FKEY, options.foreign_keys ? 1 : 0) !=
+      (options.foreign_keys ? 1 : 0))
+    fail("foreign_keys");
+  require("synchronous", options.synchronous == durability::full ? "2" : "1");
+  if (!writer) require("query_only", "1");
 }
 
 void ConnectionSettings::enable_wal() {
@@ -135,21 +138,36 @@ void ConnectionSettings::enable_wal() {
               {config.context.database, {}});
 }
 
-void ConnectionSettings::require(const char* query, const char* expected) {
-  const std::string actual = handle_.pragma(query);
-  if (actual != expected)
-    throw Error(make_sqlite_error(SQLITE_ERROR), std::string(query) + " gives '" + actual + "' instead of " + expected,
-                {handle_.config().context.database, {}});
+void ConnectionSettings::require(const std::string& pragma, const char* expected) {
+  if (handle_.pragma("PRAGMA " + pragma) != expected) fail(pragma);
+}
+
+/// What keeps promises is asked for, as SQLite says nothing of a PRAGMA that it does not know, or not now.
+void ConnectionSettings::fail(const std::string& pragma) {
+  throw Error(make_sqlite_error(SQLITE_ERROR), "SQLite does not set PRAGMA " + pragma + " as it was told",
+              {handle_.config().context.database, {}});
 }
 
 void ConnectionSettings::remember(change changes) {
   pragmas_.clear();
-  for (const char* const name : per_connection)
-    if (auto value = handle_.pragma(std::string("PRAGMA ") + name); !value.empty())
-      pragmas_.emplace_back(name, std::move(value));
   attached_ = attached();
   // To ask for it would make a connection open the file it is in.
   temp_schema_ = has(changes, change::temp_schema) ? temp_schema() : std::string();
+}
+
+void ConnectionSettings::remember_pragmas() {
+  if (!pragmas_.empty()) return;
+  Pragmas all;
+  for (const char* const name : per_connection)
+    if (auto value = value_of(name); !value.empty()) all.emplace_back(name, std::move(value));
+  pragmas_ = std::move(all);
+}
+
+/// What it is between scripts, also while one runs.
+std::string ConnectionSettings::value_of(std::string_view pragma) {
+  if (before_script_ && pragma == "foreign_keys") return std::to_string(before_script_->foreign_keys);
+  if (before_script_ && pragma == "trusted_schema") return std::to_string(before_script_->trusted_schema);
+  return handle_.pragma("PRAGMA " + std::string(pragma));
 }
 
 bool ConnectionSettings::remembers(std::string_view pragma) noexcept {
@@ -190,6 +208,7 @@ bool ConnectionSettings::detach_attached() {
   return std::ranges::includes(sorted(attached()), sorted(attached_));  // one that is gone cannot be had back
 }
 
+/// None where they were not remembered: nobody was in a position to change them.
 bool ConnectionSettings::restore_pragmas() {
   for (const auto& [name, value] : pragmas_) {
     const std::string query = std::string("PRAGMA ") + name;
@@ -228,8 +247,9 @@ bool ConnectionSettings::end_deferral() {
 
 void ConnectionSettings::begin_script(std::optional<bool> foreign_keys) noexcept {
   sqlite3* const db = handle_.get();
-  before_script_ = {configure(db, SQLITE_DBCONFIG_ENABLE_FKEY, -1), configure(db, SQLITE_DBCONFIG_DEFENSIVE, -1),
-                    configure(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1)};
+  before_script_.emplace(ScriptSettings{configure(db, SQLITE_DBCONFIG_ENABLE_FKEY, -1),
+                                        configure(db, SQLITE_DBCONFIG_DEFENSIVE, -1),
+                                        configure(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1)});
   if (foreign_keys) configure(db, SQLITE_DBCONFIG_ENABLE_FKEY, *foreign_keys ? 1 : 0);
   // Migrations are the one place where changing the schema table by hand is an accepted technique.
   configure(db, SQLITE_DBCONFIG_DEFENSIVE, 0);
@@ -238,9 +258,10 @@ void ConnectionSettings::begin_script(std::optional<bool> foreign_keys) noexcept
 }
 
 void ConnectionSettings::end_script() noexcept {
-  configure(handle_.get(), SQLITE_DBCONFIG_ENABLE_FKEY, before_script_.foreign_keys);
-  configure(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, before_script_.defensive);
-  configure(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, before_script_.trusted_schema);
+  configure(handle_.get(), SQLITE_DBCONFIG_ENABLE_FKEY, before_script_->foreign_keys);
+  configure(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, before_script_->defensive);
+  configure(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, before_script_->trusted_schema);
+  before_script_.reset();
 }
 
 }  // namespace statehouse::detail

@@ -20,8 +20,11 @@ class ConnectionSettings {
   /// Hardening, REGEXP, WAL, and what the options say.
   void apply();
   /// Takes what stays with the connection as it is now for that which `put_back` goes back to. `changes`: what was done
-  /// since it was opened.
+  /// since it was opened. The PRAGMAs are many, and few connections ever have a user who may set one: they are taken by
+  /// `remember_pragmas`.
   void remember(change changes);
+  /// Before somebody may set one: as they are now, if they were not taken since `remember`.
+  void remember_pragmas();
   /// In no transaction: all of that which `changes` may have changed is as it was remembered; false when only a new
   /// connection would be so. Throws Error.
   bool put_back(change changes);
@@ -37,7 +40,9 @@ class ConnectionSettings {
   void require_same_file();
   void apply_options();
   void enable_wal();
-  void require(const char* query, const char* expected);
+  void require(const std::string& pragma, const char* expected);
+  [[noreturn]] void fail(const std::string& pragma);
+  std::string value_of(std::string_view pragma);
   std::vector<std::string> attached() const;
   std::string temp_schema();
 
@@ -61,11 +66,13 @@ class ConnectionSettings {
     int trusted_schema = 0;
   };
 
+  using Pragmas = std::vector<std::pair<const char*, std::string>>;
+
   Handle& handle_;
-  std::vector<std::pair<const char*, std::string>> pragmas_;  // by name, as remembered
-  std::vector<std::string> attached_;                         // names of databases, as remembered
-  std::string temp_schema_;                                   // as remembered
-  ScriptSettings before_script_;
+  Pragmas pragmas_;                              // by name, as remembered; none: not yet
+  std::vector<std::string> attached_;            // names of databases, as remembered
+  std::string temp_schema_;                      // as remembered
+  std::optional<ScriptSettings> before_script_;  // while one runs
 };
 
 }  // namespace statehouse::detail

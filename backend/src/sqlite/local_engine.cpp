@@ -26,8 +26,9 @@ LocalEngine::LocalEngine(LocalEngineConfig config, const std::shared_ptr<Interru
     : config_(std::move(config)), checkpoints_(std::make_shared<CheckpointHistory>()) {
   if (config_.in_memory()) return;
   if (config_.known) require_file();
-  prepare_file(config_.path, config_.options.connection.tighten_permissions, *config_.logger);
-  claim_.emplace(config_.path);
+  const PreparedFile file = prepare_file(config_.path, config_.options.connection.tighten_permissions, *config_.logger);
+  claim_.emplace(config_.path, file.identity);
+  found_log_ = file.has_log;
   sidecars_ = std::make_shared<Sidecars>(config_.path, !config_.options.connection.exclusive);
   if (!config_.unchanged) check_at_startup(config_, interrupter);
   wal_keeper_.emplace(config_, [this] { return open_mover(); });
@@ -77,7 +78,6 @@ std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr
   if (role == connection_role::writer && !config_.in_memory()) {
     session->log().watch();
     session->log().checkpoint_from(config_.checkpointed_by_others() ? WriteAheadLog::never : commits_of_migrations);
-    session->remember_settings();
   }
   if (role == connection_role::reader && sidecars_ != nullptr) sidecars_->note();
   if (role == connection_role::writer && config_.options.connection.exclusive && !config_.in_memory()) {
@@ -89,9 +89,14 @@ std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr
 }
 
 void LocalEngine::begin_service(Session& writer) {
+  own(writer).forget_statements();  // of the migrations, which nobody will ask for again
   if (!wal_keeper_) return;
   sidecars_->note();
   wal_keeper_->attach(own(writer));
+  // What a killed process has left, or migrations have written of which SQLite has moved pages already: from here on it
+  // is known which of them are synced. Few commits are left to the first quiet moment.
+  const bool moved = own(writer).log().frames() >= commits_of_migrations;
+  if (std::exchange(found_log_, false) || moved) wal_keeper_->truncate(own(writer));
 }
 
 bool LocalEngine::due(const Session& writer) noexcept {

@@ -58,6 +58,7 @@ class LocalEngine final : public Engine {
   std::shared_ptr<Sidecars> sidecars_;   // none in memory
   std::optional<WalKeeper> wal_keeper_;  // none in memory
   const std::shared_ptr<CheckpointHistory> checkpoints_;
+  bool found_log_ = false;          // and have not cut it yet
   std::string checkpoint_failure_;  // of the last one
 };
 

@@ -2,6 +2,7 @@
 
 #include <spdlog/logger.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -9,10 +10,22 @@
 #include "engine/connection_access.hpp"
 #include "engine/scopes.hpp"
 #include "file/fork.hpp"
+#include "text/ascii.hpp"
 
 namespace statehouse::detail {
 
 using control = ControlStatements::control;
+
+namespace {
+
+/// Whether it may hold a PRAGMA with a value: no other text sets one.
+bool may_set_pragma(std::string_view text) noexcept {
+  constexpr std::string_view word = "pragma";
+  const auto found = std::ranges::search(text, word, {}, ascii_lower);
+  return !found.empty() && std::string_view(found.begin(), text.end()).find_first_of("=(") != std::string_view::npos;
+}
+
+}  // namespace
 
 LocalSession::LocalSession(SessionConfig config)
     : Session(config.context),
@@ -54,6 +67,19 @@ StatementPtr LocalSession::prepare(std::string_view sql) {
   return result;
 }
 
+/// A PRAGMA may act when it is compiled, so all are remembered before: for who may set them, as soon as he compiles
+/// anything; for what is unrestricted, which but for a migration's script is our own, when the text may hold one.
+void LocalSession::remember_before(std::string_view text) {
+  switch (rules().granted) {
+    case permission::statements: return;
+    case permission::maintenance: break;
+    case permission::unrestricted:
+      if (!may_set_pragma(text)) return;
+  }
+  const PermissionScope scope(*this, permission::unrestricted);
+  settings_->remember_pragmas();
+}
+
 LocalStatement* LocalSession::compile(std::string_view sql) {
   // SQLite counts bytes in an int; it takes a thousand million at most.
   if (sql.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
@@ -64,6 +90,7 @@ LocalStatement* LocalSession::compile(std::string_view sql) {
   // Only what the strictest permission accepts and what leaves nothing behind is cached: a cached statement is not
   // authorized again.
   const bool ordinary = rules().granted == permission::statements;
+  remember_before(sql);
   ++compiled_;
   std::string_view rest;
   sqlite3_stmt* const first = handle_->compile(sql, ordinary ? SQLITE_PREPARE_PERSISTENT : 0U, rest);
@@ -97,6 +124,7 @@ std::uint64_t LocalSession::take_compiled() noexcept {
 std::size_t LocalSession::run_next(const std::string& script, std::size_t at) {
   if (rules().expects_transaction) require_transaction(*this);
   handle_->throw_if_stopped(std::string_view(script).substr(at));
+  if (at == 0) remember_before(script);
   callbacks_.begin_compiling();
   // SQLite reads without copying only what ends with a NUL: with a length, each statement would copy the whole rest.
   const char* const text = script.c_str() + at;
@@ -237,6 +265,7 @@ void LocalSession::take_over(Session& predecessor) {
 }
 
 SQLite::Database& LocalSession::native() {
+  if (rules().granted != permission::statements) settings_->remember_pragmas();
   callbacks_.note(change::unknown);
   return handle_->lend();
 }
@@ -248,13 +277,14 @@ void LocalSession::optimize(TimeLimit budget) noexcept {
   } catch (const std::exception& error) {
     logger().debug("database '{}': PRAGMA optimize: {}", database(), error.what());
   }
+  optimized_ = log_->commits();
   interrupter().arm(Clock::time_point::max());  // a shutdown that was asked for is still to be heeded
 }
 
 void LocalSession::prepare_close() noexcept {
   const Callbacks::Impatience impatience(callbacks_);
   cache_->clear();
-  optimize(handle_->config().options.optimize_budget);
+  if (log_->commits() != optimized_) optimize(handle_->config().options.optimize_budget);
 }
 
 LocalSession& local_session_of(Reader& connection) {

@@ -48,13 +48,17 @@ class LocalSession final : public Session {
   Handle& handle() const noexcept { return *handle_; }
   WriteAheadLog& log() const noexcept { return *log_; }
   void keep_log() noexcept { handle_->keep_log(); }
+  /// None may be in use.
+  void forget_statements() noexcept { cache_->clear(); }
   /// `PRAGMA optimize`, bounded by `budget`; errors are logged at debug and ignored.
   void optimize(TimeLimit budget) noexcept;
-  /// Before the last close of a writer, and its last checkpoint: `PRAGMA optimize` within its budget.
+  /// Before the last close of a writer, and its last checkpoint: `PRAGMA optimize` within its budget, if anything was
+  /// committed here since the last one.
   void prepare_close() noexcept;
 
  private:
   LocalStatement* compile(std::string_view sql);
+  void remember_before(std::string_view text);
 
   Callbacks callbacks_;
   // In this order, since each uses those before it until its own end; not to be destroyed in a forked child.
@@ -64,6 +68,7 @@ class LocalSession final : public Session {
   std::unique_ptr<ControlStatements> controls_;
   std::unique_ptr<StatementCache> cache_;
   std::uint64_t compiled_ = 0;
+  std::uint64_t optimized_ = 0;  // at so many commits
   bool undone_in_part_ = false;  // ROLLBACK has failed: what is open may not be committed
   const unsigned generation_;    // of forks
 };

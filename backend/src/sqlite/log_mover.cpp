@@ -19,6 +19,11 @@ WriteAheadLog::Checkpoint LogMover::move(const Baton&, LocalSession& writer, boo
   return result;
 }
 
+void LogMover::rest(const Baton&, LocalSession& writer) noexcept {
+  session_.reset();
+  writer.log().unpin();
+}
+
 void LogMover::turn() noexcept {
   const Baton baton = take_within(longest_look);
   if (baton && !lost_ && !move_beside()) stuck_ = true;

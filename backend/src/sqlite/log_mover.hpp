@@ -42,6 +42,8 @@ class LogMover {
 
   /// On the writer: see `WriteAheadLog::checkpoint`. Does nothing when pages are lost.
   WriteAheadLog::Checkpoint move(const Baton& baton, LocalSession& writer, bool truncate) noexcept;
+  /// Closes the connections that moving has needed, until it needs them again.
+  void rest(const Baton& baton, LocalSession& writer) noexcept;
   /// Beside the writer: moves what that has committed, and syncs the database, so that the writer's last call has
   /// little to move and to sync. Waits for nobody but the disk; does nothing while the writer moves.
   void turn() noexcept;

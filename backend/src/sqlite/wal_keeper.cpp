@@ -70,7 +70,9 @@ void WalKeeper::attach(LocalSession& writer) {
   frame_bytes_ = static_cast<std::uint64_t>(writer.log().page_size()) + frame_header;
   const std::uint64_t bytes = std::min(interval_bytes, config_.options.wal_soft_limit / 2);
   interval_ = std::max(1, static_cast<int>(bytes / frame_bytes_));
-  if (first) truncate(writer);
+  if (!first || config_.checkpointed_by_others()) return;
+  next_ = interval_;
+  frames_.store(writer.log().frames(), std::memory_order_relaxed);  // of the migrations
 }
 
 bool WalKeeper::due(const WriteAheadLog& log) noexcept {
@@ -196,12 +198,18 @@ void WalKeeper::note(const WriteAheadLog::Checkpoint& result) noexcept {
 
 void WalKeeper::truncate(LocalSession& writer) noexcept {
   if (config_.checkpointed_by_others()) return;
-  if (const auto baton = mover_.try_take()) note(mover_.move(baton, writer, true));
+  const auto baton = mover_.try_take();
+  if (!baton) return;
+  note(mover_.move(baton, writer, true));
+  mover_.rest(baton, writer);
 }
 
 std::string WalKeeper::finish(LocalSession& writer) noexcept {
   if (config_.checkpointed_by_others()) return {};
-  auto result = mover_.move(mover_.take(), writer, true);
+  if (loss() == nullptr && writer.log().empty()) return {};
+  const auto baton = mover_.take();
+  auto result = mover_.move(baton, writer, true);
+  mover_.rest(baton, writer);
   return std::move(result.failure);
 }
 

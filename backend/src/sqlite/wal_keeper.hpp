@@ -35,7 +35,7 @@ class WalKeeper {
  public:
   WalKeeper(const LocalEngineConfig& config, LogMover::Open open) noexcept;
 
-  /// The writer was opened: takes the checkpoints over from SQLite, and cuts what a killed process has left.
+  /// The writer was opened: takes the checkpoints over from SQLite.
   void attach(LocalSession& writer);
   /// After each use of the writer: takes note of the log's length; true when `keep` has something to do.
   bool due(const WriteAheadLog& log) noexcept;
@@ -43,9 +43,10 @@ class WalKeeper {
   /// due instead. Throws Error with `errc::sync_failed` when pages are lost.
   bool keep(LocalSession& writer, ReaderGate* readers);
   void turn() noexcept { mover_.turn(); }
-  /// Cuts the log, if nobody is in the way.
+  /// When nobody writes for now: cuts the log, if nobody is in the way, and closes the connections that only
+  /// checkpoints need.
   void truncate(LocalSession& writer) noexcept;
-  /// Before the last close of the writer: cuts the log. Says why that failed, if it did.
+  /// Before the last close of the writer: cuts the log, if there is anything in it. Says why that failed, if it did.
   std::string finish(LocalSession& writer) noexcept;
   /// There are no turns any more; before `finish`.
   void close() noexcept { mover_.close(); }

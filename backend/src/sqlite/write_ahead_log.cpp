@@ -77,6 +77,7 @@ void WriteAheadLog::watch() noexcept {
 
 void WriteAheadLog::on_commit(int frames) noexcept {
   frames_ = frames;
+  ++commits_;
   if (frames >= automatic_) checkpoint(false);
 }
 
@@ -121,15 +122,26 @@ WriteAheadLog::Checkpoint WriteAheadLog::run(int mode) noexcept {
   return result;
 }
 
-void WriteAheadLog::reach(std::int64_t bytes) noexcept {
+sqlite3_file* WriteAheadLog::file(sqlite3_int64& size) const noexcept {
   sqlite3_file* file = nullptr;
-  sqlite3_int64 size = 0;
   sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&file));
-  if (file == nullptr || file->pMethods == nullptr || file->pMethods->xFileSize(file, &size) != SQLITE_OK) return;
+  const bool told = file != nullptr && file->pMethods != nullptr && file->pMethods->xFileSize(file, &size) == SQLITE_OK;
+  return told ? file : nullptr;
+}
+
+bool WriteAheadLog::empty() const noexcept {
+  sqlite3_int64 size = 0;
+  return file(size) != nullptr && size == 0;
+}
+
+void WriteAheadLog::reach(std::int64_t bytes) noexcept {
+  sqlite3_int64 size = 0;
+  sqlite3_file* const log = file(size);
+  if (log == nullptr) return;
   static constexpr std::array<char, 64 << 10> zeros{};  // SQLite's unix files take less than 128 KiB at once
   for (sqlite3_int64 more = 0; size < bytes; size += more) {
     more = std::min<sqlite3_int64>(bytes - size, zeros.size());
-    if (file->pMethods->xWrite(file, zeros.data(), static_cast<int>(more), size) != SQLITE_OK) return;
+    if (log->pMethods->xWrite(log, zeros.data(), static_cast<int>(more), size) != SQLITE_OK) return;
   }
 }
 

@@ -32,7 +32,11 @@ class WriteAheadLog {
   static constexpr int never = std::numeric_limits<int>::max();
   /// Pages in the log after the last commit of this connection, 0 when it was truncated since.
   int frames() const noexcept { return frames_; }
+  /// Of this connection, since `watch`.
+  std::uint64_t commits() const noexcept { return commits_; }
   int page_size();
+  /// Nothing is in the file: there is nothing to move, and nothing to cut. False also where that is not known.
+  bool empty() const noexcept;
 
   struct Checkpoint {
     int frames = 0;     ///< In the log, afterwards.
@@ -44,6 +48,8 @@ class WriteAheadLog {
   /// Moves as much of the log into the database as its readers allow, and, if asked to and nobody reads it, cuts it to
   /// nothing. Waits for nobody, and is not interrupted.
   Checkpoint checkpoint(bool truncate) noexcept;
+  /// Closes the pin; the next checkpoint opens another.
+  void unpin() noexcept { pin_.reset(); }
   /// Syncs the database file, as SQLite does at the end of a checkpoint that has moved all. Says why that failed, if it
   /// did.
   std::string sync_database() noexcept;
@@ -55,12 +61,15 @@ class WriteAheadLog {
   class Pinned;
 
   void on_commit(int frames) noexcept;
+  /// As SQLite has it open, and how long it is; null when it has not.
+  sqlite3_file* file(sqlite3_int64& size) const noexcept;
   Checkpoint run(int mode) noexcept;
   void tell(int mode, checkpoint_outcome outcome, Clock::duration took) const noexcept;
 
   Handle& handle_;
   std::unique_ptr<Session> pin_;  // opened when first needed
   int frames_ = 0;
+  std::uint64_t commits_ = 0;
   int automatic_ = never;
   bool watched_ = false;
 };

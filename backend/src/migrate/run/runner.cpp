@@ -185,7 +185,7 @@ MigrationReport Runner::execute(std::vector<Step> steps) {
   MigrationReport report;
   try {
     const Interrupter::Limit limit(session_.context().interrupter, deadline(start_, options_.timeout));
-    if (!bookkeeping_.exists()) bookkeeping_.create();
+    if (applied_.empty() && !bookkeeping_.exists()) bookkeeping_.create();
     report = run_steps(steps);
   } catch (...) {
     record_last_time();

@@ -1,0 +1,243 @@
+// A database per tenant, most of them closed: how long until one serves, and what one that does nothing costs.
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <stdexcept>
+#include <thread>
+
+#include "application.hpp"
+#include "c_api.hpp"
+#include "child_process.hpp"
+#include "engine/connection_access.hpp"
+#include "process.hpp"
+#include "scenario.hpp"
+#include "sqlite/local_engine.hpp"
+#include "statehouse/connection.hpp"
+#include "statehouse/migrations/context.hpp"
+
+namespace statehouse::bench {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr int at_once = 64;
+
+double microseconds_since(steady_clock::time_point began) {
+  return milliseconds_since(began) * 1e3;
+}
+
+std::string tenant(int index) {
+  return "tenant-" + std::to_string(index);
+}
+
+std::string file_of(int index) {
+  return tenant(index) + ".db";
+}
+
+/// So many databases that are migrated and closed, each with one row.
+void make_tenants(const ScratchDirectory& directory, int count) {
+  {
+    Connection first(directory / file_of(0));
+    migrations::context().run(first);
+    first.execute(write_sql, "document", "block", sample_value());
+  }
+  for (int i = 1; i < count; ++i) std::filesystem::copy_file(directory / file_of(0), directory / file_of(i));
+}
+
+void require_row(bool found) {
+  if (!found) throw std::runtime_error("a tenant's row is not there");
+}
+
+/// The database of a tenant through the C API, with what statehouse sets, and looks at where it has migrations.
+CDatabase open_by_hand(const std::filesystem::path& file, bool look_at_migrations) {
+  CDatabase db = c_open({file});
+  c_execute(db.get(), c_settings);
+  if (look_at_migrations) c_execute(db.get(), "SELECT * FROM _sqlx_migrations ORDER BY version");
+  return db;
+}
+
+void read_by_hand(sqlite3* db) {
+  const CStatement statement = c_prepare(db, read_sql);
+  sqlite3_bind_text(statement.get(), 1, "document", -1, SQLITE_STATIC);
+  sqlite3_bind_text(statement.get(), 2, "block", -1, SQLITE_STATIC);
+  require_row(sqlite3_step(statement.get()) == SQLITE_ROW);
+}
+
+/// Times of one database from its opening on.
+struct Times {
+  std::vector<double> first_read;
+  std::vector<double> closed;
+
+  Values values() && {
+    return {{"first_read_us", median_of(std::move(first_read)).value_or(0)},
+            {"closed_us", median_of(std::move(closed)).value_or(0)}};
+  }
+};
+
+void use_by_hand(const std::filesystem::path& file, Times& times) {
+  const auto began = steady_clock::now();
+  CDatabase db = open_by_hand(file, false);
+  read_by_hand(db.get());
+  times.first_read.push_back(microseconds_since(began));
+  db.reset();
+  times.closed.push_back(microseconds_since(began));
+}
+
+/// Without a pool around it: the engine's writer, on this thread.
+void use_engine(const std::filesystem::path& file, const std::shared_ptr<Clock>& clock, Times& times) {
+  const auto began = steady_clock::now();
+  const auto interrupter = std::make_shared<detail::Interrupter>(clock);
+  detail::LocalEngine engine(
+      {.path = file, .database = "tenant", .options = {}, .clock = clock, .logger = spdlog::default_logger()},
+      interrupter);
+  auto writer = detail::connect(engine.open(connection_role::writer, interrupter), {});
+  engine.begin_service(detail::session_of(*writer));
+  require_row(writer->query_optional<std::string>(read_sql, "document", "block").has_value());
+  times.first_read.push_back(microseconds_since(began));
+  engine.before_close(detail::session_of(*writer));
+  writer.reset();
+  engine.release();
+  times.closed.push_back(microseconds_since(began));
+}
+
+void measure_one(const Bench& bench) {
+  constexpr int repeats = 101;
+  const ScratchDirectory directory(bench.settings.directory);
+  make_tenants(directory, 1);
+  const std::filesystem::path file = std::filesystem::canonical(directory / file_of(0));
+  const std::shared_ptr<Clock> clock = make_steady_clock();
+  Times by_hand;
+  Times engine;
+  for (int i = 0; i < repeats; ++i) {
+    use_by_hand(file, by_hand);
+    use_engine(file, clock, engine);
+  }
+  bench.results.add("tenants/existing", c_api_name, std::move(by_hand).values());
+  bench.results.add("tenants/existing", statehouse_name, std::move(engine).values());
+}
+
+/// As many as an AppState has.
+unsigned database_threads() {
+  return std::max(4U, std::thread::hardware_concurrency());
+}
+
+/// Opens all of them and reads the row of each, on so many threads. All stay open until then.
+Values open_all_by_hand(const ScratchDirectory& directory, int count) {
+  std::vector<CDatabase> open(static_cast<std::size_t>(count));
+  std::atomic<int> next{0};
+  const auto began = steady_clock::now();
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned i = 0; i < database_threads(); ++i)
+      threads.emplace_back([&] {
+        for (int index = next++; index < count; index = next++) {
+          open[static_cast<std::size_t>(index)] = open_by_hand(directory / file_of(index), true);
+          read_by_hand(open[static_cast<std::size_t>(index)].get());
+        }
+      });
+  }
+  return {{"opened_s", count / milliseconds_since(began) * 1e3}};
+}
+
+/// The same by `get_pool`, so many at once.
+Values open_all(const ScratchDirectory& directory, int count) {
+  Application app(directory.path());
+  const auto init = [&]() -> asio::awaitable<void> { co_await app.state.init(); };
+  run_to_end(app.io, init);
+  const Migrator migrator = migrations::context();
+  for (int i = 0; i < count; ++i) app.state.db_instances.add_migrator(tenant(i), migrator);
+
+  int next = 0;
+  std::exception_ptr failure;
+  const auto open = [&]() -> asio::awaitable<void> {
+    while (next < count) {
+      const Pool pool = co_await app.state.db_instances.get_pool(tenant(next++));
+      const auto row = co_await pool.query_optional<std::string>(read_sql, "document", "block");
+      require_row(row.has_value());
+    }
+  };
+  const auto began = steady_clock::now();
+  for (int i = 0; i < at_once; ++i)
+    asio::co_spawn(app.io, open, [&](std::exception_ptr error) {
+      if (error != nullptr) failure = std::move(error);
+    });
+  app.io.restart();
+  app.io.run();
+  const double opened_s = count / milliseconds_since(began) * 1e3;
+  if (failure != nullptr) std::rethrow_exception(failure);
+  const auto close = [&]() -> asio::awaitable<void> { co_await app.state.shutdown(); };
+  run_to_end(app.io, close);
+  return {{"opened_s", opened_s}};
+}
+
+void measure_all(const Bench& bench, int count) {
+  const std::string what = "tenants/" + std::to_string(count);
+  const ScratchDirectory directory(bench.settings.directory);
+  make_tenants(directory, count);
+  raise_descriptor_limit();
+  bench.results.add(what, c_api_name, open_all_by_hand(directory, count));
+  bench.results.add(what, statehouse_name, open_all(directory, count));
+}
+
+/// What the process grows by for each database that is open, has served a read and does nothing. With a writer alone.
+Values memory_of(const ScratchDirectory& directory, int count) {
+  Application app(directory.path());
+  Values values;
+  const auto work = [&]() -> asio::awaitable<void> {
+    co_await app.state.init();
+    PoolOptions options;
+    options.mode = pool_mode::single;
+    const Migrator migrator = migrations::context();
+    ::malloc_trim(0);
+    const std::int64_t before = resident_kb();
+    for (int i = 0; i < count; ++i) {
+      app.state.db_instances.configure(tenant(i), options);
+      app.state.db_instances.add_migrator(tenant(i), migrator);
+      const Pool pool = co_await app.state.db_instances.get_pool(tenant(i));
+      const auto row = co_await pool.query_optional<std::string>(read_sql, "document", "block");
+      require_row(row.has_value());
+    }
+    values["idle_kb"] = static_cast<double>(resident_kb() - before) / count;
+    co_await app.state.shutdown();
+  };
+  run_to_end(app.io, work);
+  return values;
+}
+
+Values memory_by_hand(const ScratchDirectory& directory, int count) {
+  ::malloc_trim(0);
+  const std::int64_t before = resident_kb();
+  std::vector<CDatabase> open;
+  for (int i = 0; i < count; ++i) {
+    open.push_back(open_by_hand(directory / file_of(i), true));
+    read_by_hand(open.back().get());
+  }
+  return {{"idle_kb", static_cast<double>(resident_kb() - before) / count}};
+}
+
+/// Each in a process of its own: memory that others have used and freed before would hide what this takes.
+void measure_memory(const Bench& bench, int count) {
+  raise_descriptor_limit();
+  const auto measure = [&](const char* system, Values (*memory)(const ScratchDirectory&, int)) {
+    const ScratchDirectory directory(bench.settings.directory);
+    make_tenants(directory, count);
+    const std::string text = test::in_child([&] { return to_text(memory(directory, count)); });
+    bench.results.add("tenants/memory", system, from_text(text));
+  };
+  measure(c_api_name, memory_by_hand);
+  measure(statehouse_name, memory_of);
+}
+
+}  // namespace
+
+void run_tenants(const Bench& bench, int round) {
+  const int count = bench.settings.brief ? 200 : 1000;
+  if (round == 0) measure_memory(bench, count);  // it does not vary
+  measure_one(bench);
+  measure_all(bench, count);
+}
+
+}  // namespace statehouse::bench
