@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <exception>
 #include <filesystem>
+#include <utility>
 
 #include "statehouse/app_state.hpp"
 
@@ -21,14 +22,14 @@ void run_to_end(boost::asio::io_context& io, Coroutine& coroutine) {
 
 /// An AppState, and the io_context that its coroutines run on.
 struct Application {
-  explicit Application(const std::filesystem::path& data_dir) : state(io.get_executor(), options_for(data_dir)) {}
+  explicit Application(const std::filesystem::path& data_dir, AppStateOptions options = {})
+      : state(io.get_executor(), with(data_dir, std::move(options))) {}
 
   boost::asio::io_context io{1};
   AppState state;
 
  private:
-  static AppStateOptions options_for(const std::filesystem::path& data_dir) {
-    AppStateOptions options;
+  static AppStateOptions with(const std::filesystem::path& data_dir, AppStateOptions options) {
     options.data_dir = data_dir;
     return options;
   }

@@ -114,6 +114,10 @@ void add_cost_goals(Goals& goals, const Results& results) {
 void add_tenants_goals(Goals& goals, const Results& results) {
   goals.ratio("open of an existing database", "time to the first read, C API", at_most, 1.3,
               against("tenants/existing", c_api_name, "first_read_us"));
+  goals.ratio("wake of a sleeping database", "time to the first read, C API opening it", at_most, 1.3,
+              against("tenants/wake", c_api_name, "first_read_us"));
+  goals.value("memory of a sleeping database", "KB", at_most, 6,
+              results.median("tenants/known", statehouse_name, "known_kb"));
   for (const char* const count : {"200", "1000"}) {
     const std::string what = std::string("tenants/") + count;
     if (results.median(what, statehouse_name, "opened_s"))

@@ -17,6 +17,7 @@
 #include "sqlite/local_engine.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/migrations/context.hpp"
+#include "statehouse/testing/manual_clock.hpp"
 
 namespace statehouse::bench {
 namespace {
@@ -182,22 +183,133 @@ void measure_all(const Bench& bench, int count) {
   bench.results.add(what, statehouse_name, open_all(directory, count));
 }
 
+/// An AppState whose databases sleep when the bench says so, by its clock.
+struct Sleepers {
+  explicit Sleepers(const ScratchDirectory& directory) : app(directory.path(), options()) {}
+
+  asio::awaitable<Pool> open(int index) {
+    app.state.db_instances.add_migrator(tenant(index), migrator);
+    co_return co_await app.state.db_instances.get_pool(tenant(index));
+  }
+  /// The first look notes when each was used last, the second closes the readers, the third the writers.
+  void put_to_sleep(const std::vector<Pool>& pools) {
+    const auto awake = [](const Pool& pool) { return pool.stats().state != database_state::asleep; };
+    for (int looks = 0; std::ranges::any_of(pools, awake); ++looks) {
+      clock->advance(std::chrono::seconds(looks == 0 ? 1 : 2));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
+  std::shared_ptr<testing::ManualClock> clock = std::make_shared<testing::ManualClock>();
+  const Migrator migrator = migrations::context();
+  Application app;
+
+ private:
+  AppStateOptions options() const {
+    AppStateOptions options;
+    options.clock = clock;
+    options.pool.idle_close = std::chrono::seconds(2);
+    return options;
+  }
+};
+
+asio::awaitable<void> read_row(const Pool& pool) {
+  const auto row = co_await pool.query_optional<std::string>(read_sql, "document", "block");
+  require_row(row.has_value());
+}
+
+/// A database that sleeps, to its first read, beside one that the C API opens for it.
+void measure_wake(const Bench& bench) {
+  const int repeats = bench.settings.brief ? 20 : 100;
+  const ScratchDirectory directory(bench.settings.directory);
+  make_tenants(directory, 1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // so that it can be told that nobody has written since
+  Sleepers sleepers(directory);
+  std::vector<Pool> pools;
+  const auto open = [&]() -> asio::awaitable<void> {
+    co_await sleepers.app.state.init();
+    pools.push_back(co_await sleepers.open(0));
+    co_await read_row(pools.front());
+  };
+  run_to_end(sleepers.app.io, open);
+  Times by_hand;
+  std::vector<double> woken;
+  const auto wake = [&]() -> asio::awaitable<void> { co_await read_row(pools.front()); };
+  for (int i = 0; i < repeats; ++i) {
+    sleepers.put_to_sleep(pools);
+    use_by_hand(directory / file_of(0), by_hand);
+    const auto began = steady_clock::now();
+    run_to_end(sleepers.app.io, wake);
+    woken.push_back(microseconds_since(began));
+  }
+  bench.results.add("tenants/wake", c_api_name, std::move(by_hand).values());
+  bench.results.add("tenants/wake", statehouse_name, {{"first_read_us", median_of(std::move(woken)).value_or(0)}});
+}
+
+/// Databases of which nearly all sleep: the memory of each, the way to one, the end of all.
+Values known(const ScratchDirectory& directory, int count) {
+  constexpr int at_a_time = 100;
+  Sleepers sleepers(directory);
+  const auto init = [&]() -> asio::awaitable<void> { co_await sleepers.app.state.init(); };
+  run_to_end(sleepers.app.io, init);
+  std::vector<Pool> pools;
+  const auto open = [&]() -> asio::awaitable<void> {
+    for (int i = 0; i < at_a_time && std::ssize(pools) < count; ++i) {
+      pools.push_back(co_await sleepers.open(static_cast<int>(pools.size())));
+      co_await read_row(pools.back());
+    }
+  };
+  std::int64_t before = 0;
+  while (std::ssize(pools) < count) {
+    run_to_end(sleepers.app.io, open);
+    sleepers.put_to_sleep(pools);
+    if (before == 0) {  // what all of them share is there
+      ::malloc_trim(0);
+      before = resident_kb();
+    }
+  }
+  ::malloc_trim(0);
+  Values values{{"known_kb", static_cast<double>(resident_kb() - before) / (count - at_a_time)}};
+  const auto get = [&]() -> asio::awaitable<void> {
+    constexpr int calls = 100'000;
+    std::vector<std::string> names;
+    for (int i = 0; i < count; ++i) names.push_back(tenant(i));
+    const auto began = steady_clock::now();
+    for (int i = 0; i < calls; ++i)
+      co_await sleepers.app.state.db_instances.get_pool(names[static_cast<std::size_t>(i * 7919 % count)]);
+    values["get_pool_ns"] = microseconds_since(began) * 1e3 / calls;
+  };
+  run_to_end(sleepers.app.io, get);
+  const auto close = [&]() -> asio::awaitable<void> {
+    const auto began = steady_clock::now();
+    co_await sleepers.app.state.shutdown();
+    values["shutdown_ms"] = microseconds_since(began) / 1e3;
+  };
+  run_to_end(sleepers.app.io, close);
+  return values;
+}
+
+void measure_known(const Bench& bench, int count) {
+  const ScratchDirectory directory(bench.settings.directory);
+  make_tenants(directory, count);
+  const std::string text = test::in_child([&] { return to_text(known(directory, count)); });
+  bench.results.add("tenants/known", statehouse_name, from_text(text));
+}
+
 /// What the process grows by for each database that is open, has served a read and does nothing. With a writer alone.
 Values memory_of(const ScratchDirectory& directory, int count) {
   Application app(directory.path());
   Values values;
   const auto work = [&]() -> asio::awaitable<void> {
     co_await app.state.init();
-    PoolOptions options;
-    options.mode = pool_mode::single;
     const Migrator migrator = migrations::context();
     ::malloc_trim(0);
     const std::int64_t before = resident_kb();
     for (int i = 0; i < count; ++i) {
-      app.state.db_instances.configure(tenant(i), options);
       app.state.db_instances.add_migrator(tenant(i), migrator);
       const Pool pool = co_await app.state.db_instances.get_pool(tenant(i));
-      const auto row = co_await pool.query_optional<std::string>(read_sql, "document", "block");
+      auto lease = co_await pool.acquire(writer);
+      const auto row = co_await lease.query_optional<std::string>(read_sql, "document", "block");
       require_row(row.has_value());
     }
     values["idle_kb"] = static_cast<double>(resident_kb() - before) / count;
@@ -235,8 +347,12 @@ void measure_memory(const Bench& bench, int count) {
 
 void run_tenants(const Bench& bench, int round) {
   const int count = bench.settings.brief ? 200 : 1000;
-  if (round == 0) measure_memory(bench, count);  // it does not vary
+  if (round == 0) {  // they do not vary
+    measure_memory(bench, count);
+    measure_known(bench, 5 * count);
+  }
   measure_one(bench);
+  measure_wake(bench);
   measure_all(bench, count);
 }
 

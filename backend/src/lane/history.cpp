@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 
 #include "base/deadline.hpp"
 #include "engine/error_class.hpp"
@@ -20,28 +21,42 @@ void count(std::vector<ErrorCount>& errors, std::string_view code, std::uint64_t
 void History::add(Operation& operation) {
   operation.status = Operation::progress::done;
   operation.slot = nullptr;
-  ++counts.completed;
-  counts.waits.add(operation.started - operation.submitted);
-  counts.runs[static_cast<std::size_t>(operation.request().verb)].add(operation.ran);
-  if (reaches(operation.ran, options_.slow_statement)) ++counts.slow;
+  ++completed_;
+  waits_.add(operation.started - operation.submitted);
+  count_run(operation);
+  if (reaches(operation.ran, options_.slow_statement)) ++slow_runs_;
   if (operation.request().may_share()) note_time(operation);
   if (operation.error() == nullptr) return;
-  ++counts.failed;
+  ++failed_;
   note_error(operation);
 }
 
 void History::add_lease(Operation& operation, Clock::time_point now) noexcept {
   operation.status = Operation::progress::done;
   operation.started = now;
-  ++counts.completed;
-  counts.waits.add(operation.started - operation.submitted);
+  ++completed_;
+  waits_.add(operation.started - operation.submitted);
 }
 
 void History::add_batch(const Slot& slot) noexcept {
-  ++counts.batches;
+  ++batches_;
   if (Session* const session = slot.session()) {
-    counts.compiled += session->take_compiled();
+    compiled_ += session->take_compiled();
     remote_ = session->context().remote;
+  }
+}
+
+/// What there is no memory for is not counted, here and with errors.
+void History::count_run(const Operation& operation) noexcept {
+  auto& histogram = runs_[static_cast<std::size_t>(operation.request().verb)];
+  if (histogram == nullptr) histogram.reset(new (std::nothrow) DurationHistogram());
+  if (histogram != nullptr) histogram->add(operation.ran);
+}
+
+void History::count_error(std::string_view code) noexcept {
+  try {
+    count(errors_, code, 1);
+  } catch (const std::bad_alloc&) {
   }
 }
 
@@ -59,19 +74,31 @@ void History::note_error(const Operation& operation) {
   try {
     std::rethrow_exception(operation.error());
   } catch (const Error& error) {
-    count(counts.errors, name_of(error.code()), 1);
+    count_error(name_of(error.code()));
     if (tells_of_full_disk(error.code())) disk_full_at_ = operation.started + operation.ran;
     if (tells_of_the_file(error.code())) last_error_ = error.what();
   } catch (...) {  // the user's own; not ours to keep
-    count(counts.errors, "exception", 1);
+    count_error("exception");
   }
 }
 
 LaneStats History::stats() const {
-  LaneStats result = counts;
-  count(result.errors, name_of(errc::acquire_timeout), counts.acquire_timeouts);
-  count(result.errors, name_of(errc::queue_full), counts.rejected);
-  count(result.errors, name_of({ECANCELED, boost::system::system_category()}), counts.cancelled);
+  LaneStats result;
+  result.completed = completed_;
+  result.failed = failed_;
+  result.batches = batches_;
+  result.compiled = compiled_;
+  result.acquire_timeouts = acquire_timeouts;
+  result.cancelled = cancelled;
+  result.rejected = rejected;
+  result.slow = slow_runs_;
+  result.waits = waits_;
+  for (std::size_t verb = 0; verb < runs_.size(); ++verb)
+    if (runs_[verb] != nullptr) result.runs[verb] = *runs_[verb];
+  result.errors = errors_;
+  count(result.errors, name_of(errc::acquire_timeout), acquire_timeouts);
+  count(result.errors, name_of(errc::queue_full), rejected);
+  count(result.errors, name_of({ECANCELED, boost::system::system_category()}), cancelled);
   return result;
 }
 

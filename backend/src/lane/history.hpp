@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <memory>
 #include <string>
 
 #include "lane/slot.hpp"
@@ -12,7 +14,7 @@ namespace statehouse::detail {
 /// What a lane counts and remembers of operations that have ended. Under the lane's mutex.
 class History {
  public:
-  explicit History(const PoolOptions& options) : options_(options) { counts.errors.reserve(all_codes); }
+  explicit History(const PoolOptions& options) noexcept : options_(options) {}
 
   /// One of them has run.
   void add(Operation& operation);
@@ -37,11 +39,12 @@ class History {
   /// When an operation last found no space on the disk; the beginning of time when none has.
   Clock::time_point disk_full_at() const noexcept { return disk_full_at_; }
 
-  LaneStats counts;  ///< Of the past. What has not run is not among its errors.
+  // Of what has not run.
+  std::uint64_t acquire_timeouts = 0;
+  std::uint64_t cancelled = 0;
+  std::uint64_t rejected = 0;
 
  private:
-  /// More than `name_of` has names, so that to count an error never fails.
-  static constexpr std::size_t all_codes = 96;
   static constexpr auto slow = std::chrono::milliseconds(1);
   /// In one room a round trip takes a tenth of it.
   static constexpr auto slow_remote_read = std::chrono::milliseconds(5);
@@ -52,8 +55,18 @@ class History {
 
   void note_time(const Operation& operation);
   void note_error(const Operation& operation);
+  void count_run(const Operation& operation) noexcept;
+  void count_error(std::string_view code) noexcept;
 
   const PoolOptions& options_;
+  std::uint64_t completed_ = 0;
+  std::uint64_t failed_ = 0;
+  std::uint64_t batches_ = 0;
+  std::uint64_t compiled_ = 0;
+  std::uint64_t slow_runs_ = 0;
+  DurationHistogram waits_;
+  std::array<std::unique_ptr<DurationHistogram>, operation_verbs> runs_;  // of the verbs that were used
+  std::vector<ErrorCount> errors_;
   SlowList slow_;
   bool remote_ = false;  // the connections: how long a write took tells of the commit, a read of the network
   SlowList heavy_;

@@ -71,7 +71,7 @@ void Lane::submit(Operation& operation) {
     } else if (queue_.closed() != nullptr) {
       refuse(queue_.closed());
     } else if (waits && queue_.full()) {
-      ++history_.counts.rejected;
+      ++history_.rejected;
       refuse(messages_.queue_full(queue_.size()));
     } else {
       Slot* const slot = waits ? nullptr : slots_.take_idle();
@@ -264,7 +264,7 @@ void Lane::put_back(OperationList& left, Afterwards& after) {
     operation.slot = nullptr;
     operation.status = Operation::progress::done;
     const bool cancelled = operation.cancelled.load(std::memory_order_relaxed);
-    if (cancelled) ++history_.counts.cancelled;
+    if (cancelled) ++history_.cancelled;
     if (cancelled || queue_.closed() != nullptr) {
       operation.fail(cancelled ? messages_.cancelled() : queue_.closed());
       after.ended.push_back(operation);

@@ -44,7 +44,7 @@ void Lane::cancel(Operation& operation, asio::cancellation_type type) noexcept {
       slot->give_up_waiting();
       if (slot->lease().dropped) after = free(*slot);
     }
-    ++history_.counts.cancelled;
+    ++history_.cancelled;
     operation.fail(messages_.cancelled());
     after.ended.push_back(operation);
   }
@@ -57,7 +57,7 @@ void Lane::expire() {
     std::lock_guard lock(mutex_);
     const auto now = context_.clock->now();
     after.ended = queue_.expire(now, [&](Operation& operation) {
-      ++history_.counts.acquire_timeouts;
+      ++history_.acquire_timeouts;
       operation.fail(messages_.timed_out(operation, now, queue_, slots_, history_.last_error()));
     });
     timer_.arm_again(queue_.next_expiry());

@@ -1,7 +1,8 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
+#include <list>
+#include <vector>
 
 #include "lane/lane_context.hpp"
 #include "lane/slot.hpp"
@@ -16,7 +17,7 @@ class SlotSet {
 
   /// One that is open already.
   void add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter) {
-    Slot& slot = unopened_.empty() ? all_.emplace_back(interrupter) : *unopened_.back();
+    Slot& slot = unopened_.empty() ? grow() : *unopened_.back();
     if (!unopened_.empty()) unopened_.pop_back();
     slot.adopt(std::move(connection), std::move(interrupter));
     open_.push_back(&slot);
@@ -35,7 +36,7 @@ class SlotSet {
   Slot* take_open() noexcept {
     if (open_.empty()) return nullptr;
     Slot* const slot = open_.front();
-    open_.pop_front();
+    open_.erase(open_.begin());
     return slot;
   }
   bool any_idle() const noexcept { return !open_.empty() || !unopened_.empty() || all_.size() < most_; }
@@ -46,8 +47,8 @@ class SlotSet {
   }
 
   /// Those that are open and idle and were not used for so long; to enter another state at once.
-  std::deque<Slot*> take_quiet(Clock::time_point now, TimeLimit time) {
-    std::deque<Slot*> quiet;
+  std::vector<Slot*> take_quiet(Clock::time_point now, TimeLimit time) {
+    std::vector<Slot*> quiet;
     std::erase_if(open_, [&](Slot* slot) {
       if (!slot->quiet_for(time, now)) return false;
       quiet.push_back(slot);
@@ -89,10 +90,11 @@ class SlotSet {
 
   const LaneContext& context_;
   const std::size_t most_;
-  std::deque<Slot> all_;
+  // Few, and a deque has room for many.
+  std::list<Slot> all_;
   // Idle ones.
-  std::deque<Slot*> open_;
-  std::deque<Slot*> unopened_;
+  std::vector<Slot*> open_;
+  std::vector<Slot*> unopened_;
 };
 
 }  // namespace statehouse::detail

@@ -90,7 +90,7 @@ void PoolCore::fall_asleep() {
     wanted = std::exchange(wake_asked_, false);
   }
   on_parked();
-  if (wanted) wake();
+  if (wanted || backups_.due()) wake();
 }
 
 bool PoolCore::asleep() const {
