@@ -339,9 +339,10 @@ TEST_CASE("shutdown: of a database that sleeps, falls asleep or wakes") {
     app.begin_to_sleep();
     ask();
   }
-  SECTION("it wakes") {
+  SECTION("it is to wake, and no thread has come for that") {
     app.fall_asleep();
     ask();
+    CHECK(app.run(app.state->shutdown()).clean());
   }
   const ShutdownReport report = app.run(app.state->shutdown());
   CHECK(report.clean());
@@ -349,6 +350,39 @@ TEST_CASE("shutdown: of a database that sleeps, falls asleep or wakes") {
   if (waits) CHECK(waits->code() == errc::closed);
   CHECK(app.code(app.pool.query_one<int>("SELECT 1")) == errc::closed);
   check_closed(app.file());
+}
+
+TEST_CASE("shutdown: while it wakes, and the migrations that it runs for that are done in time") {
+  //   database thread                     this thread
+  //   wakes; runs the migration
+  //                                       shutdown
+  //   has opened it; closes it
+  std::optional<Task<ShutdownReport>> shutdown;
+  SteppedApp* seen = nullptr;
+  std::function<void()> hook = [&] {
+    if (seen != nullptr && !shutdown) shutdown = seen->spawn(seen->state->shutdown());
+  };
+  AppStateOptions options = quiet_after(1min);
+  options.pool.connection.on_connect = with_hook(hook);
+  SteppedApp app(std::move(options));
+  app.state->db_instances.add_migrator("x", migrations({"CREATE TABLE t(a)", "INSERT INTO t SELECT hook() FROM t"}));
+  const Pool pool = app.open("x");
+  app.run(pool.execute("INSERT INTO t VALUES (1)"));
+  for (int i = 0; i < 70; ++i) {
+    app.clock->advance(1s);
+    app.settle();
+  }
+  REQUIRE(pool.stats().state == database_state::asleep);
+  PlainDatabase(app.dir / "x.db").execute("DELETE FROM _sqlx_migrations WHERE version = 2");
+  seen = &app;
+  auto write = app.spawn(pool.execute("DELETE FROM t"));
+  app.settle();
+  CHECK(write.code() == errc::closed);
+  REQUIRE(shutdown);
+  CHECK(shutdown->get().clean());
+  CHECK(shutdown->get().databases.size() == 1);
+  check_closed(app.dir / "x.db");
+  CHECK(value(app.dir / "x.db", "SELECT count(*) FROM _sqlx_migrations") == "2");
 }
 
 TEST_CASE("shutdown: a migration that runs for the sake of waking is stopped after the grace time") {
@@ -419,6 +453,46 @@ TEST_CASE("sleep: a scheduled backup wakes it, and it sleeps again") {
   app.pass(120s);
   CHECK(app.shown() == database_state::asleep);
   app.check_well();
+}
+
+TEST_CASE("sleep: a backup for which it cannot wake is told, and tried again later, not each second") {
+  AppStateOptions options = quiet_after(1min);
+  options.pool.backup.every = 1h;
+  Sleeper app(std::move(options));
+  app.pass(1s);
+  app.fall_asleep();
+  fs::rename(app.file(), app.dir / "away");
+  app.clock->advance(1h);
+  app.settle();
+  CHECK(app.pool.stats().backups.value().failures == 1);
+  CHECK(contains(app.pool.stats().backups.value().last_error, "moved or deleted"));
+  app.pass(60s);
+  CHECK(app.log.count("cannot be opened again") == 1);
+  fs::rename(app.dir / "away", app.file());
+  app.pass(300s);
+  CHECK(app.pool.stats().backups.value().last_error.empty());
+  app.check_well();
+}
+
+TEST_CASE("sleep: where the threads have stopped, what was to fall asleep or to wake is closed all the same") {
+  Sleeper app;
+  SECTION("to fall asleep") {
+    app.let_it_age();
+    app.begin_to_sleep();
+  }
+  SECTION("to close a reader") {
+    app.open_readers(app.pool, 2);
+    for (int i = 0; i < 62; ++i) app.clock->advance(1s);
+  }
+  SECTION("to wake") {
+    app.fall_asleep();
+    app.spawn(app.pool.execute("DELETE FROM t"));
+  }
+  app.state.reset();  // nothing runs the executor
+  CHECK(open_descriptors(app.file()) == 0);
+  CHECK(app.log.count("", spdlog::level::err) == 0);
+  check_closed(app.file());
+  app.settle();
 }
 
 TEST_CASE("sleep: from several threads with looks in between nothing is lost") {

@@ -115,8 +115,8 @@ struct PoolOptions {
   /// A reader is opened when a read finds all others busy. Those that were not used for so long are closed, and when
   /// nobody uses the writer either, that as well: the database sleeps, with neither a descriptor nor a -wal or -shm.
   /// Whoever uses it next waits for a moment until it is open again; migrations run only if another process has had the
-  /// file meanwhile. Looked at once a second; 0 is never. A database in memory, of a cluster, or with
-  /// `ConnectionOptions::exclusive` keeps its writer.
+  /// file meanwhile. Looked at once a second; 0 is never. A database in memory, of a cluster, with
+  /// `ConnectionOptions::exclusive` or another `checkpoint` than `own` keeps its writer.
   TimeLimit idle_close{60'000};
   TimeLimit acquire_timeout{3000};  ///< Longest wait for a free connection.
   TimeLimit run_timeout{0};         ///< Longest run once a connection is there.

@@ -48,6 +48,7 @@ Lane::Lane(const LaneContext& context, connection_role role, std::size_t most, O
 void Lane::add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter) {
   std::lock_guard lock(mutex_);
   slots_.add(std::move(connection), std::move(interrupter));
+  if (queue_.closed() != nullptr) slots_.park_unused();
 }
 
 void Lane::submit(Operation& operation) {

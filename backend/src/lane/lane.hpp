@@ -68,6 +68,7 @@ class Lane final : public ReaderGate {
   /// Whether that is all of them.
   bool quiet_for(TimeLimit time);
   bool any_open() const;
+  bool anybody_waits() const;
 
   /// Refuses what is queued and what comes, with `error`; parks what is not in use.
   void close(const std::exception_ptr& error);

@@ -20,7 +20,7 @@ bool Lane::hold_back(TimeLimit limit) {
 void Lane::open_again() {
   std::lock_guard lock(mutex_);
   queue_.release();
-  schedule_idle();
+  if (queue_.begins()) schedule_idle();
 }
 
 std::vector<Holder> Lane::holders() const {

@@ -15,7 +15,7 @@ void Lane::wake_up() {
   std::lock_guard lock(mutex_);
   queue_.wake();
   history_.forget_last_error();
-  schedule_idle();
+  if (queue_.begins()) schedule_idle();
 }
 
 void Lane::fail_waiting(const std::exception_ptr& error) {
@@ -37,12 +37,17 @@ void Lane::close_idle() noexcept {
 void Lane::close_quiet(TimeLimit time) {
   std::lock_guard lock(mutex_);
   for (Slot* const slot : slots_.take_quiet(context_.clock->now(), time)) {
-    slot->enter(Slot::state::running);
+    slot->enter(Slot::state::scheduled);
     context_.executor.post([this, owner = context_.owner.lock(), slot] { close_one(*slot); });
   }
 }
 
 void Lane::close_one(Slot& slot) noexcept {
+  {
+    std::lock_guard lock(mutex_);
+    if (!slot.is(Slot::state::scheduled)) return;  // parked meanwhile
+    slot.enter(Slot::state::running);
+  }
   slot.close(before_close_);
   Afterwards after;
   {
@@ -55,6 +60,11 @@ void Lane::close_one(Slot& slot) noexcept {
 bool Lane::quiet_for(TimeLimit time) {
   std::lock_guard lock(mutex_);
   return slots_.quiet_for(time, context_.clock->now());
+}
+
+bool Lane::anybody_waits() const {
+  std::lock_guard lock(mutex_);
+  return !queue_.empty();
 }
 
 bool Lane::any_open() const {

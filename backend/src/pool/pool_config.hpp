@@ -33,9 +33,12 @@ struct PoolConfig {
   std::shared_ptr<Observer> observer{};
   std::function<void()> on_wake{};  ///< It sleeps no more, and wants to be looked after again. On a database thread.
 
-  /// A database in memory would be gone, one of a cluster has no file to tell a change by, and who has a file for
-  /// himself does not leave it to others.
-  bool may_sleep() const { return !options.in_memory && !in_cluster(options) && !options.connection.exclusive; }
+  /// A database in memory would be gone, one of a cluster has no file to tell a change by, who has a file for himself
+  /// does not leave it to others, and where another process has the log it stays.
+  bool may_sleep() const {
+    return !options.in_memory && !in_cluster(options) && !options.connection.exclusive &&
+           options.checkpoint == checkpoint_mode::own;
+  }
   /// What the log calls it.
   std::string place() const {
     return in_cluster(options) ? options.cluster.database + " of a cluster" : path.filename().string();

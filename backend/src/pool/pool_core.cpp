@@ -133,7 +133,7 @@ void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) 
     std::lock_guard lock(mutex_);
     over = state_ == database_state::closed;
     if (on_closed && !over) on_closed_.swap(on_closed);
-    closing_ = true;
+    if (!std::exchange(closing_, true)) end_rest();
   }
   if (over) {
     if (on_closed) on_closed();
@@ -147,6 +147,14 @@ void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) 
   } else {
     on_parked();
   }
+}
+
+/// What no thread has begun is not done any more: there may be none. Under the mutex.
+void PoolCore::end_rest() noexcept {
+  ended_asleep_ = rest_ == rest::asleep;
+  if (begun_) return;
+  if (rest_ == rest::falling_asleep) rest_ = rest::awake;
+  if (rest_ == rest::waking) rest_ = rest::asleep;
 }
 
 void PoolCore::interrupt() noexcept {

@@ -57,8 +57,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   /// Once a second, by one thread, which it does not keep: long leases, chores, backups, losses, sleep.
   void look_after();
   /// Else there is nothing to look after until `PoolConfig::on_wake` is called.
-  bool wants_looking_after() const { return !asleep() || backups_.scheduled(); }
+  bool wants_looking_after() const { return !asleep() || loss() || backups_.scheduled(); }
   bool asleep() const;
+  /// It did when it was closed: there was nothing to close.
+  bool ended_asleep() const;
   /// For which the pool has failed.
   std::optional<Loss> loss() const;
 
@@ -82,12 +84,17 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void on_parked();
   bool parked() const;
 
+  enum class rest { opening, awake, falling_asleep, asleep, waking };
+
   void queue_chores();
   void rest_if_quiet();
+  void end_rest() noexcept;
+  bool begin(rest wanted);
   bool begin_to_sleep();
   void fall_asleep();
   void wake();
   void wake_up();
+  void rest_until_needed();
   void tell_unwakeable(const std::exception_ptr& failure);
 
   /// Of the engine, where there is one; else nothing.
@@ -97,10 +104,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     if (engine_ == nullptr) return {};
     return f(*engine_);
   }
-  EngineFacts facts() const;
-  void add_to_past(const EngineFacts& facts);
-
-  enum class rest { opening, awake, falling_asleep, asleep, waking };
+  EngineFacts facts_so_far() const;
 
   const PoolConfig config_;
   Schema schema_;
@@ -121,7 +125,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   mutable std::mutex mutex_;
   rest rest_ = rest::opening;
-  bool wake_asked_ = false;              // while falling asleep
+  bool begun_ = false;                   // a thread falls asleep or wakes, and is not only to
   std::shared_ptr<Interrupter> waking_;  // while that
   database_state state_ = database_state::ready;
   std::optional<Loss> loss_;
@@ -129,6 +133,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   bool turn_asked_ = false;
   bool in_turn_ = false;  // the engine works beside the writer
   bool closing_ = false;
+  bool ended_asleep_ = false;
   bool taken_ = false;              // somebody closes the connections, or has
   Clock::time_point work_began_{};  // any of these
   std::function<void()> on_closed_;

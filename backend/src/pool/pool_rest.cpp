@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/error_text.hpp"
 #include "pool/chores.hpp"
 #include "pool/pool_core.hpp"
 
@@ -58,6 +59,7 @@ bool PoolCore::begin_to_sleep() {
     std::lock_guard lock(mutex_);
     if (rest_ != rest::awake || closing_ || in_turn_ || turn_asked_) return false;
     rest_ = rest::falling_asleep;
+    begun_ = false;
     work_began_ = config_.clock->now();
   }
   if (backups_.pause()) {
@@ -70,27 +72,38 @@ bool PoolCore::begin_to_sleep() {
   {
     std::lock_guard lock(mutex_);
     rest_ = rest::awake;
-    wake_asked_ = false;
   }
   on_parked();
   return false;
 }
 
+/// The thread for it is there. False when it is not wanted any more: the pool was closed.
+bool PoolCore::begin(rest wanted) {
+  std::lock_guard lock(mutex_);
+  if (rest_ != wanted || begun_) return false;
+  return begun_ = true;
+}
+
 /// On a database thread.
 void PoolCore::fall_asleep() {
+  if (!begin(rest::falling_asleep)) return;
   if (readers_) readers_->close_idle();
   writer_.close_idle();
+  close_if_lost();  // the last who knows of it goes
   if (const std::string unfinished = release_engine(); !unfinished.empty())
     config_.logger->error("database '{}': {}", config_.name, unfinished);
   left_ = FileTrace::of(config_.path);
-  bool wanted = false;
+  rest_until_needed();
+}
+
+void PoolCore::rest_until_needed() {
   {
     std::lock_guard lock(mutex_);
     rest_ = rest::asleep;
-    wanted = std::exchange(wake_asked_, false);
+    waking_.reset();
   }
   on_parked();
-  if (wanted || backups_.due()) wake();
+  if (writer_.anybody_waits() || (readers_ && readers_->anybody_waits()) || backups_.due()) wake();
 }
 
 bool PoolCore::asleep() const {
@@ -98,11 +111,17 @@ bool PoolCore::asleep() const {
   return rest_ == rest::asleep;
 }
 
+bool PoolCore::ended_asleep() const {
+  std::lock_guard lock(mutex_);
+  return ended_asleep_;
+}
+
+/// Who comes while it falls asleep or wakes is seen at the end of that.
 void PoolCore::wake() {
   std::lock_guard lock(mutex_);
-  if (rest_ == rest::falling_asleep) wake_asked_ = true;
   if (rest_ != rest::asleep || closing_) return;
   rest_ = rest::waking;
+  begun_ = false;
   work_began_ = config_.clock->now();
   waking_ = std::make_shared<Interrupter>(config_.clock);
   config_.executor.post([self = shared_from_this()] { self->wake_up(); });
@@ -110,37 +129,37 @@ void PoolCore::wake() {
 
 /// On a database thread. When it fails all who wait are told why, and the next to come has it tried again.
 void PoolCore::wake_up() {
-  std::exception_ptr failure;
+  if (!begin(rest::waking)) return;
   try {
     open_engine(waking_);
   } catch (...) {
-    failure = std::current_exception();
+    const auto failure = std::current_exception();
     release_engine();
+    tell_unwakeable(failure);
+    return rest_until_needed();
   }
   {
     std::lock_guard lock(mutex_);
+    rest_ = rest::awake;
     waking_.reset();
-    rest_ = failure == nullptr ? rest::awake : rest::asleep;
   }
-  if (failure == nullptr) {
-    backups_.resume();
-    backups_.begin_if_due();
-    if (config_.on_wake) config_.on_wake();
-    if (readers_) readers_->wake_up();
-    writer_.wake_up();
-  } else {
-    tell_unwakeable(failure);
-  }
+  backups_.resume();
+  backups_.begin_if_due();
+  if (config_.on_wake) config_.on_wake();
+  if (readers_) readers_->wake_up();
+  writer_.wake_up();
   on_parked();
 }
 
 void PoolCore::tell_unwakeable(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& error) {
-    config_.logger->error("database '{}': cannot be opened again: {}", config_.name, error.what());
-  } catch (...) {
-    config_.logger->error("database '{}': cannot be opened again", config_.name);
+  bool closing = false;
+  {
+    std::lock_guard lock(mutex_);
+    closing = closing_;
+  }
+  if (!closing) {
+    config_.logger->error("database '{}': cannot be opened again: {}", config_.name, text_of(failure));
+    if (backups_.due()) backups_.note_failure(failure);
   }
   if (readers_) readers_->fail_waiting(failure);
   writer_.fail_waiting(failure);
@@ -151,12 +170,11 @@ std::string PoolCore::release_engine() {
   std::unique_ptr<Engine> engine;
   {
     std::lock_guard lock(engine_mutex_);
+    if (engine_ == nullptr) return {};
+    past_ = facts_so_far();
     engine = std::move(engine_);
   }
-  if (engine == nullptr) return {};
-  std::string unfinished = engine->release();
-  add_to_past(engine->facts());
-  return unfinished;
+  return engine->release();
 }
 
 }  // namespace statehouse::detail

@@ -60,19 +60,12 @@ health_reason PoolCore::trouble() const {
   return unattended ? health_reason::log_unattended : health_reason::none;
 }
 
-/// Of all engines since the pool was opened.
-EngineFacts PoolCore::facts() const {
-  std::lock_guard lock(engine_mutex_);
+/// Of all engines since the pool was opened. Under the engine's mutex.
+EngineFacts PoolCore::facts_so_far() const {
   if (engine_ == nullptr) return past_;
   EngineFacts facts = engine_->facts();
   add(facts.checkpoints, past_.checkpoints);
   return facts;
-}
-
-void PoolCore::add_to_past(const EngineFacts& facts) {
-  std::lock_guard lock(engine_mutex_);
-  const auto before = std::exchange(past_, facts).checkpoints;
-  add(past_.checkpoints, before);
 }
 
 DatabaseStats PoolCore::stats() const {
@@ -88,7 +81,11 @@ DatabaseStats PoolCore::stats() const {
   if (result.last_error.empty()) result.last_error = writer_.last_error();
   if (result.last_error.empty() && readers_) result.last_error = readers_->last_error();
   result.holders = holders();
-  const EngineFacts facts = this->facts();
+  EngineFacts facts;
+  {
+    std::lock_guard lock(engine_mutex_);
+    facts = facts_so_far();
+  }
   result.wal_bytes = facts.wal_bytes;
   result.file_bytes = facts.file_bytes;
   schema_.tell(result);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/deadline.hpp"
+#include "base/error_text.hpp"
 #include "file/file.hpp"
 #include "sqlite/backup_run.hpp"
 
@@ -15,16 +16,6 @@ namespace {
 
 /// After one that has failed, where the next is not due before.
 constexpr std::chrono::minutes retry_after{5};
-
-std::string reason_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& known) {
-    return known.what();
-  } catch (...) {
-    return "something else than a std::exception was thrown";
-  }
-}
 
 }  // namespace
 
@@ -180,7 +171,7 @@ void ScheduledBackups::note_made(std::uint64_t bytes) {
 }
 
 void ScheduledBackups::note_failure(const std::exception_ptr& error) {
-  std::string reason = reason_of(error);
+  std::string reason = text_of(error);
   {
     std::lock_guard lock(mutex_);
     if (stopped_) return;

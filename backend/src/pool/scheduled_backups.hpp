@@ -40,6 +40,8 @@ class ScheduledBackups {
   /// None begins until `resume`; false, and nothing has changed, when one is at it.
   bool pause();
   void resume();
+  /// The one that is due cannot be made; it is tried again later.
+  void note_failure(const std::exception_ptr& error);
   /// None is begun any more, and one that runs comes to its end, without a backup; one that waits is undone on a
   /// database thread.
   void stop() noexcept;
@@ -68,7 +70,6 @@ class ScheduledBackups {
   void finish();
   void note_running(std::string at, bool reads);
   void note_made(std::uint64_t bytes);
-  void note_failure(const std::exception_ptr& error);
 
   const PoolConfig& config_;
   const Open open_;

@@ -220,7 +220,6 @@ bool Database::refuse(Clock::time_point began, std::function<void()> on_gone) {
     state_ = state::gone;  // waits for a thread; will find that it is not wanted
     closed_at_ = began;
   }
-  slept_ = core_ != nullptr && core_->asleep();
   const bool open = state_ == state::opening || core_ != nullptr;
   if (open) {
     on_gone_ = std::move(on_gone);
@@ -247,7 +246,7 @@ void Database::close_pool() {
 void Database::on_closed() {
   const auto now = surroundings_->config.clock->now();
   const auto took = now - shutdown_began_.value_or(now);
-  if (!slept_)
+  if (core_ == nullptr || !core_->ended_asleep())
     surroundings_->config.logger->info("database '{}': closed in {} ms", text_,
                                        duration_cast<milliseconds>(took).count());
   std::string unfinished = core_ != nullptr ? core_->unfinished() : std::string();

@@ -108,7 +108,6 @@ class Database : public std::enable_shared_from_this<Database> {
   std::optional<Clock::time_point> closed_at_;
   std::string unfinished_;  // of the pool, when it is closed
   std::function<void()> on_gone_;
-  bool slept_ = false;          // when the shutdown began
   bool told_to_close_ = false;  // the pool
   bool interrupted_ = false;
 };

@@ -64,7 +64,7 @@ bool Database::is_idle() const {
 
 std::optional<ShutdownReport::Database> Database::report() const {
   std::lock_guard lock(mutex_);
-  if (slept_ || (core_ == nullptr && state_ != state::opening)) return std::nullopt;
+  if (core_ == nullptr ? state_ != state::opening : core_->ended_asleep()) return std::nullopt;
   ShutdownReport::Database report;
   report.name = text_;
   report.closed = state_ == state::gone;

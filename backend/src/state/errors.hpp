@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/error_text.hpp"
 #include "statehouse/error.hpp"
 
 // Errors that are made in several places.
@@ -22,17 +23,6 @@ inline Error forked_error(std::string_view database = {}) {
 /// `what`: "cancelled while ...".
 inline Error cancelled_error(const std::string& what, std::string_view database) {
   return {boost::system::error_code(ECANCELED, boost::system::system_category()), what, {std::string(database), {}}};
-}
-
-/// For a log line or a status.
-inline std::string text_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& e) {
-    return e.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
 }
 
 }  // namespace statehouse::detail

@@ -45,9 +45,8 @@ double oldest_lease(const DatabaseStats& database, std::string_view lane) {
 void add_databases(detail::Exposition& out, const Databases& databases) {
   out.family("statehouse_database_state", "gauge", "1 for the state that the database is in.");
   for (const auto& database : databases)
-    for (const auto state :
-         {database_state::opening, database_state::ready, database_state::failed, database_state::closed,
-          database_state::asleep})
+    for (const auto state : {database_state::opening, database_state::ready, database_state::failed,
+                             database_state::closed, database_state::asleep})
       out.sample({{"database", database.name}, {"state", to_string(state)}}, int{database.state == state});
   out.family("statehouse_database_size_bytes", "gauge", "Size of the file; 0 where there is none.");
   for (const auto& database : databases) out.sample({{"database", database.name}}, database.file_bytes);
