@@ -82,8 +82,8 @@ Value field_of(Step& step, const Cursor& from, int index) {
   }
   if (from.kind == cursor_kind::unknown) return value_of(anything);
   const Value& record = from.kind == cursor_kind::kept ? step.machine.kept_at(from.where) : step.state.at(from.where);
-  if (place < record.fields.size()) return record.fields[place];
-  return value_of(record.fields.empty() ? 0 : anything);
+  if (place < record.fields().size()) return record.fields()[place];
+  return value_of(record.fields().empty() ? 0 : anything);
 }
 
 Value read_from(const Cursor& from, Value value) {
@@ -124,27 +124,29 @@ bool give_number(Step& step) {
 
 bool read_record(Step& step) {
   const Cursor from = cursor(step, step.op.p1);
-  Value record;
-  if (from.kind == cursor_kind::kept) record = step.machine.kept_at(from.where);
+  if (from.kind == cursor_kind::kept) {
+    step.p2() = record_of(step.machine.kept_at(from.where).fields());
+    return pass(step);
+  }
+  std::vector<Value> fields;
   if (from.kind == cursor_kind::stored) {
     const auto count = static_cast<int>(step.machine.schema().record_at(from.where).size());
-    for (int i = 0; i < count; ++i) record.fields.push_back(field_of(step, from, i));
+    for (int i = 0; i < count; ++i) fields.push_back(field_of(step, from, i));
   }
-  record.classes = class_blob;
-  step.p2() = std::move(record);
+  step.p2() = record_of(std::move(fields));
   return pass(step);
 }
 
 bool make_record(Step& step) {
-  Value record = value_of(class_blob);
-  record.first_register = step.op.p1;
+  std::vector<Value> fields;
   for (int i = 0; i < step.op.p2; ++i) {
     Value& field = step.state.at(step.op.p1 + i);
     if (static_cast<std::size_t>(i) < step.op.p4.size())
       field.classes = with_affinity(step.op.p4[static_cast<std::size_t>(i)], field.classes);
-    record.fields.push_back(field);
+    fields.push_back(field);
   }
-  step.p3() = std::move(record);
+  step.p3() = record_of(std::move(fields));
+  step.p3().first_register = step.op.p1;
   return pass(step);
 }
 
@@ -165,7 +167,7 @@ bool insert(Step& step) {
   if (to.kind == cursor_kind::stored) {
     const Column* const rowid = step.machine.schema().rowid_at(to.where);
     const auto& columns = step.machine.schema().record_at(to.where);
-    for (std::size_t i = 0; i < std::min(columns.size(), record.fields.size()); ++i)
+    for (std::size_t i = 0; i < std::min(columns.size(), record.fields().size()); ++i)
       if (columns[i] != rowid) store(step, record.first_register + static_cast<int>(i), columns[i]);
     if (step.op.code == "Insert") store(step, step.op.p3, rowid);
   }

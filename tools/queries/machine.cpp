@@ -54,9 +54,8 @@ bool Machine::run_once() {
     if (++steps > most_steps || key.first < 0 || key.first >= static_cast<int>(program_.size())) return false;
     const Operation& op = program_[static_cast<std::size_t>(key.first)];
     const Instruction instruction = find_instruction(op.code);
-    Step step{*this, op, key.first, states_[key], {}};
+    Step step{*this, op, key.first, states_[key]};
     if (instruction == nullptr || !instruction(step)) return false;
-    for (const auto& [address, state] : step.next) reach(address, state);
   }
   return true;
 }

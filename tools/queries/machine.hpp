@@ -46,13 +46,14 @@ class Machine {
   Value& kept_at(int where) { return kept_[where]; }
   void keep(int where, const Value& record);
   void give_row(const State& state, int first, int count);
+  /// An instruction may come there in this state.
+  void reach(int address, const State& state);
   void meet(std::uint64_t parameters, const Column* column, bool stored);
 
  private:
   using Key = std::pair<int, std::vector<std::int64_t>>;
 
   Key key_of(int address, const State& state) const;
-  void reach(int address, const State& state);
   bool run_once();
 
   const Schema& schema_;
@@ -71,12 +72,11 @@ struct Step {
   const Operation& op;
   const int address;
   State state;
-  std::vector<std::pair<int, State>> next;  ///< Where it may go on.
 
   Value& p1() { return state.at(op.p1); }
   Value& p2() { return state.at(op.p2); }
   Value& p3() { return state.at(op.p3); }
-  void go(int to) { next.emplace_back(to, state); }
+  void go(int to) { machine.reach(to, state); }
   void go_on() { go(address + 1); }
   /// Here or there.
   void may_jump() {

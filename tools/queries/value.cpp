@@ -14,6 +14,16 @@ const Column* common(const Value& one, const Value& other) {
   return same ? one.column : nullptr;
 }
 
+/// Shared by all copies of a value, so it is made anew when it grows.
+bool join_records(Value& into, const std::vector<Value>& other) {
+  std::vector<Value> fields = into.fields();
+  bool grown = other.size() > fields.size();
+  fields.resize(std::max(fields.size(), other.size()));
+  for (std::size_t i = 0; i < other.size(); ++i) grown = join(fields[i], other[i]) || grown;
+  if (grown) into.record = std::make_shared<const std::vector<Value>>(std::move(fields));
+  return grown;
+}
+
 bool join(Cursor& into, const Cursor& other) {
   const Cursor before = into;
   if (into.kind != other.kind || into.where != other.where) into.kind = cursor_kind::unknown;
@@ -36,9 +46,20 @@ Value value_of(const Column& column) {
   return value;
 }
 
+const std::vector<Value>& Value::fields() const {
+  static const std::vector<Value> none;
+  return record ? *record : none;
+}
+
+Value record_of(std::vector<Value> fields) {
+  Value value = value_of(class_blob);
+  value.record = std::make_shared<const std::vector<Value>>(std::move(fields));
+  return value;
+}
+
 bool join(Value& into, const Value& other) {
-  if (other.classes == 0 && other.fields.empty()) return false;
-  if (into.classes == 0 && into.fields.empty()) {
+  if (other.classes == 0) return false;
+  if (into.classes == 0) {
     into = other;
     return true;
   }
@@ -53,8 +74,7 @@ bool join(Value& into, const Value& other) {
     into.constant.reset();
     grown = true;
   }
-  if (other.fields.size() > into.fields.size()) into.fields.resize(other.fields.size());
-  for (std::size_t i = 0; i < other.fields.size(); ++i) grown = join(into.fields[i], other.fields[i]) || grown;
+  if (other.record != nullptr && other.record != into.record) grown = join_records(into, *other.record) || grown;
   return grown;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -12,20 +13,21 @@
 namespace statehouse::queries {
 
 struct Value {
-  Classes classes = 0;                   ///< None: nothing was put there yet.
-  const Column* column = nullptr;        ///< All that is not NULL comes from there.
-  std::uint64_t parameters = 0;          ///< It may be one of these itself: bit 0 is the first.
-  std::optional<std::int64_t> constant;  ///< It is this.
-  std::vector<Value> fields;             ///< Of a record.
-  int first_register = 0;                ///< Whence a record was made.
+  Classes classes = 0;                               ///< None: nothing was put there yet.
+  const Column* column = nullptr;                    ///< All that is not NULL comes from there.
+  std::uint64_t parameters = 0;                      ///< It may be one of these itself: bit 0 is the first.
+  std::optional<std::int64_t> constant;              ///< It is this.
+  std::shared_ptr<const std::vector<Value>> record;  ///< Its fields, where it is one.
+  int first_register = 0;                            ///< Whence a record was made.
 
+  const std::vector<Value>& fields() const;
   bool nullable() const { return (classes & class_null) != 0; }
-  bool operator==(const Value&) const = default;
 };
 
 /// A value of these classes, of which no more is known.
 Value value_of(Classes classes);
 Value value_of(const Column& column);
+Value record_of(std::vector<Value> fields);
 /// What it is after the other way, too. `into` is changed; true if it has grown.
 bool join(Value& into, const Value& other);
 /// What an affinity, as SQLite has them from 'A' to 'E', makes of these classes.
