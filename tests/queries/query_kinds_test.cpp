@@ -26,6 +26,16 @@ TEST_CASE("query kinds: what a pool refuses is refused when it is built") {
   }
 }
 
+TEST_CASE("query kinds: EXPLAIN and VACUUM are no queries") {
+  CHECK(problems_of("-- name: q :many\nEXPLAIN SELECT 1").starts_with("q.sql:2:1: error: EXPLAIN is no query"));
+  CHECK(problems_of("-- name: q :execute\nVACUUM").starts_with("q.sql:2:1: error: VACUUM is no query"));
+}
+
+TEST_CASE("query kinds: a wrong name in double quotes is no text, as SQLite would have it") {
+  CHECK(problems_of("-- name: q :many\nSELECT \"nmae\" FROM person") == "q.sql:2:8: error: no such column: nmae\n");
+  CHECK(columns_of("SELECT \"name\" FROM person") == "std::string name");
+}
+
 TEST_CASE("query kinds: SQLite's words and its place, of every query and not of the first only") {
   CHECK(
       problems_of("-- name: a :many\nSELECT nam FROM person;\n-- name: b :one\nSELECT 1;\n-- name: c :many\n  SELECT 1 "

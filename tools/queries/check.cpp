@@ -33,9 +33,11 @@ class Checker {
     check_name(query);
     const StatementPtr statement = prepare(query);
     if (!statement) return std::nullopt;
+    std::vector<Operation> program = program_of(database_, query.sql);
+    if (!may_be_query(query, statement.get(), program)) return std::nullopt;
     check_kind(query, statement.get());
     CheckedQuery checked{&query, {}, {}};
-    const ProgramFacts facts = Machine(schema_, program_of(database_, query.sql)).run();
+    const ProgramFacts facts = Machine(schema_, std::move(program)).run();
     checked.parameters = parameters_of(statement.get(), query, facts, file_, found_);
     if (query.kind != query_kind::execute) add_columns(query, statement.get(), facts, checked);
     if (found_.size() != before) return std::nullopt;
@@ -83,6 +85,19 @@ class Checker {
                ? ": transactions, savepoints, ATTACH and settings of connections are no queries; see the "
                  "verbs of the pool"
                : "";
+  }
+
+  /// What SQLite prepares, and what no verb for statements runs.
+  bool may_be_query(const Query& query, sqlite3_stmt* statement, const std::vector<Operation>& program) {
+    if (sqlite3_stmt_isexplain(statement) != 0) {
+      tell(query.offset, "EXPLAIN is no query: 'statehouse queries explain' shows the plans");
+      return false;
+    }
+    if (std::ranges::any_of(program, [](const Operation& op) { return op.code == "Vacuum"; })) {
+      tell(query.offset, "VACUUM is no query, as it runs in no transaction: use write_without_transaction");
+      return false;
+    }
+    return true;
   }
 
   void check_kind(const Query& query, sqlite3_stmt* statement) {
@@ -163,6 +178,7 @@ void declare_functions(sqlite3* database, const QuerySettings& settings) {
 std::vector<CheckedQuery> check_queries(Connection& connection, const QueryFile& file, Diagnostics& found) {
   const Schema schema(connection, file.settings());
   sqlite3* const database = connection.native().getHandle();
+  sqlite3_db_config(database, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);  // else a wrong "name" is taken for a text
   check_settings(file, database, found);
   Checker checker(database, schema, file, found);
   std::vector<CheckedQuery> checked;

@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 8> steering_codes{"EndCoroutine", "Gosub"
                                                          "IfPos",        "InitCoroutine", "Return", "Yield"};
 
 Instruction find_instruction(const std::string& code) {
-  for (const auto find : {flow_instruction, value_instruction, cursor_instruction})
+  for (const auto find : {flow_instruction, value_instruction, cursor_instruction, record_instruction})
     if (const Instruction found = find(code)) return found;
   return nullptr;
 }

@@ -76,6 +76,7 @@ struct Step {
   Value& p1() { return state.at(op.p1); }
   Value& p2() { return state.at(op.p2); }
   Value& p3() { return state.at(op.p3); }
+  Cursor& cursor(int number) { return state.cursors[number]; }
   void go(int to) { machine.reach(to, state); }
   void go_on() { go(address + 1); }
   /// Here or there.
@@ -96,7 +97,11 @@ bool pass(Step& step);
 /// nullptr if it is in none of these.
 Instruction flow_instruction(const std::string& code);
 Instruction cursor_instruction(const std::string& code);
+Instruction record_instruction(const std::string& code);
 Instruction value_instruction(const std::string& code);
+
+/// What a cursor has in a place of its records.
+Value field_of(Step& step, const Cursor& from, int index);
 
 /// Of a comparison of registers: parameters meet columns.
 void compare(Step& step, const Value& one, const Value& other);
