@@ -22,7 +22,10 @@ function(statehouse_add_consumer_test name project folder command)
 endfunction()
 
 # Where no program `statehouse` is installed, and building it would take long.
-set(another_tool "-DSTATEHOUSE_TOOL=$<TARGET_FILE:statehouse::cli>")
+set(another_tool "")
+if(TARGET statehouse::cli)
+  set(another_tool "-DSTATEHOUSE_TOOL=$<TARGET_FILE:statehouse::cli>")
+endif()
 
 # What the stranger's project of consumer/ builds: a program, and a host that opens a plugin.
 set(consumers sh -c "./consumer && ./host")
