@@ -66,6 +66,12 @@ TEST_CASE("query columns: an expression has the type and the NULLs that SQLite's
         "std::int64_t n");
 }
 
+TEST_CASE("query columns: what a recursive query adds while it is read counts, too") {
+  CHECK(columns_of(
+            "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT nullif(n, 3) + 1 FROM r LIMIT 9) SELECT n FROM r") ==
+        "std::optional<std::int64_t> n");
+}
+
 TEST_CASE("query columns: a UNION is of the types of all its arms") {
   CHECK(columns_of("SELECT name FROM person UNION SELECT name FROM pet") == "std::string name");
   CHECK(columns_of("SELECT name FROM person UNION ALL SELECT note FROM person") == "std::optional<std::string> name");

@@ -27,15 +27,11 @@ std::size_t length_of_word(std::string_view rest, std::size_t from) {
   return from;
 }
 
-/// A quote that is there twice does not end it; without an end it goes to the end of all.
+/// Without an end it goes to the end of all. A quote that is there twice ends one and begins the next, which is the
+/// same here: nothing is between them.
 std::size_t length_of_quoted(std::string_view rest, char end) {
-  std::size_t i = 1;
-  for (; i < rest.size(); ++i) {
-    if (rest[i] != end) continue;
-    if (end == ']' || i + 1 >= rest.size() || rest[i + 1] != end) break;
-    ++i;
-  }
-  return std::min(i + 1, rest.size());
+  const std::size_t last = rest.find(end, 1);
+  return last == std::string_view::npos ? rest.size() : last + 1;
 }
 
 std::size_t length_of_number(std::string_view rest) {
