@@ -182,5 +182,5 @@ TEST_CASE("query columns: no statement gives a value of a class that its program
   }
   // It is not by saying nothing, or that all may be NULL. Two windows over two joins are too long a program.
   CHECK(proof.looked_at > count * 9 / 10);
-  CHECK(proof.not_null > count);
+  CHECK(proof.not_null > count / 2);
 }

@@ -42,10 +42,9 @@ bool call(Step& step) {
 }
 
 bool come_back(Step& step) {
-  if (step.p1().constant) {
-    const int caller = static_cast<int>(*step.p1().constant);
+  if (const auto caller = step.p1().constant) {
     step.p1().constant.reset();  // is used up: kept, it would tell states apart that are not different any more
-    step.go(caller + 1);
+    step.go(static_cast<int>(*caller) + 1);
     return true;
   }
   if (step.op.p3 == 0) return false;
@@ -59,17 +58,18 @@ bool begin_coroutine(Step& step) {
 }
 
 bool yield(Step& step) {
-  if (!step.p1().constant) return false;
-  const int to = static_cast<int>(*step.p1().constant) + 1;
+  const auto left = step.p1().constant;
+  if (!left) return false;
   put_number(step.p1(), step.address);
-  step.go(to);
+  step.go(static_cast<int>(*left) + 1);
   return true;
 }
 
 /// To where the one who waits for it has said.
 bool end_coroutine(Step& step) {
-  if (!step.p1().constant) return false;
-  const auto caller = static_cast<std::size_t>(*step.p1().constant);
+  const auto waiting = step.p1().constant;
+  if (!waiting) return false;
+  const auto caller = static_cast<std::size_t>(*waiting);
   if (caller >= step.machine.program().size()) return false;
   put_number(step.p1(), step.address - 1);
   step.go(step.machine.program()[caller].p2);

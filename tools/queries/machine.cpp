@@ -64,8 +64,8 @@ Machine::Key Machine::key_of(int address, const State& state) const {
   std::vector<std::int64_t> values;
   for (const int index : steering_) {
     const auto place = static_cast<std::size_t>(index);
-    const bool known = place < state.registers.size() && state.registers[place].constant.has_value();
-    values.push_back(known ? *state.registers[place].constant : std::numeric_limits<std::int64_t>::min());
+    const auto known = place < state.registers.size() ? state.registers[place].constant : std::nullopt;
+    values.push_back(known.value_or(std::numeric_limits<std::int64_t>::min()));
   }
   return {address, std::move(values)};
 }
@@ -84,7 +84,7 @@ void Machine::give_row(const State& state, int first, int count) {
   auto& columns = facts_.columns;
   columns.resize(std::max(columns.size(), static_cast<std::size_t>(count)));
   for (int i = 0; i < count; ++i) {
-    const auto place = static_cast<std::size_t>(first + i);
+    const auto place = static_cast<std::size_t>(first) + static_cast<std::size_t>(i);
     if (place < state.registers.size()) join(columns[static_cast<std::size_t>(i)], state.registers[place]);
   }
 }

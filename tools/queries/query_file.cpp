@@ -15,12 +15,6 @@ constexpr std::array<std::pair<std::string_view, query_kind>, 5> kinds{{{"one", 
                                                                         {"execute", query_kind::execute},
                                                                         {"returning", query_kind::returning}}};
 
-/// What follows `-- name:`.
-struct NameLine {
-  std::string_view name;
-  std::string_view kind;
-};
-
 std::optional<NameLine> name_line(std::string_view comment) {
   const auto line = setting_line(comment);
   if (!line || line->key != "name") return std::nullopt;
@@ -75,7 +69,7 @@ bool QueryFile::begins_line(const SqlToken& token) const {
 
 void QueryFile::read(const SqlToken& token, Diagnostics& found) {
   const bool directive = token.kind == token_kind::line_comment && begins_line(token);
-  if (directive && name_line(token.text)) return begin_query(token, found);
+  if (const auto line = directive ? name_line(token.text) : std::nullopt) return begin_query(token, *line, found);
   if (!queries_.empty()) {
     Query& query = queries_.back();
     if (!token.is_comment()) {
@@ -93,8 +87,7 @@ void QueryFile::read(const SqlToken& token, Diagnostics& found) {
   }
 }
 
-void QueryFile::begin_query(const SqlToken& comment, Diagnostics& found) {
-  const NameLine line = *name_line(comment.text);
+void QueryFile::begin_query(const SqlToken& comment, const NameLine& line, Diagnostics& found) {
   Query query;
   query.name = line.name;
   query.name_offset = static_cast<std::size_t>(line.name.data() - text_.data());

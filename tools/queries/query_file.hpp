@@ -32,6 +32,12 @@ struct Query {
   std::string in_one_line() const;
 };
 
+/// What follows `-- name:`.
+struct NameLine {
+  std::string_view name;
+  std::string_view kind;
+};
+
 /// A function that the program registers itself.
 struct DeclaredFunction {
   std::string name;
@@ -63,7 +69,7 @@ class QueryFile {
 
  private:
   void read(const SqlToken& token, Diagnostics& found);
-  void begin_query(const SqlToken& comment, Diagnostics& found);
+  void begin_query(const SqlToken& comment, const NameLine& line, Diagnostics& found);
   void take_setting(const SqlToken& comment, Diagnostics& found);
   void finish_query(Query& query, Diagnostics& found) const;
   bool begins_line(const SqlToken& token) const;

@@ -162,6 +162,7 @@ CalledFunction called(const Operation& op) {
 bool call_function(Step& step) {
   const CalledFunction function = called(step.op);
   std::vector<Value> arguments;
+  arguments.reserve(static_cast<std::size_t>(std::max(function.arguments, 0)));
   for (int i = 0; i < function.arguments; ++i) arguments.push_back(step.state.at(step.op.p2 + i));
   return put(step, step.op.p3, result_of_function(function.name, function.arguments, arguments));
 }
