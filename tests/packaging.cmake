@@ -21,6 +21,12 @@ function(statehouse_add_consumer_test name project folder command)
     --test-command ${command})
 endfunction()
 
+# Where no program `statehouse` is installed, and building it would take long.
+set(another_tool "")
+if(TARGET statehouse::cli)
+  set(another_tool "-DSTATEHOUSE_TOOL=$<TARGET_FILE:statehouse::cli>")
+endif()
+
 # What the stranger's project of consumer/ builds: a program, and a host that opens a plugin.
 set(consumers sh -c "./consumer && ./host")
 
@@ -51,12 +57,13 @@ statehouse_add_packaging_test("a repository" "${consumer_source}/fetch_content/r
   "${PROJECT_SOURCE_DIR}" "${repository}")
 statehouse_add_consumer_test("a program and a plugin that use FetchContent and a shared library" . fetch_content
   "${consumers}" "-DSTATEHOUSE_REPOSITORY=file://${repository}" -DBUILD_SHARED_LIBS=ON -DSTATEHOUSE_INSTALL=ON
-  -DCMAKE_UNITY_BUILD=ON)
+  -DCMAKE_UNITY_BUILD=ON ${another_tool})
 statehouse_add_packaging_test("install a shared library"
   "${CMAKE_COMMAND}" --install "${consumer_binary}/fetch_content" --prefix "${shared_prefix}")
 statehouse_add_consumer_test("a program and a plugin that use find_package and a shared library" . find_package_shared
   "${consumers}" "-DCMAKE_PREFIX_PATH=${shared_prefix}"
-  -DCMAKE_DISABLE_FIND_PACKAGE_re2=ON -DCMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON)  # it has found what it needs
+  -DCMAKE_DISABLE_FIND_PACKAGE_re2=ON -DCMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON  # it has found what it needs
+  ${another_tool})
 statehouse_add_packaging_test("pkg-config and a shared library" "${consumer_source}/pkg_config/check" "${shared_prefix}"
   "${consumer_binary}/pkg_config_shared" "${CMAKE_CXX_COMPILER}")
 statehouse_add_packaging_test("only our own files are installed with a shared library"
@@ -103,6 +110,12 @@ set_tests_properties(
   PROPERTIES FIXTURES_REQUIRED installed)
 statehouse_add_packaging_test("migrations are embedded byte for byte and rebuilt when they change"
   "${consumer_source}/embedding/check" "${consumer_binary}/embedding")
+
+statehouse_add_packaging_test("queries of a stranger's project compile where they fit, and nine that do not stop the build"
+  "${consumer_source}/checked/check" "${consumer_binary}/checked" "-DCMAKE_PREFIX_PATH=${prefix}"
+  "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER}")
+set_tests_properties("packaging: queries of a stranger's project compile where they fit, and nine that do not stop the build"
+  PROPERTIES FIXTURES_REQUIRED installed)
 
 statehouse_add_packaging_test("closures that return what outlives them do not compile, and the message says why"
   "${consumer_source}/refused/check" "${consumer_binary}/refused" "${CMAKE_CXX_COMPILER}" -std=c++20

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <statehouse/queries/context.hpp>
 #include <string_view>
 
 #include "json_syntax.hpp"
@@ -15,6 +16,7 @@ namespace statehouse::server {
 namespace {
 
 using namespace std::chrono_literals;
+namespace sql = queries::context;
 
 constexpr std::string_view database_name = "context";
 constexpr std::size_t page_bytes = std::size_t{8} << 20;
@@ -22,29 +24,27 @@ constexpr std::size_t blocks_per_page = 10'000;
 /// A search reads the whole table when nothing matches.
 constexpr CallOptions search_limits{.run_timeout = 5s};
 
-BlockPage collect(Reader& db, std::vector<BlockKey> keys, std::size_t limit) {
+/// Of rows with a `document` and a `block`.
+template <class Key>
+BlockPage collect(Reader& db, std::vector<Key> keys, std::size_t limit) {
   BlockPage page;
   std::size_t bytes = 0;
-  for (BlockKey& key : keys) {
+  for (Key& key : keys) {
     page.more = page.blocks.size() == limit || bytes >= page_bytes;
     if (page.more) break;
-    auto context = db.query_one<std::string>(
-        "SELECT CAST(context AS TEXT) FROM context WHERE document_id = ? AND block_id = ?", key.document, key.block);
-    bytes += context.size();
-    page.blocks.push_back({std::move(key.document), std::move(key.block), std::move(context)});
+    auto context = sql::get_block(db, key.document, key.block);
+    if (!context) continue;  // as this is one snapshot, it is there
+    bytes += context->size();
+    page.blocks.push_back({std::move(key.document), std::move(key.block), *std::move(context)});
   }
   return page;
 }
 
-std::vector<BlockKey> find(Reader& db, const std::string& pattern, const BlockKey& start, std::size_t limit) {
+std::vector<sql::MatchesBehindRow> find(Reader& db, const std::string& pattern, const BlockKey& start,
+                                        std::size_t limit) {
   try {
-    // SQLite evaluates REGEXP only where there are rows; this finds a bad pattern always, and first.
-    db.query_one<bool>("SELECT '' REGEXP ?", pattern);
-    return db.query_all<BlockKey>(
-        "SELECT document_id, block_id FROM context"
-        " WHERE (document_id, block_id) > (?, ?) AND CAST(context AS TEXT) REGEXP ?"
-        " ORDER BY document_id, block_id LIMIT ?",
-        start.document, start.block, pattern, limit);
+    sql::matches_nothing(db, pattern);  // a bad pattern is found first
+    return sql::matches_behind(db, start.document, start.block, pattern, static_cast<std::int64_t>(limit));
   } catch (const Error& error) {
     if (error.code() == make_sqlite_error(SQLITE_ERROR)) throw InvalidPattern(error.message());
     throw;
@@ -69,10 +69,6 @@ class SearchPlace {
 
 }  // namespace
 
-// The column's type, JSON, means to SQLite that text which looks like a number becomes one: `1.0` would come back as
-// `1`. So a JSON value that is a number is stored as a blob, which is left alone, and reading casts to text. All else
-// is stored as text.
-
 /// The start of the program opens it: no request waits for that, nor begins it once more where it has failed.
 asio::awaitable<Pool> ContextRepository::open_pool() const {
   if (auto pool = state_.db_instances.try_get_pool(database_name)) co_return *std::move(pool);
@@ -84,42 +80,33 @@ asio::awaitable<bool> ContextRepository::put(const BlockKey& key, const std::str
   const Pool pool = co_await open_pool();
   const bool number = is_json_number(context);
   co_return co_await pool.write([&](Connection& db) {
-    const auto updated = db.execute(
-        "UPDATE context SET context = iif(?4, CAST(?3 AS BLOB), ?3) WHERE document_id = ?1 AND block_id = ?2",
-        key.document, key.block, context, number);
-    if (updated.changes > 0) return false;
-    db.execute("INSERT INTO context (document_id, block_id, context) VALUES (?1, ?2, iif(?4, CAST(?3 AS BLOB), ?3))",
-               key.document, key.block, context, number);
+    if (sql::replace_block(db, number, context, key.document, key.block).changes > 0) return false;
+    sql::insert_block(db, key.document, key.block, number, context);
     return true;
   });
 }
 
 asio::awaitable<std::optional<std::string>> ContextRepository::get(const BlockKey& key) const {
   const Pool pool = co_await open_pool();
-  co_return co_await pool.query_optional<std::string>(
-      "SELECT CAST(context AS TEXT) FROM context WHERE document_id = ? AND block_id = ?", key.document, key.block);
+  co_return co_await sql::get_block(pool, key.document, key.block);
 }
 
 asio::awaitable<bool> ContextRepository::erase(const BlockKey& key) const {
   const Pool pool = co_await open_pool();
-  const ExecuteResult result =
-      co_await pool.execute("DELETE FROM context WHERE document_id = ? AND block_id = ?", key.document, key.block);
+  const ExecuteResult result = co_await sql::erase_block(pool, key.document, key.block);
   co_return result.changes > 0;
 }
 
 asio::awaitable<BlockPage> ContextRepository::list(const BlockKey& start) const {
   const Pool pool = co_await open_pool();
   co_return co_await pool.read([&](Reader& db) {
-    auto keys = db.query_all<BlockKey>(
-        "SELECT document_id, block_id FROM context WHERE document_id = ? AND block_id > ? ORDER BY block_id LIMIT ?",
-        start.document, start.block, blocks_per_page + 1);
-    return collect(db, std::move(keys), blocks_per_page);
+    return collect(db, sql::blocks_behind(db, start.document, start.block, blocks_per_page + 1), blocks_per_page);
   });
 }
 
 asio::awaitable<std::int64_t> ContextRepository::erase_document(const std::string& document) const {
   const Pool pool = co_await open_pool();
-  const ExecuteResult result = co_await pool.execute("DELETE FROM context WHERE document_id = ?", document);
+  const ExecuteResult result = co_await sql::erase_document(pool, document);
   co_return result.changes;
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 #include <statehouse/migrations/notes.hpp>
+#include <statehouse/queries/notes.hpp>
 #include <statehouse/statehouse.hpp>
 #include <stdexcept>
 #include <string>
@@ -15,9 +16,9 @@ namespace {
 
 boost::asio::awaitable<void> use(statehouse::AppState& state, statehouse::Pool pool) {
   co_await pool.execute("INSERT INTO note (text) VALUES (?)", "kept");
-  const auto text = co_await pool.query_one<std::string>("SELECT text FROM note");
+  const auto text = co_await statehouse::queries::notes::get_text(pool);
   auto transaction = co_await pool.begin();
-  co_await transaction.execute({.run_timeout = std::chrono::seconds(1)}, "UPDATE note SET text = ?", "changed");
+  co_await statehouse::queries::notes::replace_text(transaction, "changed", {.run_timeout = std::chrono::seconds(1)});
   co_await std::move(transaction).commit();
   const auto report = co_await state.shutdown();
   if (text != "kept" || !report.clean()) throw std::runtime_error("wrong result");

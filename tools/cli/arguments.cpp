@@ -56,6 +56,7 @@ void define(CLI::App& app, Arguments& arguments) {
   define_migrate(app, arguments);
   define_db(app, arguments);
   define_cluster(app, arguments);
+  define_queries(app, arguments);
   define_own(app, arguments);
 }
 

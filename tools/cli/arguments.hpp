@@ -63,6 +63,9 @@ struct Arguments {
   bool overwrite = false;
   bool force = false;
 
+  // queries
+  std::int64_t most_rows = 1000;
+
   bool yes = false;
 
   // What belongs to the tool itself.

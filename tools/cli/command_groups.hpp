@@ -12,5 +12,6 @@ struct Arguments;
 void define_migrate(CLI::App& app, Arguments& arguments);
 void define_db(CLI::App& app, Arguments& arguments);
 void define_cluster(CLI::App& app, Arguments& arguments);
+void define_queries(CLI::App& app, Arguments& arguments);
 
 }  // namespace statehouse::cli

@@ -36,6 +36,10 @@ void cluster_transfer(const Arguments& arguments, Output& output);
 void cluster_dump(const Arguments& arguments, Output& output);
 void cluster_import(const Arguments& arguments, Output& output);
 
+void queries_check(const Arguments& arguments, Output& output);
+void queries_generate(const Arguments& arguments, Output& output);
+void queries_explain(const Arguments& arguments, Output& output);
+
 /// Writes the manual pages into `arguments.target_directory`.
 void manual(const Arguments& arguments, Output& output);
 /// Prints the completion script for `arguments.shell`.

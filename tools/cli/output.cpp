@@ -107,6 +107,10 @@ void Output::note(std::string_view text) const {
   std::cerr << wrapped("statehouse: " + printable(text), terminal_columns(STDERR_FILENO)) << std::endl;
 }
 
+void Output::diagnostic(std::string_view text) const {
+  std::cerr << printable(text) << std::endl;
+}
+
 void Output::confirm(std::string_view question, bool yes) const {
   if (yes) return;
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1)

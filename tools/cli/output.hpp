@@ -62,6 +62,8 @@ class Output {
   void exactly(std::string_view text) const;
   /// To standard error, for people and machines.
   void note(std::string_view text) const;
+  /// To standard error, as compilers write: one line that begins with a file and its line.
+  void diagnostic(std::string_view text) const;
 
   /// Asks on the terminal unless `yes`. Throws UsageError where there is nobody to ask, Finding where the answer is no.
   void confirm(std::string_view question, bool yes) const;

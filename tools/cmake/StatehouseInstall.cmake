@@ -18,8 +18,10 @@ install(FILES
   "${CMAKE_CURRENT_BINARY_DIR}/statehouse-config.cmake"
   "${CMAKE_CURRENT_BINARY_DIR}/statehouse-config-version.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/Findre2.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/StatehouseIdentifier.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/StatehouseMigrations.cmake"
   "${CMAKE_CURRENT_LIST_DIR}/StatehouseMigrationsGenerate.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/StatehouseQueries.cmake"
   DESTINATION "${package_directory}" COMPONENT development)
 
 # A shared library has found its own, for a static one they are linked by whoever links it.

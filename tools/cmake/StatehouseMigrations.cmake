@@ -10,6 +10,8 @@
 # errors of the build. Where the name is no C++ identifier ("user-data.v2"), header and function have '_' instead
 # ("user_data_v2"); a leading digit and a C++ keyword get one as well ("_2nd", "default_").
 # <target> links statehouse::statehouse itself. With a library as <target>, whoever links it can include the header too.
+include("${CMAKE_CURRENT_LIST_DIR}/StatehouseIdentifier.cmake")
+
 function(statehouse_embed_migrations target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "DATABASE;DIRECTORY" "")
   set(call "statehouse_embed_migrations(${target})")
@@ -17,8 +19,6 @@ function(statehouse_embed_migrations target)
     message(FATAL_ERROR "${call}: there is no such target; create it first.")
   elseif(NOT "${arg_UNPARSED_ARGUMENTS}" STREQUAL "")
     message(FATAL_ERROR "${call}: unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
-  elseif(NOT arg_DATABASE MATCHES "^[A-Za-z0-9][A-Za-z0-9._-]*$" OR arg_DATABASE MATCHES "\\.\\.")
-    message(FATAL_ERROR "${call}: '${arg_DATABASE}' is no database name: use letters, digits, '.', '_' and '-'.")
   endif()
   cmake_path(ABSOLUTE_PATH arg_DIRECTORY BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE
              OUTPUT_VARIABLE directory)
@@ -26,21 +26,7 @@ function(statehouse_embed_migrations target)
     message(FATAL_ERROR "${call}: DIRECTORY '${arg_DIRECTORY}' is no directory (looked at ${directory}).")
   endif()
 
-  string(REGEX REPLACE "\\.db$" "" identifier "${arg_DATABASE}")
-  string(REGEX REPLACE "[^A-Za-z0-9]+" "_" identifier "${identifier}")
-  string(REGEX REPLACE "^([0-9])" "_\\1" identifier "${identifier}")
-  set(keywords
-      alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class
-      co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype
-      default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int
-      long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
-      reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch template
-      this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t
-      while xor xor_eq)
-  if(identifier IN_LIST keywords)
-    string(APPEND identifier "_")
-  endif()
-
+  statehouse_identifier("${call}" "${arg_DATABASE}" identifier)
   get_target_property(embedded ${target} statehouse_embedded_migrations)
   if(identifier IN_LIST embedded)
     message(FATAL_ERROR "${call}: statehouse::migrations::${identifier}() is in this target already.")

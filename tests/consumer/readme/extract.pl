@@ -5,6 +5,7 @@
 #   <!-- snippet: declarations -->  at namespace scope, seen by what follows: goes into DIRECTORY/bodies.cpp
 #   <!-- snippet: body -->          and every other block: statements of a coroutine that has `io`, `state`, `pool` and
 #                                   the strings `document`, `block` and `json`: goes there too, a function each
+# A block of SQL behind <!-- queries --> becomes a part of DIRECTORY/queries.sql, with which all of these are built.
 # An #include of the latter two goes to the top of bodies.cpp. Prints the names of the programs as a CMake list. The
 # compiler reports errors at the pages' own lines.
 use strict;
@@ -12,7 +13,7 @@ use warnings;
 use File::Basename qw(basename);
 
 my ($directory, @pages) = @ARGV;
-my ($includes, $bodies, @programs) = ('', '');
+my ($includes, $bodies, $queries, @programs) = ('', '', '');
 
 sub write_file {
   my ($path, $text) = @_;
@@ -23,6 +24,7 @@ sub write_file {
 
 sub finish {
   my ($page, $kind, $first, $block) = @_;
+  if ($kind eq 'queries') { $queries .= "$block\n"; return; }
   my $name = basename($page, '.md') =~ s/\W/_/gr . "_$first";
   my $line = "#line $first \"$page\"\n";
   if ($kind eq 'program') {
@@ -50,12 +52,14 @@ for my $page (@pages) {
       if ($line !~ /^```\s*$/) { $block .= $line; next; }
       finish($page, $kind, $first, $block);
       ($kind, $block) = ('body', undef);
-    } elsif ($line =~ /^```cpp\s*$/) { $block = ''; $first = $. + 1; }
+    } elsif ($line =~ /^```cpp\s*$/ || ($line =~ /^```sql\s*$/ && $kind eq 'queries')) { $block = ''; $first = $. + 1; }
+    elsif ($line =~ /^<!--\s*queries\s*-->\s*$/) { $kind = 'queries'; }
     elsif ($line =~ /^<!--\s*snippet:\s*(\w+)\s*-->\s*$/) { $kind = $1; }
   }
   die "$page: a block is not closed\n" if defined $block;
 }
 
+write_file("$directory/queries.sql", $queries);
 write_file("$directory/bodies.cpp", $includes . <<'BEGIN' . $bodies . "}  // namespace\n");
 #include <boost/asio.hpp>
 #include <chrono>

@@ -1,0 +1,5 @@
+#pragma once
+
+namespace shop {
+enum class order_state { open, paid, sent };
+}

@@ -1,0 +1,5 @@
+-- name: get_text :one
+SELECT text FROM note;
+
+-- name: replace_text :execute
+UPDATE note SET text = :text;
