@@ -379,8 +379,9 @@ TEST_CASE("shutdown: while it wakes, and the migrations that it runs for that ar
   app.settle();
   CHECK(write.code() == errc::closed);
   REQUIRE(shutdown);
-  CHECK(shutdown->get().clean());
-  CHECK(shutdown->get().databases.size() == 1);
+  const ShutdownReport report = shutdown->get();
+  CHECK(report.clean());
+  CHECK(report.databases.size() == 1);
   check_closed(app.dir / "x.db");
   CHECK(value(app.dir / "x.db", "SELECT count(*) FROM _sqlx_migrations") == "2");
 }
