@@ -112,12 +112,6 @@ struct PoolOptions {
   pool_mode mode = pool_mode::wal;  ///< One writer and N readers, or one connection for everything.
   bool in_memory = false;           ///< No file: the data lives until shutdown. Implies `pool_mode::single`.
   unsigned readers = 0;             ///< Most reader connections; 0 means one per core, at least 2 and at most 4.
-  /// A reader is opened when a read finds all others busy. Those that were not used for so long are closed, and when
-  /// nobody uses the writer either, that as well: the database sleeps, with neither a descriptor nor a -wal or -shm.
-  /// Whoever uses it next waits for a moment until it is open again; migrations run only if another process has had the
-  /// file meanwhile. Looked at once a second; 0 is never. A database in memory, of a cluster, with
-  /// `ConnectionOptions::exclusive` or another `checkpoint` than `own` keeps its writer.
-  TimeLimit idle_close{60'000};
   TimeLimit acquire_timeout{3000};  ///< Longest wait for a free connection.
   TimeLimit run_timeout{0};         ///< Longest run once a connection is there.
   /// Run a query on the calling thread when a reader is idle, has its statement prepared, and the statement has been
@@ -131,6 +125,12 @@ struct PoolOptions {
   TimeLimit slow_statement{1000};    ///< Runs longer than this are logged at warn.
   TimeLimit slow_acquire{1000};      ///< Waits longer than this are logged at warn.
   TimeLimit long_lease{5000};        ///< Transactions and leases held longer are logged at warn.
+  /// A reader is opened when a read finds all others busy. Those that were not used for so long are closed, and when
+  /// nobody uses the writer either, that as well: the database sleeps, with neither a descriptor nor a -wal or -shm.
+  /// Whoever uses it next waits for a moment until it is open again; migrations run only if another process has had the
+  /// file meanwhile. Looked at once a second; 0 is never. A database in memory, of a cluster, with
+  /// `ConnectionOptions::exclusive` or another `checkpoint` than `own` keeps its writer.
+  TimeLimit idle_close = std::chrono::minutes(1);
   /// Bytes of the write-ahead log above which readers are held back, for at most 10 ms, so that it can be cut. At
   /// half of it, at most 32 MiB, the log is to start anew. A longer log than this means that a read takes long, which
   /// is then named in the log once a minute, that another process reads, or that one closure writes all this.
