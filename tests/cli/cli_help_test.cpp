@@ -132,7 +132,7 @@ TEST_CASE("no command takes an option that its help does not name") {
 TEST_CASE("wrong usage exits with 2, says what is wrong and where to look, also as one document") {
   const Workshop shop;
   const std::vector<std::pair<ToolProcess::Words, std::string>> usages = {
-      {{}, "has migrate, db, cluster, completion, man"},
+      {{}, "has migrate, db, cluster, queries, completion, man"},
       {{"migrate"}, "has add, run, revert"},
       {{"migrate", "rnu"}, "migrate --help"},
       {{"migrate", "run", "--tabel", "x"}, "--tabel"},
