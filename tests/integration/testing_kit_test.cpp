@@ -1,3 +1,4 @@
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <string>
@@ -39,7 +40,7 @@ TEST_CASE("test kit: a database is a copy of its template, as files and in memor
     CAPTURE(in_memory);
     AppStateOptions options;
     options.pool.in_memory = in_memory;
-    int connected = 0;
+    std::atomic<int> connected = 0;
     options.pool.connection.on_connect = [&](Connection&, connection_role) { ++connected; };
     TestApp app(std::move(options));
     Pool pool = app.open("notes", notes());

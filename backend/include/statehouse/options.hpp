@@ -79,7 +79,8 @@ struct ConnectionOptions {
   std::uint64_t regexp_budget = 1 << 24;
   bool tighten_permissions = false;  ///< chmod an existing looser file (and its -wal, -shm) to 0600 instead of warning.
   /// Called for every connection after all settings, before anyone else can use it: register functions, collations,
-  /// further PRAGMAs. An exception fails the opening and closes what was open. Runs on a database thread.
+  /// further PRAGMAs. An exception fails the opening: of a reader that of the read, of the writer that of the database.
+  /// Runs on a database thread, for several connections at the same time.
   std::function<void(Connection&, connection_role)> on_connect{};
 };
 
