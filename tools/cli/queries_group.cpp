@@ -30,7 +30,7 @@ void define_queries(CLI::App& parent, Arguments& arguments) {
   CLI::App& generate = define_common(
       define.command("generate", "Checks a file of queries and writes the header with a C++ function for each",
                      queries_generate,
-                     {"generate --name context --to context.hpp queries/context.sql"}),
+                     {"generate --name context --to context.hpp context.sql"}),
       arguments);
   generate.add_option("--to", arguments.target_file, "The header; without it, standard output")->type_name("FILE");
   CLI::App& explain = define_common(
