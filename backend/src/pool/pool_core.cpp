@@ -239,7 +239,7 @@ bool PoolCore::close_now() {
 
 /// Fails and closes the pool when the database is lost, and says why; nothing when all is well. From any thread.
 std::optional<Loss> PoolCore::close_if_lost() {
-  const auto loss = of_engine([](const Engine& engine) { return engine.loss(); });
+  auto loss = of_engine([](const Engine& engine) { return engine.loss(); });
   {
     std::lock_guard lock(mutex_);
     if (closing_ || loss_) return loss_;

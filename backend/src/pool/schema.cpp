@@ -42,7 +42,7 @@ void Schema::bring_up_to_date(Connection& writer, Engine& engine) {
   for (const std::string& file : migrator_->ignored())
     config_.logger->warn("database '{}': migration file '{}' is ignored: name it <version>_<description>.sql",
                          config_.name, file);
-  MigrationReport applied = run(writer);
+  MigrationReport applied = run(*migrator_, writer);
   std::optional<std::int64_t> version;
   for (const MigrationStatus& each : migrator_->status(writer))  // ascending, and not all of them in the set
     if (each.state != migration_state::pending) version = each.version;
@@ -58,13 +58,13 @@ void Schema::bring_up_to_date(Connection& writer, Engine& engine) {
 
 /// Looks what is applied, and goes on, where the leader of a cluster went in the middle. A migration that has cost two
 /// leaders is not handed to the next: one that takes longer than the others wait for a word costs each of them.
-MigrationReport Schema::run(Connection& writer) const {
+MigrationReport Schema::run(const Migrator& migrator, Connection& writer) const {
   std::optional<std::int64_t> last;
   for (int lost = 0;; ++lost) {
     try {
-      return migrator_->run(writer);
+      return migrator.run(writer);
     } catch (const Error& error) {
-      if (lost == most_leaders_lost || !lost_leader(error, *migrator_)) throw;
+      if (lost == most_leaders_lost || !lost_leader(error, migrator)) throw;
       const auto version = version_of(error);
       if (version && version == std::exchange(last, version)) throw;
       config_.logger->warn("database '{}': {}: looking what is applied, and going on", config_.name, error.what());

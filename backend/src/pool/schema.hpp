@@ -22,7 +22,7 @@ class Schema {
   void tell(DatabaseStats& stats) const;
 
  private:
-  MigrationReport run(Connection& writer) const;
+  MigrationReport run(const Migrator& migrator, Connection& writer) const;
 
   const PoolConfig& config_;
   const std::optional<Migrator> migrator_;

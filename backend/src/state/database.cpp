@@ -117,7 +117,7 @@ void Database::open() {
         .observer = config.observer,
         .on_wake = [weak = weak_from_this(), maintenance = surroundings_->maintenance] { maintenance->watch(weak); }};
   }
-  Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, std::move(interrupter));
+  Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, interrupter);
   std::optional<Strand> strand;
   {
     std::lock_guard lock(mutex_);
@@ -145,13 +145,13 @@ Migrator Database::watched(const Migrator& migrator) {
 }
 
 Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
-                                     std::shared_ptr<Interrupter> interrupter) const {
+                                     const std::shared_ptr<Interrupter>& interrupter) const {
   const RegistryConfig& config = surroundings_->config;
   const auto began = config.clock->now();
   const auto took = [&] { return duration_cast<milliseconds>(config.clock->now() - began).count(); };
   Outcome outcome;
   try {
-    outcome.core = PoolCore::open(std::move(pool), migrator, std::move(interrupter));
+    outcome.core = PoolCore::open(std::move(pool), migrator, interrupter);
     config.logger->info("database '{}': opened {} in {} ms", text_, outcome.core->config().place(), took());
   } catch (...) {
     outcome.failure = std::current_exception();

@@ -74,7 +74,7 @@ class Database : public std::enable_shared_from_this<Database> {
   void begin();
   void open();
   Migrator watched(const Migrator& migrator);
-  Outcome try_open(PoolConfig config, const Migrator* migrator, std::shared_ptr<Interrupter> interrupter) const;
+  Outcome try_open(PoolConfig config, const Migrator* migrator, const std::shared_ptr<Interrupter>& interrupter) const;
   void publish();
   void lose(const Loss& loss);
   void close_pool();
