@@ -258,6 +258,7 @@ void ConnectionSettings::begin_script(std::optional<bool> foreign_keys) noexcept
 }
 
 void ConnectionSettings::end_script() noexcept {
+  if (!before_script_) return;
   configure(handle_.get(), SQLITE_DBCONFIG_ENABLE_FKEY, before_script_->foreign_keys);
   configure(handle_.get(), SQLITE_DBCONFIG_DEFENSIVE, before_script_->defensive);
   configure(handle_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, before_script_->trusted_schema);
