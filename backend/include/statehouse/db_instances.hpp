@@ -77,7 +77,7 @@ class DbInstances {
   /// `errc::invalid_name`, or `not_initialised`.
   std::filesystem::path db_path(std::string_view name) const;
 
-  /// Logical names of the databases that are open, sorted.
+  /// Logical names of the databases that are open, or asleep, sorted.
   std::vector<std::string> names() const;
 
   /// One entry per database that was ever asked for, sorted by name. No I/O through SQLite: safe to call every second.

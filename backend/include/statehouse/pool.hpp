@@ -26,7 +26,7 @@ void submit(const std::shared_ptr<PoolCore>& core, Operation& operation);
 
 }  // namespace detail
 
-/// Handle to the open connections of one database: one writer, and N readers that are handed out in turn. Cheap to
+/// Handle to the connections of one database: one writer, and N readers, opened as they are needed. Cheap to
 /// copy; all copies mean the same pool.
 ///
 /// | verb | connection | what happens |
