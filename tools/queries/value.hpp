@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -45,7 +46,7 @@ struct Cursor {
 };
 
 struct State {
-  std::vector<Value> registers;
+  std::deque<Value> registers;  ///< A reference to one stays good while others come to be: instructions hold several.
   std::map<int, Cursor> cursors;
 
   Value& at(int index);
