@@ -2,8 +2,11 @@
 
 #include "state/open_pools.hpp"
 
+#include <array>
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <latch>
+#include <mutex>
 #include <thread>
 
 #include "open_session.hpp"
@@ -27,37 +30,41 @@ std::shared_ptr<PoolCore> pool_named(const std::string& name) {
   return std::make_shared<PoolCore>(std::move(config));
 }
 
-TEST_CASE("open pools: what is published is found by its name and no other, until it is withdrawn") {
+TEST_CASE("open pools: what is added is found by its name and no other, until it is withdrawn") {
   OpenPools pools;
   CHECK(pools.find("a") == nullptr);
   const auto a = pool_named("a");
   const auto b = pool_named("b");
-  pools.publish("a", a);
+  pools.add("a", a);
   CHECK(pools.find("a") == a);
   CHECK(pools.find("b") == nullptr);
   CHECK(pools.find("") == nullptr);
-  pools.publish("b", b);
+  pools.add("b", b);
   CHECK(pools.find("b") == b);
   pools.withdraw("nobody");
   pools.withdraw("a");
   CHECK(pools.find("a") == nullptr);
   CHECK(pools.find("b") == b);
+  pools.add("a", b);  // its successor
+  CHECK(pools.find("a") == b);
   pools.close();
   CHECK(pools.find("b") == nullptr);
-  pools.publish("late", a);
+  pools.add("late", a);
   CHECK(pools.find("late") == nullptr);
 }
 
-TEST_CASE("open pools: more names than buckets") {
+TEST_CASE("open pools: what one thread has added is withdrawn from all") {
   OpenPools pools;
-  std::vector<std::shared_ptr<PoolCore>> all;
-  for (int i = 0; i < 3000; ++i) {
-    all.push_back(pool_named("x"));
-    pools.publish("db" + std::to_string(i), all.back());
-  }
-  for (int i = 0; i < 3000; ++i) REQUIRE(pools.find("db" + std::to_string(i)) == all[std::size_t(i)]);
-  pools.close();
-  for (int i = 0; i < 3000; ++i) REQUIRE(pools.find("db" + std::to_string(i)) == nullptr);
+  const auto a = pool_named("a");
+  const auto in_a_thread = [&](auto f) { std::jthread(f).join(); };
+  for (int i = 0; i < 40; ++i) in_a_thread([&] { pools.add("a", a); });
+  CHECK(a.use_count() == 17);  // a table each, and this one
+  pools.withdraw("a");
+  CHECK(a.use_count() == 1);
+  for (int i = 0; i < 40; ++i)
+    in_a_thread([&] {
+      if (pools.find("a") != nullptr) std::abort();
+    });
 }
 
 TEST_CASE("open pools: what was found lives as long as it is held, also when the pools are gone") {
@@ -67,7 +74,7 @@ TEST_CASE("open pools: what was found lives as long as it is held, also when the
     OpenPools pools;
     auto pool = pool_named("a");
     watched = pool;
-    pools.publish("a", pool);
+    pools.add("a", pool);
     pool.reset();
     held = pools.find("a");
     pools.withdraw("a");
@@ -79,15 +86,16 @@ TEST_CASE("open pools: what was found lives as long as it is held, also when the
 }
 
 TEST_CASE("open pools: threads look while pools come and go, and find the right one or none") {
-  // one thread                      eight others
-  // publish db0, db1, ...           find db0 ... db63: it, or nothing
-  // withdraw every other one        never again, once somebody was told so
-  // withdraw_all
+  // eight threads                            one
+  // find db0 ... db63: it, or add it
+  //                                          withdraw every other one for good
+  // never again, once somebody was told so   close
   constexpr int names = 64;
   OpenPools pools;
   std::vector<std::shared_ptr<PoolCore>> all;
   for (int i = 0; i < names; ++i) all.push_back(pool_named("db" + std::to_string(i)));
-  std::atomic<int> withdrawn{-1};  // all even ones up to here
+  std::array<std::mutex, names> mutexes;  // as a database has one
+  std::array<std::atomic<bool>, names> withdrawn{};
   std::atomic<bool> closed{false};
   std::atomic<bool> stop{false};
   std::atomic<int> wrong{0};
@@ -96,26 +104,27 @@ TEST_CASE("open pools: threads look while pools come and go, and find the right 
   const auto look = [&] {
     ready.arrive_and_wait();
     while (!stop) {
-      for (int i = 0; i < names; ++i) {
-        const bool gone = closed.load() || (i % 2 == 0 && i <= withdrawn.load());
-        const auto pool = pools.find("db" + std::to_string(i));
-        if (pool == nullptr) continue;
-        ++found;
-        wrong += pool != all[std::size_t(i)] || pool->config().name != "db" + std::to_string(i) || gone ? 1 : 0;
+      for (std::size_t i = 0; i < names; ++i) {
+        const bool gone = closed.load() || withdrawn[i].load();
+        const std::string name = "db" + std::to_string(i);
+        if (const auto pool = pools.find(name)) {
+          ++found;
+          wrong += pool != all[i] || pool->config().name != name || gone ? 1 : 0;
+        } else {
+          std::lock_guard lock(mutexes[i]);
+          if (!withdrawn[i]) pools.add(name, all[i]);
+        }
       }
     }
   };
   std::vector<std::jthread> threads;
   for (int i = 0; i < 8; ++i) threads.emplace_back(look);
   ready.arrive_and_wait();
-  for (int i = 0; i < names; ++i) {
-    pools.publish("db" + std::to_string(i), all[std::size_t(i)]);
-    std::this_thread::yield();
-  }
   while (found < 1000) std::this_thread::yield();
-  for (int i = 0; i < names; i += 2) {
+  for (std::size_t i = 0; i < names; i += 2) {
+    std::lock_guard lock(mutexes[i]);
     pools.withdraw("db" + std::to_string(i));
-    withdrawn = i;
+    withdrawn[i] = true;
     std::this_thread::yield();
   }
   pools.close();

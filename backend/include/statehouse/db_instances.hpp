@@ -88,6 +88,20 @@ class DbInstances {
   /// `configure` or `get_pool`; those with `PoolOptions::required` count for the service.
   Health health() const;
 
+  /// Closes this database and reports: an entry in the report, or none if it was not open. Handles, calls of get_pool
+  /// that wait for its opening and all that waits on it fail with `errc::closed`; the rest is as in `shutdown`. The next
+  /// `get_pool` opens it again when it is closed, with the same migrator and options. Where it sleeps there is nothing
+  /// to close, and its handles and memory go. Cancellation: as in `shutdown`. Throws Error with `errc::invalid_name`,
+  /// `not_initialised` or `closed`.
+  asio::awaitable<ShutdownReport> close(std::string_view name, ShutdownOptions options = {}) const;
+
+  /// The same, and deletes its file, and what SQLite keeps beside it: for good, but for backups. True when there was
+  /// one. The next `get_pool` makes a new one when that is done. Throws Error like `close`, with `errc::file_in_use`
+  /// while another process has the file open, `acquire_timeout` when the deadline passes and somebody of this one still
+  /// has, `not_supported` for a database of a cluster, or what the file system said; in all these cases the file is
+  /// there, and the database closed.
+  asio::awaitable<bool> remove(std::string_view name, ShutdownOptions options = {}) const;
+
   /// Closes everything and reports. New calls and waiting operations fail with `errc::closed` at once; what runs may
   /// finish within `grace`, is then interrupted and rolled back, and connections held by transactions and leases are
   /// taken back. Readers close before the writer, which checkpoints. Safe at any time, from several callers (the

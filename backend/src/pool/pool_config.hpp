@@ -31,7 +31,8 @@ struct PoolConfig {
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
   std::shared_ptr<Observer> observer{};
-  std::function<void()> on_wake{};  ///< It sleeps no more, and wants to be looked after again. On a database thread.
+  std::function<void(bool asleep)>
+      on_rest{};  ///< It has fallen asleep, or is to be looked after again. On a database thread.
 
   /// A database in memory would be gone, one of a cluster has no file to tell a change by, who has a file for himself
   /// does not leave it to others, and where another process has the log it stays.

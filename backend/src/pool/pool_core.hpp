@@ -56,7 +56,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   /// Once a second, by one thread, which it does not keep: long leases, chores, backups, losses, sleep.
   void look_after();
-  /// Else there is nothing to look after until `PoolConfig::on_wake` is called.
+  /// Else there is nothing to look after until `PoolConfig::on_rest` says that it is awake.
   bool wants_looking_after() const { return !asleep() || loss() || backups_.scheduled(); }
   bool asleep() const;
   /// It did when it was closed: there was nothing to close.

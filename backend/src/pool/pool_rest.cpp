@@ -102,6 +102,7 @@ void PoolCore::rest_until_needed() {
     rest_ = rest::asleep;
     waking_.reset();
   }
+  if (config_.on_rest) config_.on_rest(true);
   on_parked();
   if (writer_.anybody_waits() || (readers_ && readers_->anybody_waits()) || backups_.due()) wake();
 }
@@ -145,7 +146,7 @@ void PoolCore::wake_up() {
   }
   backups_.resume();
   backups_.begin_if_due();
-  if (config_.on_wake) config_.on_wake();
+  if (config_.on_rest) config_.on_rest(false);
   if (readers_) readers_->wake_up();
   writer_.wake_up();
   on_parked();

@@ -21,7 +21,7 @@ Database::Database(std::shared_ptr<Surroundings> surroundings, const DatabaseNam
       strand_(asio::make_strand(*surroundings_->config.executor.hold())) {}
 
 void Database::check_unopened(const char* verb) const {
-  if (shutdown_began_) throw closed_error(text_);
+  if (ending_) throw closed_error(text_, *ending_);
   const bool unopened = state_ == state::absent || (state_ == state::failed && core_ == nullptr);
   if (wanted_ || !unopened)
     throw Error(errc::already_open, std::string("call ") + verb + " before the first get_pool", {text_, {}});
@@ -50,14 +50,17 @@ std::shared_ptr<PoolCore> Database::open_pool() const {
 }
 
 std::shared_ptr<PoolCore> Database::usable() const {
-  if (shutdown_began_) throw closed_error(text_);
+  if (ending_) throw closed_error(text_, *ending_);
   if (state_ == state::failed && loss_) throw Error(loss_->code, loss_->text, {text_, {}});
   return core_;
 }
 
 std::shared_ptr<PoolCore> Database::find() const {
   std::lock_guard lock(mutex_);
-  return usable();
+  auto core = usable();
+  // Under the mutex: whoever finds it asleep, lost or closed withdraws it afterwards.
+  if (core != nullptr && !core->asleep()) surroundings_->open_pools.add(text_, core);
+  return core;
 }
 
 void Database::wait_for_open(OpenWaiter& waiter) {
@@ -84,11 +87,26 @@ void Database::wait_for_open(OpenWaiter& waiter) {
   }
 }
 
-/// On the strand.
-void Database::begin() {
+/// When what came before is gone.
+void Database::begin_on_strand() {
+  const auto executor = surroundings_->config.executor.hold();
+  std::optional<Strand> strand;
   {
     std::lock_guard lock(mutex_);
-    if (!std::exchange(wanted_, false)) return;  // shut down
+    if (wanted_) strand = strand_;
+  }
+  if (strand) asio::post(*strand, [self = shared_from_this()] { self->begin(); });
+}
+
+/// On the strand.
+void Database::begin() {
+  if (wait_for_predecessor([weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->begin_on_strand();
+      }))
+    return;
+  {
+    std::lock_guard lock(mutex_);
+    if (!std::exchange(wanted_, false)) return;  // closed
     state_ = state::opening;
   }
   surroundings_->config.executor.post([self = shared_from_this()] { self->open(); });
@@ -102,27 +120,28 @@ void Database::open() {
   std::shared_ptr<Interrupter> interrupter;
   {
     std::lock_guard lock(mutex_);
-    if (state_ != state::opening) return;  // shut down before a thread was free
+    if (state_ != state::opening) return;  // closed before a thread was free
     interrupter_ = interrupter = std::make_shared<Interrupter>(config.clock);
     if (migrator_) migrator = watched(*migrator_);
-    pool = {
-        .name = text_,
-        .path = surroundings_->path_of(name_, options()),
-        .options = surroundings_->completed(name_, options()),
-        .executor = config.executor,
-        .turns = surroundings_->turns,
-        .backup_turns = surroundings_->backup_turns,
-        .clock = config.clock,
-        .logger = config.logger,
-        .observer = config.observer,
-        .on_wake = [weak = weak_from_this(), maintenance = surroundings_->maintenance] { maintenance->watch(weak); }};
+    pool = {.name = text_,
+            .path = surroundings_->path_of(name_, options()),
+            .options = surroundings_->completed(name_, options()),
+            .executor = config.executor,
+            .turns = surroundings_->turns,
+            .backup_turns = surroundings_->backup_turns,
+            .clock = config.clock,
+            .logger = config.logger,
+            .observer = config.observer,
+            .on_rest = [weak = weak_from_this()](bool asleep) {
+              if (const auto self = weak.lock()) self->note_rest(asleep);
+            }};
   }
   Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, interrupter);
   std::optional<Strand> strand;
   {
     std::lock_guard lock(mutex_);
     outcome_ = std::move(outcome);
-    if (!shutdown_began_) strand = strand_;
+    if (!ending_) strand = strand_;
   }
   if (strand) {
     asio::dispatch(*strand, [self = shared_from_this()] { self->publish(); });
@@ -160,7 +179,7 @@ Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
   return outcome;
 }
 
-/// On the strand; when the shutdown has begun, on any thread.
+/// On the strand; when it is to be closed, on any thread.
 void Database::publish() {
   Outcome outcome;
   OpenWaiters::List waiters;
@@ -174,17 +193,13 @@ void Database::publish() {
     migration_.reset();
     core_ = outcome.core;
     last_error_ = outcome.failure != nullptr ? text_of(outcome.failure) : std::string();
-    late = shutdown_began_.has_value();
+    late = ending_.has_value();
     if (core_ != nullptr) {
       state_ = state::ready;
     } else if (!late) {
       state_ = state::failed;
     }
     if (!late) waiters = waiters_->take();
-    if (!late && core_ != nullptr) {
-      std::lock_guard one_at_a_time(surroundings_->publishing);
-      surroundings_->open_pools.publish(text_, core_);
-    }
   }
   if (late) return outcome.core != nullptr ? close_pool() : on_closed();
   if (outcome.core != nullptr) surroundings_->maintenance->watch(weak_from_this());
@@ -203,6 +218,12 @@ bool Database::wants_looking_after() const {
   return core != nullptr && core->wants_looking_after();
 }
 
+void Database::note_rest(bool asleep) {
+  if (!asleep) return surroundings_->maintenance->watch(weak_from_this());
+  std::lock_guard lock(mutex_);
+  surroundings_->open_pools.withdraw(text_);
+}
+
 /// The open pool has lost its file, or a part of it.
 void Database::lose(const Loss& loss) {
   std::lock_guard lock(mutex_);
@@ -211,77 +232,6 @@ void Database::lose(const Loss& loss) {
   loss_ = loss;
   last_error_ = loss.text;
   surroundings_->open_pools.withdraw(text_);
-}
-
-bool Database::refuse(Clock::time_point began, std::function<void()> on_gone) {
-  std::lock_guard lock(mutex_);
-  shutdown_began_ = began;
-  if (std::exchange(wanted_, false) || (state_ == state::opening && interrupter_ == nullptr)) {
-    state_ = state::gone;  // waits for a thread; will find that it is not wanted
-    closed_at_ = began;
-  }
-  const bool open = state_ == state::opening || core_ != nullptr;
-  if (open) {
-    on_gone_ = std::move(on_gone);
-  } else {
-    strand_.reset();
-  }
-  return open;
-}
-
-void Database::close() {
-  waiters_->refuse();
-  publish();  // an opening that is over, but the strand has not seen it
-  close_pool();
-}
-
-void Database::close_pool() {
-  {
-    std::lock_guard lock(mutex_);
-    if (core_ == nullptr || std::exchange(told_to_close_, true)) return;
-  }
-  core_->close(std::make_exception_ptr(closed_error(text_)), [self = shared_from_this()] { self->on_closed(); });
-}
-
-void Database::on_closed() {
-  const auto now = surroundings_->config.clock->now();
-  const auto took = now - shutdown_began_.value_or(now);
-  if (core_ == nullptr || !core_->ended_asleep())
-    surroundings_->config.logger->info("database '{}': closed in {} ms", text_,
-                                       duration_cast<milliseconds>(took).count());
-  std::string unfinished = core_ != nullptr ? core_->unfinished() : std::string();
-  if (!unfinished.empty()) surroundings_->config.logger->error("database '{}': {}", text_, unfinished);
-  std::function<void()> on_gone;
-  {
-    std::lock_guard lock(mutex_);
-    state_ = state::gone;
-    closed_at_ = now;
-    unfinished_ = std::move(unfinished);
-    strand_.reset();
-    on_gone = std::move(on_gone_);
-  }
-  on_gone();
-}
-
-void Database::interrupt() {
-  std::shared_ptr<PoolCore> core;
-  {
-    std::lock_guard lock(mutex_);
-    if (state_ == state::gone) return;
-    if (interrupter_ != nullptr) interrupter_->request(stop_reason::shutdown);
-    interrupted_ |= interrupter_ != nullptr || (core_ != nullptr && !core_->holders().empty());
-    core = core_;
-  }
-  if (core != nullptr) core->interrupt();
-}
-
-void Database::close_now() {
-  std::shared_ptr<PoolCore> core;
-  {
-    std::lock_guard lock(mutex_);
-    if (state_ != state::gone) core = core_;
-  }
-  if (core != nullptr) core->close_now();
 }
 
 }  // namespace statehouse::detail

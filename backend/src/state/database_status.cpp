@@ -11,7 +11,8 @@ using std::chrono::milliseconds;
 database_state Database::shown() const noexcept {
   if (wanted_ || state_ == state::opening) return database_state::opening;
   if (state_ == state::ready) return database_state::ready;
-  return state_ == state::failed ? database_state::failed : database_state::closed;
+  const bool failed = state_ == state::failed || (core_ == nullptr && !last_error_.empty());
+  return failed ? database_state::failed : database_state::closed;
 }
 
 std::optional<DatabaseStats> Database::stats() const {
@@ -19,7 +20,7 @@ std::optional<DatabaseStats> Database::stats() const {
   std::shared_ptr<PoolCore> core;
   {
     std::lock_guard lock(mutex_);
-    if (state_ == state::absent && !wanted_) return std::nullopt;
+    if (state_ == state::gone ? !closed_at_ : state_ == state::absent && !wanted_) return std::nullopt;
     result.state = shown();
     result.last_error = last_error_;
     core = core_;
@@ -34,7 +35,7 @@ std::optional<DatabaseStats> Database::stats() const {
 }
 
 health_reason Database::reason() const noexcept {
-  if (shutdown_began_) return health_reason::shutting_down;
+  if (ending_) return health_reason::shutting_down;
   if (state_ == state::ready) return health_reason::none;
   if (wanted_ || state_ == state::opening) return migration_ ? health_reason::migrating : health_reason::opening;
   if (state_ == state::absent) return health_reason::not_opened;
@@ -59,7 +60,23 @@ DatabaseHealth Database::health() const {
 
 bool Database::is_idle() const {
   std::lock_guard lock(mutex_);
-  return !wanted_ && state_ != state::opening && (core_ == nullptr || state_ == state::gone);
+  return !wanted_ && state_ != state::opening && (core_ == nullptr || state_ == state::gone) &&
+         (removal_ == removal::unwanted || state_ == state::gone);
+}
+
+bool Database::is_gone() const {
+  std::lock_guard lock(mutex_);
+  return state_ == state::gone;
+}
+
+bool Database::is_unopened() const {
+  std::lock_guard lock(mutex_);
+  return state_ == state::absent && !wanted_;
+}
+
+bool Database::is_plain() const {
+  std::lock_guard lock(mutex_);
+  return !migrator_ && !options_;
 }
 
 std::optional<ShutdownReport::Database> Database::report() const {
@@ -70,9 +87,9 @@ std::optional<ShutdownReport::Database> Database::report() const {
   report.closed = state_ == state::gone;
   report.interrupted = interrupted_;
   if (!report.closed && core_ != nullptr) report.holders = core_->at_work();
-  report.failure = unfinished_;
+  report.failure = removal_failure_ != nullptr ? text_of(removal_failure_) : unfinished_;
   const auto until = closed_at_ ? *closed_at_ : surroundings_->config.clock->now();
-  report.took = duration_cast<milliseconds>(until - shutdown_began_.value_or(until));
+  report.took = duration_cast<milliseconds>(until - end_began_);
   return report;
 }
 

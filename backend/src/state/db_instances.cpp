@@ -23,17 +23,17 @@ asio::awaitable<Pool> open(std::shared_ptr<detail::Registry> registry, std::opti
   co_return detail::PoolAccess::make<Pool>(waiter.take());
 }
 
-asio::awaitable<ShutdownReport> shut_down(std::shared_ptr<detail::Registry> registry, ShutdownOptions options) {
-  if (registry->forked()) throw Error(errc::forked_process, "the parent's databases are not this process's to close");
-  // A cancelled coroutine must still be able to shut down.
+/// Begins a run, waits for its end and tells of it. Also in a coroutine that is cancelled meanwhile, or was before.
+template <class Begin, class Tell>
+auto run_to_the_end(Begin begin, Tell tell) -> asio::awaitable<decltype(tell(*begin()))> {
+  const std::shared_ptr<detail::ClosingRun> run = begin();
   const bool throwing = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  const auto run = registry->shut_down(options);
-  detail::ShutdownWaiter waiter;
+  detail::ClosingWaiter waiter;
   auto start = [&] { run->wait(waiter); };
   co_await detail::suspend(waiter, start);
   co_await asio::this_coro::throw_if_cancelled(throwing);
-  co_return run->report();
+  co_return tell(*run);
 }
 
 }  // namespace
@@ -87,8 +87,36 @@ Health DbInstances::health() const {
   return registry_->health();
 }
 
+asio::awaitable<ShutdownReport> DbInstances::close(std::string_view name, ShutdownOptions options) const {
+  return run_to_the_end(
+      [registry = registry_, name = DatabaseName::parse_or_throw(name), options] {
+        return registry->close(name, detail::ending::close, options);
+      },
+      [registry = registry_, name = DatabaseName::parse_or_throw(name)](const detail::ClosingRun& run) {
+        registry->forget(name);
+        return run.report();
+      });
+}
+
+asio::awaitable<bool> DbInstances::remove(std::string_view name, ShutdownOptions options) const {
+  return run_to_the_end(
+      [registry = registry_, name = DatabaseName::parse_or_throw(name), options] {
+        return registry->close(name, detail::ending::removal, options);
+      },
+      [registry = registry_, name = DatabaseName::parse_or_throw(name)](const detail::ClosingRun& run) {
+        registry->forget(name);
+        return run.take_removed();
+      });
+}
+
 asio::awaitable<ShutdownReport> DbInstances::shutdown(ShutdownOptions options) const {
-  return shut_down(registry_, options);
+  return run_to_the_end(
+      [registry = registry_, options] {
+        if (registry->forked())
+          throw Error(errc::forked_process, "the parent's databases are not this process's to close");
+        return registry->shut_down(options);
+      },
+      [](const detail::ClosingRun& run) { return run.report(); });
 }
 
 }  // namespace statehouse

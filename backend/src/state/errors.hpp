@@ -12,8 +12,14 @@
 
 namespace statehouse::detail {
 
-inline Error closed_error(std::string_view database = {}) {
-  return {errc::closed, "shutdown has begun, nothing is reopened", {std::string(database), {}}};
+/// Why a database is closed.
+enum class ending : unsigned char { shutdown, close, removal };
+
+inline Error closed_error(std::string_view database = {}, ending why = ending::shutdown) {
+  const char* const text = why == ending::shutdown ? "shutdown has begun, nothing is reopened"
+                           : why == ending::close  ? "the database was closed; get_pool opens it again"
+                                                   : "the database was removed; get_pool makes a new one";
+  return {errc::closed, text, {std::string(database), {}}};
 }
 
 inline Error forked_error(std::string_view database = {}) {

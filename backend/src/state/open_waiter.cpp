@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/deadline.hpp"
-#include "state/errors.hpp"
 
 namespace statehouse::detail {
 
@@ -68,11 +67,11 @@ OpenWaiters::List OpenWaiters::take() noexcept {
   return taken;
 }
 
-void OpenWaiters::refuse() noexcept {
+void OpenWaiters::refuse(ending why) noexcept {
   for (List taken = take(); !taken.empty();) {
     OpenWaiter& waiter = taken.front();
     taken.pop_front();
-    waiter.finish(nullptr, std::make_exception_ptr(closed_error(database_)));
+    waiter.finish(nullptr, std::make_exception_ptr(closed_error(database_, why)));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "state/errors.hpp"
 #include "statehouse/clock.hpp"
 #include "statehouse/detail/suspension.hpp"
 #include "statehouse/options.hpp"
@@ -49,8 +50,8 @@ class OpenWaiters : public std::enable_shared_from_this<OpenWaiters> {
   void cancel(OpenWaiter& waiter) noexcept;
   /// All of them: from here on they can neither be cancelled nor expire.
   List take() noexcept;
-  /// Tells all of them that the shutdown has begun, with an exception for each.
-  void refuse() noexcept;
+  /// Tells all of them that the database is closed, with an exception for each.
+  void refuse(ending why) noexcept;
   /// Resumes all; the error is theirs alone by then.
   static void finish(List taken, std::shared_ptr<PoolCore> core, std::exception_ptr error) noexcept;
 

@@ -45,6 +45,14 @@ class DirectoryCall final : public Suspension {
   std::exception_ptr error_;
 };
 
+/// The oldest first.
+std::vector<std::shared_ptr<Database>> with_predecessors(const std::shared_ptr<Database>& database) {
+  std::vector<std::shared_ptr<Database>> all{database};
+  while (auto before = all.back()->predecessor()) all.push_back(std::move(before));
+  std::ranges::reverse(all);
+  return all;
+}
+
 void log_sqlite_version(spdlog::logger& logger) {
   const SqliteVersion version = sqlite_version();
   logger.info("SQLite {} ({})", version.text, version.source_id);
@@ -105,7 +113,7 @@ std::shared_ptr<Database> Registry::entry(const DatabaseName& name) {
   return databases_.emplace(name.view(), std::make_shared<Database>(surroundings_, name)).first->second;
 }
 
-std::vector<std::shared_ptr<Database>> Registry::databases() const {
+std::vector<std::shared_ptr<Database>> Registry::entries() const {
   std::lock_guard lock(mutex_);
   return all();
 }
@@ -114,6 +122,14 @@ std::vector<std::shared_ptr<Database>> Registry::all() const {
   std::vector<std::shared_ptr<Database>> result;
   result.reserve(databases_.size());
   for (const auto& [name, database] : databases_) result.push_back(database);
+  return result;
+}
+
+/// With those that are being closed.
+std::vector<std::shared_ptr<Database>> Registry::all_at_work() const {
+  std::vector<std::shared_ptr<Database>> result;
+  for (const auto& [name, database] : databases_)
+    std::ranges::move(with_predecessors(database), std::back_inserter(result));
   return result;
 }
 
@@ -156,7 +172,7 @@ std::filesystem::path Registry::path_of(const DatabaseName& name) const {
 std::vector<std::string> Registry::names() const {
   check_process();
   std::vector<std::string> result;
-  for (const auto& database : databases())
+  for (const auto& database : entries())
     if (const auto core = database->open_pool()) result.push_back(core->config().name);
   return result;
 }
@@ -164,7 +180,7 @@ std::vector<std::string> Registry::names() const {
 std::vector<DatabaseStats> Registry::stats() const {
   check_process();
   std::vector<DatabaseStats> result;
-  for (const auto& database : databases())
+  for (const auto& database : entries())
     if (auto stats = database->stats()) result.push_back(std::move(*stats));
   return result;
 }
@@ -184,20 +200,17 @@ Health Registry::health() const {
   return result;
 }
 
-std::shared_ptr<ShutdownRun> Registry::shut_down(ShutdownOptions options) {
-  std::shared_ptr<ShutdownRun> run;
+std::shared_ptr<ClosingRun> Registry::shut_down(ShutdownOptions options) {
+  std::shared_ptr<ClosingRun> run;
   bool first = false;
   {
     std::lock_guard lock(mutex_);
     first = shutdown_ == nullptr;
     if (first) {
       // Before anybody can hear of it: whoever has been refused finds nothing open.
-      shutdown_ = std::make_shared<ShutdownRun>(surroundings_->config.clock, all());
-      {
-        std::lock_guard one_at_a_time(surroundings_->publishing);
-        surroundings_->open_pools.close();
-      }
-      shutdown_->refuse();
+      shutdown_ = std::make_shared<ClosingRun>(surroundings_->config.clock, all_at_work());
+      surroundings_->open_pools.close();
+      shutdown_->refuse(ending::shutdown);
       surroundings_->maintenance->stop();
     }
     run = shutdown_;
@@ -208,8 +221,42 @@ std::shared_ptr<ShutdownRun> Registry::shut_down(ShutdownOptions options) {
   return run;
 }
 
+std::shared_ptr<ClosingRun> Registry::close(const DatabaseName& name, ending why, ShutdownOptions options) {
+  check_process(name.view());
+  std::shared_ptr<ClosingRun> run;
+  {
+    std::lock_guard lock(mutex_);
+    check_usable();
+    const auto closed = entry(name);
+    if (why == ending::removal) closed->check_removable();
+    std::vector<std::shared_ptr<Database>> databases = with_predecessors(closed);
+    if (why == ending::close && closed->is_unopened()) {
+      databases.pop_back();
+    } else {
+      databases_.find(name.view())->second = closed->make_successor();
+    }
+    run = std::make_shared<ClosingRun>(surroundings_->config.clock, std::move(databases));
+    run->refuse(why);
+  }
+  run->limit(options);
+  run->close();
+  run->proceed();
+  return run;
+}
+
+void Registry::forget(const DatabaseName& name) {
+  std::lock_guard lock(mutex_);
+  const auto found = databases_.find(name.view());
+  if (found == databases_.end()) return;
+  const auto& database = found->second;
+  // Who has it by now may be about to open it, and gets it here only.
+  const bool unwanted = database.use_count() == 1 && database->is_unopened() && database->is_plain();
+  if (database->predecessor() == nullptr && unwanted) databases_.erase(found);
+}
+
 bool Registry::idle() const {
-  return std::ranges::all_of(databases(), &Database::is_idle);
+  std::lock_guard lock(mutex_);
+  return std::ranges::all_of(all_at_work(), &Database::is_idle);
 }
 
 }  // namespace statehouse::detail

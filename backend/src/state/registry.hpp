@@ -8,13 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "state/closing_run.hpp"
 #include "state/database.hpp"
-#include "state/shutdown_run.hpp"
 
 namespace statehouse::detail {
 
-/// The databases by name, and the way to each. Entries are made by add_migrator, configure or the first get_pool, and
-/// never removed. What happens to one database is that database's.
+/// The databases by name, and the way to each. Entries are made by add_migrator, configure or the first get_pool. When
+/// one is closed its successor takes its place, which goes when the other is gone, if it has nothing to keep. What
+/// happens to one database is that database's.
 class Registry : public std::enable_shared_from_this<Registry> {
  public:
   explicit Registry(RegistryConfig config);
@@ -36,26 +37,31 @@ class Registry : public std::enable_shared_from_this<Registry> {
   Health health() const;
 
   /// From here on everything is `closed`.
-  std::shared_ptr<ShutdownRun> shut_down(ShutdownOptions options);
+  std::shared_ptr<ClosingRun> shut_down(ShutdownOptions options);
+  /// That one, which may be opened again when it is gone. Throws like `find`.
+  std::shared_ptr<ClosingRun> close(const DatabaseName& name, ending why, ShutdownOptions options);
+  /// After that: there is no entry unless somebody wants one.
+  void forget(const DatabaseName& name);
   bool idle() const;  ///< Nothing is open or being opened.
   bool forked() const noexcept;
 
  private:
   void check_process(std::string_view database = {}) const;
-  std::vector<std::shared_ptr<Database>> databases() const;
+  std::vector<std::shared_ptr<Database>> entries() const;
 
   // Under the mutex.
   void check_usable() const;
   std::shared_ptr<Database> known(const DatabaseName& name) const;
   std::shared_ptr<Database> entry(const DatabaseName& name);
   std::vector<std::shared_ptr<Database>> all() const;
+  std::vector<std::shared_ptr<Database>> all_at_work() const;
 
   const std::shared_ptr<Surroundings> surroundings_;
   const unsigned generation_;  // of forks
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Database>, std::less<>> databases_;
-  std::shared_ptr<ShutdownRun> shutdown_;  // once it has begun
+  std::shared_ptr<ClosingRun> shutdown_;  // once it has begun
 };
 
 }  // namespace statehouse::detail

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "lane/database_executor.hpp"
@@ -46,7 +45,6 @@ struct Surroundings {
   const std::shared_ptr<TurnQueue> backup_turns;
   std::filesystem::path directory;  // empty until init() is done; not written after the first get_pool
   OpenPools open_pools;
-  std::mutex publishing;  // `open_pools` takes one at a time
   const std::shared_ptr<Maintenance> maintenance;
 
   /// With the name in the cluster, where there is one and it is not given.

@@ -1,4 +1,4 @@
-#include "state/shutdown_run.hpp"
+#include "state/closing_run.hpp"
 
 #include <algorithm>
 
@@ -6,30 +6,34 @@
 
 namespace statehouse::detail {
 
-void ShutdownRun::refuse() {
+void ClosingRun::refuse(ending why) {
   std::lock_guard lock(mutex_);
   timer_ = clock_->make_timer([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->proceed();
   });
   const auto now = clock_->now();
-  for (const auto& database : databases_)
-    if (database->refuse(now, [self = shared_from_this()] { self->on_gone(); })) ++open_;
+  for (const auto& database : databases_) {
+    const bool removed = why == ending::removal && database == databases_.back();
+    if (database->refuse(why == ending::removal && !removed ? ending::close : why, now,
+                         [self = shared_from_this()] { self->on_gone(); }))
+      ++open_;
+  }
 }
 
-void ShutdownRun::limit(ShutdownOptions options) {
+void ClosingRun::limit(ShutdownOptions options) {
   std::lock_guard lock(mutex_);
   const auto now = clock_->now();
   grace_ends_ = std::min(grace_ends_, after(now, std::min(options.grace, options.deadline)));
   deadline_ = std::min(deadline_, after(now, options.deadline));
 }
 
-void ShutdownRun::close() {
+void ClosingRun::close() {
   for (const auto& database : databases_) database->close();
   std::lock_guard lock(mutex_);
   told_ = true;
 }
 
-void ShutdownRun::proceed() {
+void ClosingRun::proceed() {
   const auto now = clock_->now();
   bool interrupt = false;
   {
@@ -39,7 +43,7 @@ void ShutdownRun::proceed() {
   }
   if (interrupt)
     for (const auto& database : databases_) database->interrupt();
-  boost::intrusive::list<ShutdownWaiter> released;
+  boost::intrusive::list<ClosingWaiter> released;
   {
     std::lock_guard lock(mutex_);
     if (open_ == 0 || now >= deadline_) {
@@ -50,13 +54,13 @@ void ShutdownRun::proceed() {
     }
   }
   while (!released.empty()) {
-    ShutdownWaiter& waiter = released.front();
+    ClosingWaiter& waiter = released.front();
     released.pop_front();
     waiter.resume();
   }
 }
 
-void ShutdownRun::on_gone() {
+void ClosingRun::on_gone() {
   {
     std::lock_guard lock(mutex_);
     changed_.notify_all();
@@ -65,7 +69,7 @@ void ShutdownRun::on_gone() {
   proceed();
 }
 
-void ShutdownRun::wait(ShutdownWaiter& waiter) {
+void ClosingRun::wait(ClosingWaiter& waiter) {
   {
     std::lock_guard lock(mutex_);
     if (open_ > 0 && clock_->now() < deadline_) {
@@ -76,14 +80,14 @@ void ShutdownRun::wait(ShutdownWaiter& waiter) {
   waiter.resume();
 }
 
-ShutdownReport ShutdownRun::report() const {
+ShutdownReport ClosingRun::report() const {
   ShutdownReport report;
   for (const auto& database : databases_)
     if (auto part = database->report()) report.databases.push_back(std::move(*part));
   return report;
 }
 
-bool ShutdownRun::close_now(Clock::duration limit) {
+bool ClosingRun::close_now(Clock::duration limit) {
   const auto give_up = std::chrono::steady_clock::now() + limit;
   for (;;) {
     // Here and not on a database thread: an injected executor may have stopped running.
