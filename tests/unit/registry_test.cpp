@@ -14,6 +14,7 @@ struct OwnRegistry {
       std::make_shared<detail::Registry>(detail::RegistryConfig{.data_dir = app.dir.path(),
                                                                 .prefix = {},
                                                                 .pool = {},
+                                                                .max_open_connections = 100,
                                                                 .executor = threads.executor(),
                                                                 .clock = app.clock,
                                                                 .logger = app.log.logger()});

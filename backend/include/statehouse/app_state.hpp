@@ -29,6 +29,12 @@ struct AppStateOptions {
   unsigned database_threads = 0;              ///< Threads that run SQLite; 0 means one per core, at least 4.
   asio::any_io_executor database_executor{};  ///< Run SQLite here instead of on threads of our own; it may block.
   PoolOptions pool{};                         ///< For every database.
+  /// Most connections at once, over all databases; those in memory do not count, and those that a backup or a
+  /// checkpoint opens for itself come on top. At the limit the database that nobody has used for the longest time is put
+  /// to sleep; where all are in use, whoever needs one more waits in turn, within his timeout. 0 means a quarter of the
+  /// limit of open files (`ulimit -n`, the soft one, when the AppState is made): with up to three files for each
+  /// connection, a quarter is left for sockets and the like.
+  std::size_t max_open_connections = 0;
   std::shared_ptr<spdlog::logger> logger{};   ///< spdlog's default logger when empty.
   std::shared_ptr<Clock> clock{};             ///< The steady clock when empty.
   std::shared_ptr<Observer> observer{};       ///< Told of each operation; empty: nobody is, and it costs nothing.

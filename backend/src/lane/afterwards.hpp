@@ -10,15 +10,18 @@ namespace statehouse::detail {
 struct Afterwards {
   OperationList ended;  ///< To be resumed, in this order.
   bool parked = false;  ///< A connection of a closed lane came back.
+  bool wanted = false;  ///< One is idle, and others wait for one in vain.
 
   void add(Afterwards&& later) noexcept {
     ended.splice(ended.end(), later.ended);
     parked = parked || later.parked;
+    wanted = wanted || later.wanted;
   }
 
   /// The last that the calling thread does with the lane: whoever is resumed may destroy it.
   void carry_out(const LaneContext& context, const LaneMessages& messages) {
     if (parked && context.on_parked) context.on_parked();
+    if (wanted && context.on_wanted) context.on_wanted();
     ResumeList resumed;
     while (!ended.empty()) {
       Operation& operation = ended.front();

@@ -40,7 +40,7 @@ Lane::Lane(const LaneContext& context, connection_role role, std::size_t most, O
       before_next_(role == connection_role::writer ? &context.before_next : nullptr),
       before_close_(role == connection_role::writer ? &context.before_close : nullptr),
       messages_(context, role),
-      slots_(context, most),
+      slots_(context, most, [this] { granted(); }),
       queue_(context.options.max_waiting),
       history_(context.options),
       timer_(context, [this] { expire(); }) {}
@@ -62,7 +62,7 @@ void Lane::submit(Operation& operation) {
     operation.submitted = context_.clock->now();
     operation.wait_until =
         deadline(operation.submitted, request.options.timeout.value_or(context_.options.acquire_timeout));
-    const bool waits = !queue_.begins() || !slots_.any_idle();
+    const bool waits = !queue_.begins() || !slots_.any_idle();  // or as soon as it asks for a connection
     const auto refuse = [&](std::exception_ptr error) {
       operation.fail(std::move(error));
       after.ended.push_back(operation);
@@ -147,7 +147,11 @@ void Lane::schedule(Slot& slot) {
 }
 
 void Lane::schedule_idle() {
-  for (std::size_t left = queue_.size(); left > 0 && slots_.any_idle(); --left) schedule(*slots_.take_idle());
+  for (std::size_t left = queue_.size(); left > 0; --left) {
+    Slot* const slot = slots_.take_idle();
+    if (slot == nullptr) return;
+    schedule(*slot);
+  }
 }
 
 void Lane::serve(Slot& slot) {
@@ -173,11 +177,15 @@ void Lane::serve(Slot& slot) {
     ran += batch.done().size();
     if (!finish(slot, batch)) return;
   }
+  const bool gives_way = wanted() && close_for_others(slot);
   Afterwards after;
   {
     std::lock_guard lock(mutex_);
     if (queue_.closed() != nullptr) {
       after = free(slot);
+    } else if (gives_way) {
+      slots_.put_idle(slot);
+      schedule_idle();
     } else {
       schedule(slot);
     }
@@ -290,6 +298,7 @@ Afterwards Lane::free(Slot& slot) {
   const bool due = role_ == connection_role::writer && session != nullptr && context_.due && context_.due(*session);
   if (!dirty && !due && !queue_.ready()) {
     slots_.put_idle(slot);
+    after.wanted = wanted() && session != nullptr;
   } else if (!dirty && !due && session != nullptr && queue_.front().request().wants_only_connection()) {
     Operation& operation = queue_.pop();
     const auto now = context_.clock->now();

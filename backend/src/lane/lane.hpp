@@ -24,9 +24,9 @@ struct Taken;
 /// connection to.
 ///
 /// Invariant: unless it is asleep, while a slot is idle, every operation that has not begun has a slot on its way: a
-/// scheduled one, or, where the idle one's connection cannot be opened, one that is at work. What is decided under the
-/// mutex and concerns others, their resumption for instance, is an `Afterwards`, carried out when the mutex is free
-/// again.
+/// scheduled one, or, where the idle one's connection cannot be opened, one that is at work; or the budget was asked
+/// for one. What is decided under the mutex and concerns others, their resumption for instance, is an `Afterwards`,
+/// carried out when the mutex is free again.
 ///
 /// Thread-safety: all functions may be called from any thread, but for `add` and `close_connections`. None runs an
 /// operation on the calling thread but `run_inline`. Lifetime: `context` and whoever owns both outlive what is posted,
@@ -38,7 +38,7 @@ class Lane final : public ReaderGate {
   /// `open` opens one more connection, of at most `most`; it is called on database threads.
   Lane(const LaneContext& context, connection_role role, std::size_t most, Open open);
 
-  /// A connection that was opened elsewhere, while none is: before the first operation, or asleep.
+  /// A connection that was acquired and opened elsewhere, while none is: before the first operation, or asleep.
   void add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter);
 
   void submit(Operation& operation);
@@ -58,13 +58,16 @@ class Lane final : public ReaderGate {
 
   /// Nothing begins until `wake_up`. False, and nothing has changed, when somebody uses a connection or waits for one.
   bool fall_asleep();
-  void wake_up();
+  /// `one_more`: a connection was acquired that it may open.
+  void wake_up(bool one_more = false);
   /// Fails all that wait: they cannot be served.
   void fail_waiting(const std::exception_ptr& error);
-  /// Asleep: closes the connections.
-  void close_idle() noexcept;
   /// Those that nobody has used for `time`, as far as this was called since: closes them, on database threads.
   void close_quiet(TimeLimit time);
+  /// One that nobody uses, at once; false when there is none, or it may not be closed alone.
+  bool close_idle_one();
+  /// When one of them was given somebody last.
+  Clock::time_point last_use() const;
   /// Whether that is all of them.
   bool quiet_for(TimeLimit time);
   bool any_open() const;
@@ -76,7 +79,7 @@ class Lane final : public ReaderGate {
   void interrupt() noexcept;
   /// After `close`: true when nobody uses a connection any more.
   bool parked() const;
-  /// Closes the connections of parked slots; the last thing that happens to them.
+  /// Closes the connections: asleep, or of parked slots, when it is the last thing that happens to them.
   void close_connections() noexcept;
 
   /// Logs leases that are held for too long.
@@ -104,6 +107,9 @@ class Lane final : public ReaderGate {
   Afterwards free(Slot& slot);
 
   void expire();
+  void granted();
+  bool wanted() const noexcept { return context_.budget != nullptr && context_.budget->wanted(); }
+  bool close_for_others(Slot& slot) noexcept;
 
   const LaneContext& context_;
   const connection_role role_;

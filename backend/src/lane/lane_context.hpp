@@ -6,6 +6,7 @@
 
 #include "engine/session.hpp"
 #include "file/fork.hpp"
+#include "lane/connection_budget.hpp"
 #include "lane/database_executor.hpp"
 #include "statehouse/clock.hpp"
 #include "statehouse/observer.hpp"
@@ -20,7 +21,9 @@ struct LaneContext {
   DatabaseExecutor executor;
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
-  std::shared_ptr<Observer> observer{};  ///< May be empty.
+  std::shared_ptr<Observer> observer{};        ///< May be empty.
+  std::shared_ptr<ConnectionBudget> budget{};  ///< May be empty.
+  bool writer_may_close = false;               ///< Alone, while there is more to do.
   /// Kept alive by what is posted and by leases; its address tells one pool from another.
   std::weak_ptr<void> owner;
   unsigned generation = 0;  ///< Of forks.
@@ -30,6 +33,7 @@ struct LaneContext {
   std::function<void(Session&)> before_close;  ///< Before the writer's connection is closed for good.
   std::function<void()> on_parked;             ///< A connection of a closed lane came back.
   std::function<void()> wake;                  ///< Something waits in a lane that is asleep. Under its mutex.
+  std::function<void()> on_wanted;             ///< A connection is idle, and others wait for one in vain.
 
   /// Only to be compared.
   const void* pool() const noexcept { return owner.lock().get(); }

@@ -104,6 +104,8 @@ bool Lane::parked() const {
 
 void Lane::close_connections() noexcept {
   for (Slot& slot : slots_) slot.close(before_close_);
+  std::lock_guard lock(mutex_);
+  slots_.note_all_closed();
 }
 
 void Lane::report_long_leases() {

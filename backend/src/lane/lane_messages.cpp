@@ -51,6 +51,8 @@ std::exception_ptr LaneMessages::timed_out(const Operation& operation, Clock::ti
                      to_string(role_) + " connection became free within " + count_ms(now - operation.submitted) + "; " +
                      std::to_string(queue.size()) + " in the queue";
   if (queue.asleep()) text += "; the database is being opened again";
+  if (context_.budget != nullptr && (slots.asked() || (queue.asleep() && context_.budget->waiting() > 0)))
+    text += "; all " + std::to_string(context_.budget->most()) + " connections of max_open_connections are taken";
   const char* separator = "; held by ";
   for (const Holder& holder : holders(slots, now)) {
     text += separator + holder.verb + " at " + holder.where + " for " + count_ms(holder.held_for) +

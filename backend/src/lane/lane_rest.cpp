@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "lane/lane.hpp"
 
 // How connections that nobody uses are closed, and how a lane sleeps without any.
@@ -11,11 +13,21 @@ bool Lane::fall_asleep() {
   return true;
 }
 
-void Lane::wake_up() {
+void Lane::wake_up(bool one_more) {
   std::lock_guard lock(mutex_);
   queue_.wake();
   history_.forget_last_error();
+  if (one_more) slots_.grant();
   if (queue_.begins()) schedule_idle();
+  slots_.return_granted();
+}
+
+/// On a database thread.
+void Lane::granted() {
+  std::lock_guard lock(mutex_);
+  slots_.grant();
+  if (queue_.ready()) schedule_idle();
+  slots_.return_granted();
 }
 
 void Lane::fail_waiting(const std::exception_ptr& error) {
@@ -26,12 +38,6 @@ void Lane::fail_waiting(const std::exception_ptr& error) {
     for (const Operation& operation : after.ended) history_.add_unopened(operation);
   }
   after.carry_out(context_, messages_);
-}
-
-void Lane::close_idle() noexcept {
-  close_connections();
-  std::lock_guard lock(mutex_);
-  slots_.note_all_closed();
 }
 
 void Lane::close_quiet(TimeLimit time) {
@@ -55,6 +61,45 @@ void Lane::close_one(Slot& slot) noexcept {
     after = free(slot);
   }
   after.carry_out(context_, messages_);
+}
+
+/// The thread has the slot. False when it keeps its connection.
+bool Lane::close_for_others(Slot& slot) noexcept {
+  if (!slot.is_open() || (role_ == connection_role::writer && !context_.writer_may_close)) return false;
+  slot.clean();
+  slot.close(before_close_);
+  return true;
+}
+
+bool Lane::close_idle_one() {
+  Slot* slot = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    const bool may = role_ == connection_role::reader || context_.writer_may_close;
+    slot = may && queue_.closed() == nullptr && !queue_.asleep() ? slots_.take_open() : nullptr;
+    if (slot == nullptr) return false;
+    slot->enter(Slot::state::running);
+  }
+  close_for_others(*slot);
+  Afterwards after;
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.closed() != nullptr) {
+      after = free(*slot);
+    } else {
+      slots_.put_idle(*slot);
+      if (queue_.ready()) schedule_idle();  // behind those who have waited for this one
+    }
+  }
+  after.carry_out(context_, messages_);
+  return true;
+}
+
+Clock::time_point Lane::last_use() const {
+  std::lock_guard lock(mutex_);
+  Clock::time_point last{};
+  for (const Slot& slot : slots_) last = std::max(last, slot.since());
+  return last;
 }
 
 bool Lane::quiet_for(TimeLimit time) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <list>
+#include <utility>
 #include <vector>
 
 #include "lane/lane_context.hpp"
@@ -10,24 +12,31 @@
 namespace statehouse::detail {
 
 /// The connections that a lane may have, and which of them nobody uses. Under the lane's mutex.
+///
+/// Each slot that is not unopened has acquired a connection of the budget.
 class SlotSet {
  public:
-  /// At most `most`; each is made when there is something to do for it.
-  SlotSet(const LaneContext& context, std::size_t most) noexcept : context_(context), most_(most) {}
+  /// At most `most`; each is made when there is something to do for it. `granted` is called when one may be opened that
+  /// the budget was asked for in vain, while the context's owner is alive.
+  SlotSet(const LaneContext& context, std::size_t most, std::function<void()> granted)
+      : context_(context), most_(most), granted_(std::move(granted)) {}
 
-  /// One that is open already.
+  /// One that is open already, and acquired.
   void add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter) {
     Slot& slot = unopened_.empty() ? grow() : *unopened_.back();
     if (!unopened_.empty()) unopened_.pop_back();
     slot.adopt(std::move(connection), std::move(interrupter));
     open_.push_back(&slot);
+    ++acquired_;
   }
 
   /// Of those that are open the one that is idle for the longest time, so that they are handed out in turn; where there
-  /// is none, one to be opened; null when there is none of these either. To enter another state at once.
+  /// is none, one to be opened; null when there is none of these either, or it may not be yet. To enter another state
+  /// at once.
   Slot* take_idle() {
     if (Slot* const open = take_open()) return open;
-    if (unopened_.empty()) return all_.size() < most_ ? &grow() : nullptr;
+    if ((unopened_.empty() && all_.size() >= most_) || !acquire()) return nullptr;
+    if (unopened_.empty()) return &grow();
     Slot* const slot = unopened_.back();
     unopened_.pop_back();
     return slot;
@@ -39,12 +48,25 @@ class SlotSet {
     open_.erase(open_.begin());
     return slot;
   }
-  bool any_idle() const noexcept { return !open_.empty() || !unopened_.empty() || all_.size() < most_; }
+  /// What comes next has one at once, or asks for one.
+  bool any_idle() const noexcept { return !open_.empty() || (!asked_ && (!unopened_.empty() || all_.size() < most_)); }
   bool all_idle() const noexcept { return open_.size() + unopened_.size() == all_.size(); }
   void put_idle(Slot& slot) {
     slot.enter(Slot::state::idle);
     (slot.is_open() ? open_ : unopened_).push_back(&slot);
+    if (!slot.is_open()) release(1);
   }
+
+  /// One may be opened: asked for, or given.
+  void grant() noexcept {
+    asked_ = false;
+    ++granted_ahead_;
+    ++acquired_;
+  }
+  /// What nobody has wanted of that goes back.
+  void return_granted() noexcept { release(std::exchange(granted_ahead_, 0)); }
+  /// It waits for the budget.
+  bool asked() const noexcept { return asked_; }
 
   /// Those that are open and idle and were not used for so long; to enter another state at once.
   std::vector<Slot*> take_quiet(Clock::time_point now, TimeLimit time) {
@@ -62,10 +84,11 @@ class SlotSet {
     for (Slot* const slot : open_) quiet += slot->quiet_for(time, now) ? 1 : 0;
     return quiet == all_.size();
   }
-  /// All were idle, and are closed now.
+  /// All were idle or parked, and are closed now.
   void note_all_closed() {
     unopened_.insert(unopened_.end(), open_.begin(), open_.end());
     open_.clear();
+    release(acquired_);
   }
 
   /// What nobody has and no thread has begun to run.
@@ -88,8 +111,30 @@ class SlotSet {
  private:
   Slot& grow() { return all_.emplace_back(std::make_shared<Interrupter>(context_.clock)); }
 
+  bool acquire() {
+    if (asked_) return false;
+    if (granted_ahead_ > 0) return granted_ahead_-- > 0;
+    if (context_.budget != nullptr) {
+      asked_ = !context_.budget->acquire([granted = granted_, weak = context_.owner, budget = context_.budget] {
+        if (const auto owner = weak.lock()) return granted();
+        budget->release();
+      });
+      if (asked_) return false;
+    }
+    ++acquired_;
+    return true;
+  }
+  void release(std::size_t count) noexcept {
+    acquired_ -= count;
+    if (count > 0 && context_.budget != nullptr) context_.budget->release(count);
+  }
+
   const LaneContext& context_;
   const std::size_t most_;
+  const std::function<void()> granted_;
+  std::size_t acquired_ = 0;
+  std::size_t granted_ahead_ = 0;  // of those
+  bool asked_ = false;
   // Few, and a deque has room for many.
   std::list<Slot> all_;
   // Idle ones.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "lane/database_executor.hpp"
+#include "pool/awake_pools.hpp"
 #include "pool/cluster_options.hpp"
 #include "pool/turn_queue.hpp"
 #include "statehouse/clock.hpp"
@@ -27,6 +28,7 @@ struct PoolConfig {
   PoolOptions options;
   DatabaseExecutor executor;
   std::shared_ptr<TurnQueue> turns{};         ///< For what databases do beside their writers; null: one of its own.
+  std::shared_ptr<AwakePools> awake{};        ///< With the budget of connections; null: nobody counts.
   std::shared_ptr<TurnQueue> backup_turns{};  ///< For their backups, of which a part may take minutes; null: the same.
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
@@ -39,6 +41,10 @@ struct PoolConfig {
   bool may_sleep() const {
     return !options.in_memory && !in_cluster(options) && !options.connection.exclusive &&
            options.checkpoint == checkpoint_mode::own;
+  }
+  /// One in memory takes no descriptor.
+  std::shared_ptr<ConnectionBudget> budget() const {
+    return awake == nullptr || options.in_memory ? nullptr : awake->budget();
   }
   /// What the log calls it.
   std::string place() const {

@@ -9,6 +9,7 @@
 
 #include "cluster/cluster_engine.hpp"
 #include "engine/connection_access.hpp"
+#include "file/descriptors.hpp"
 #include "file/fork.hpp"
 #include "pool/checkpoint_options.hpp"
 #include "pool/cluster_options.hpp"
@@ -49,6 +50,7 @@ PoolCore::PoolCore(PoolConfig config, const Migrator* migrator)
 }
 
 PoolCore::~PoolCore() {
+  if (config_.awake != nullptr) config_.awake->remove(*this);
   // Only an opening that failed comes here with connections; the readers must still go first.
   if (readers_) readers_->close_connections();
   writer_.close_connections();
@@ -61,24 +63,29 @@ LaneContext PoolCore::make_context() {
           .clock = config_.clock,
           .logger = config_.logger,
           .observer = config_.observer,
+          .budget = config_.budget(),
+          .writer_may_close = config_.may_sleep(),
           .owner = {},
           .generation = fork_generation(),
           .due = [this](const Session& writer) { return engine_->due(writer); },
           .before_next = [this](Session& writer) { before_next(writer); },
           .before_close = [this](Session& writer) { engine_->before_close(writer); },
           .on_parked = [this] { on_parked(); },
-          .wake = [this] { wake(); }};
+          .wake = [this] { wake(); },
+          .on_wanted = [this] { give_way(); }};
 }
 
 std::shared_ptr<PoolCore> PoolCore::open(PoolConfig config, const Migrator* migrator,
-                                         const std::shared_ptr<Interrupter>& interrupter) {
+                                         const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) {
   auto core = std::make_shared<PoolCore>(std::move(config), migrator);
   const auto began = core->config_.clock->now();
   core->context_.owner = core;
-  core->open_engine(interrupter);
+  core->open_engine(interrupter, permit);
   core->backups_.begin(core);
   core->opening_time_ = core->config_.clock->now() - began;
   core->rest_ = rest::awake;
+  if (core->context_.budget != nullptr) core->config_.awake->add(*core);
+  core->give_way_if_wanted();
   return core;
 }
 
@@ -100,9 +107,9 @@ std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>
 
 /// Unless the file is as this pool has left it, the writer makes the log and its index and migrates before any reader
 /// looks at it.
-void PoolCore::open_engine(const std::shared_ptr<Interrupter>& interrupter) {
+void PoolCore::open_engine(const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit& permit) {
   const bool unchanged = left_ && left_->matches(config_.path);
-  auto engine = make_engine(interrupter, unchanged);
+  auto engine = open_with_room([&] { return make_engine(interrupter, unchanged); });
   {
     std::lock_guard lock(engine_mutex_);
     engine_ = std::move(engine);
@@ -112,10 +119,23 @@ void PoolCore::open_engine(const std::shared_ptr<Interrupter>& interrupter) {
   schema_.bring_up_to_date(*writer, *engine_);
   engine_->begin_service(session_of(*writer));
   writer_.add(std::move(writer), interrupter);
+  permit.hand_on();
+}
+
+/// Where the descriptors of the process run out others give way.
+template <class Open>
+auto PoolCore::open_with_room(Open open) const -> decltype(open()) {
+  for (;;) {
+    try {
+      return open();
+    } catch (const Error&) {
+      if (config_.awake == nullptr || !out_of_descriptors() || !config_.awake->make_room()) throw;
+    }
+  }
 }
 
 std::unique_ptr<Connection> PoolCore::connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter) {
-  return detail::connect(engine_->open(role, interrupter), config_.options.connection);
+  return open_with_room([&] { return detail::connect(engine_->open(role, interrupter), config_.options.connection); });
 }
 
 void PoolCore::submit(Operation& operation) {
@@ -223,6 +243,7 @@ bool PoolCore::close_now() {
     if (std::exchange(taken_, true)) return state_ == database_state::closed;
     work_began_ = config_.clock->now();
   }
+  if (config_.awake != nullptr) config_.awake->remove(*this);
   if (readers_) readers_->close_connections();
   writer_.close_connections();
   std::string unfinished = release_engine();

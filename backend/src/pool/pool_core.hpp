@@ -9,6 +9,7 @@
 #include "engine/engine.hpp"
 #include "file/file_trace.hpp"
 #include "lane/lane.hpp"
+#include "pool/awake_pools.hpp"
 #include "pool/pool_config.hpp"
 #include "pool/reading_gate.hpp"
 #include "pool/scheduled_backups.hpp"
@@ -34,9 +35,9 @@ health_reason reason_of(const Loss& loss) noexcept;
 class PoolCore : public std::enable_shared_from_this<PoolCore> {
  public:
   /// Creates, opens, migrates, on the calling thread. Throws and leaves nothing open when any step fails or
-  /// `interrupter` stops it.
+  /// `interrupter` stops it. `permit` is for its first connection.
   static std::shared_ptr<PoolCore> open(PoolConfig config, const Migrator* migrator,
-                                        const std::shared_ptr<Interrupter>& interrupter);
+                                        const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit = {});
   explicit PoolCore(PoolConfig config, const Migrator* migrator = nullptr);
   ~PoolCore();
 
@@ -61,6 +62,14 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   bool asleep() const;
   /// It did when it was closed: there was nothing to close.
   bool ended_asleep() const;
+  /// For AwakePools.
+  AwakePools::Place& place_among_awake() noexcept { return place_; }
+  Clock::time_point last_use() const;
+  /// Falls asleep on the calling thread, a database thread, if nobody uses it and it may; else false.
+  bool sleep_now();
+  /// Closes a connection that nobody uses on the calling thread, a database thread; false when there is none.
+  bool close_idle_connection();
+
   /// For which the pool has failed.
   std::optional<Loss> loss() const;
 
@@ -75,9 +84,11 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
  private:
   LaneContext make_context();
   std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const;
-  void open_engine(const std::shared_ptr<Interrupter>& interrupter);
+  void open_engine(const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit& permit);
   std::string release_engine();
   std::unique_ptr<Connection> connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter);
+  template <class Open>
+  auto open_with_room(Open open) const -> decltype(open());
   void before_next(Session& writer);
   void work_beside();
   std::optional<Loss> close_if_lost();
@@ -93,7 +104,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   bool begin_to_sleep();
   void fall_asleep();
   void wake();
-  void wake_up();
+  void wake_up(ConnectionPermit permit);
+  void give_way();
+  void give_way_if_wanted();
   void rest_until_needed();
   void tell_unwakeable(const std::exception_ptr& failure);
 
@@ -122,10 +135,12 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   Clock::time_point optimized_at_;
   ScheduledBackups backups_;
   ReadingGate gate_;
+  AwakePools::Place place_;  // under their mutex
 
   mutable std::mutex mutex_;
   rest rest_ = rest::opening;
   bool begun_ = false;                   // a thread falls asleep or wakes, and is not only to
+  bool gives_way_ = false;               // is to close what nobody uses
   std::shared_ptr<Interrupter> waking_;  // while that
   database_state state_ = database_state::ready;
   std::optional<Loss> loss_;

@@ -1,5 +1,6 @@
 #include <spdlog/logger.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error_text.hpp"
@@ -53,6 +54,42 @@ void PoolCore::rest_if_quiet() {
   config_.executor.post([self = shared_from_this()] { self->fall_asleep(); });
 }
 
+bool PoolCore::sleep_now() {
+  if (!config_.may_sleep() || !begin_to_sleep()) return false;
+  config_.logger->debug("database '{}': it falls asleep, as others need its connections", config_.name);
+  fall_asleep();
+  return true;
+}
+
+bool PoolCore::close_idle_connection() {
+  return (readers_ && readers_->close_idle_one()) || writer_.close_idle_one();
+}
+
+/// A connection has become idle, and somebody else waits for one in vain.
+void PoolCore::give_way() {
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(gives_way_, true)) return;
+  }
+  config_.executor.post([self = shared_from_this()] {
+    {
+      std::lock_guard lock(self->mutex_);
+      self->gives_way_ = false;
+    }
+    if (self->context_.budget->wanted() && !self->sleep_now()) self->close_idle_connection();
+  });
+}
+
+/// After a moment in which nobody could take what is idle: whoever has looked meanwhile does not come again.
+void PoolCore::give_way_if_wanted() {
+  if (context_.budget != nullptr && context_.budget->wanted()) give_way();
+}
+
+Clock::time_point PoolCore::last_use() const {
+  const auto used = writer_.last_use();
+  return readers_ ? std::max(used, readers_->last_use()) : used;
+}
+
 /// From here on nobody uses a connection; who comes waits. False when somebody does, and nothing has changed.
 bool PoolCore::begin_to_sleep() {
   {
@@ -66,6 +103,7 @@ bool PoolCore::begin_to_sleep() {
     if (!readers_ || readers_->fall_asleep()) {
       if (writer_.fall_asleep()) return true;
       if (readers_) readers_->wake_up();
+      if (readers_ && readers_->any_open()) give_way_if_wanted();
     }
     backups_.resume();
   }
@@ -87,8 +125,9 @@ bool PoolCore::begin(rest wanted) {
 /// On a database thread.
 void PoolCore::fall_asleep() {
   if (!begin(rest::falling_asleep)) return;
-  if (readers_) readers_->close_idle();
-  writer_.close_idle();
+  if (config_.awake != nullptr) config_.awake->remove(*this);
+  if (readers_) readers_->close_connections();
+  writer_.close_connections();
   close_if_lost();  // the last who knows of it goes
   if (const std::string unfinished = release_engine(); !unfinished.empty())
     config_.logger->error("database '{}': {}", config_.name, unfinished);
@@ -125,14 +164,17 @@ void PoolCore::wake() {
   begun_ = false;
   work_began_ = config_.clock->now();
   waking_ = std::make_shared<Interrupter>(config_.clock);
-  config_.executor.post([self = shared_from_this()] { self->wake_up(); });
+  const auto self = shared_from_this();
+  const auto go_on = [self] { self->wake_up(ConnectionPermit(self->context_.budget)); };
+  if (context_.budget == nullptr || context_.budget->acquire(go_on)) config_.executor.post(go_on);
 }
 
-/// On a database thread. When it fails all who wait are told why, and the next to come has it tried again.
-void PoolCore::wake_up() {
+/// On a database thread, with a connection of the budget. When it fails all who wait are told why, and the next to come
+/// has it tried again.
+void PoolCore::wake_up(ConnectionPermit permit) {
   if (!begin(rest::waking)) return;
   try {
-    open_engine(waking_);
+    open_engine(waking_, permit);
   } catch (...) {
     const auto failure = std::current_exception();
     release_engine();
@@ -144,11 +186,16 @@ void PoolCore::wake_up() {
     rest_ = rest::awake;
     waking_.reset();
   }
+  if (context_.budget != nullptr) config_.awake->add(*this);
   backups_.resume();
   backups_.begin_if_due();
   if (config_.on_rest) config_.on_rest(false);
-  if (readers_) readers_->wake_up();
-  writer_.wake_up();
+  // The permit, if it was not for the writer, is for a lane that somebody waits in.
+  const bool one_more = permit.hand_on();
+  const bool for_readers = one_more && readers_ && readers_->anybody_waits();
+  if (readers_) readers_->wake_up(for_readers);
+  writer_.wake_up(one_more && !for_readers);
+  give_way_if_wanted();
   on_parked();
 }
 

@@ -1,6 +1,7 @@
 #include "statehouse/app_state.hpp"
 
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <thread>
@@ -14,11 +15,22 @@ namespace statehouse {
 namespace {
 
 constexpr auto destructor_limit = std::chrono::seconds(2);
+/// Where the system sets no limit that matters.
+constexpr std::size_t most_connections = 1 << 20;
 constexpr ShutdownOptions without_grace{.grace = std::chrono::milliseconds(0),
                                         .deadline = std::chrono::milliseconds(0)};
 
 unsigned thread_count(unsigned wanted) {
   return wanted != 0 ? wanted : std::max(4U, std::thread::hardware_concurrency());
+}
+
+/// A connection of a database that is alone takes up to four descriptors: the file, its log, the log's index, and one
+/// for a moment. As much is left for the rest of the process, its sockets for instance.
+std::size_t connection_limit(std::size_t wanted) {
+  if (wanted != 0) return wanted;
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return most_connections;
+  return std::clamp<std::size_t>(limit.rlim_cur / 4, 1, most_connections);
 }
 
 /// With its thread, so that nobody fails later for want of it.
@@ -36,6 +48,7 @@ std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, detail:
       detail::RegistryConfig{.data_dir = std::move(options.data_dir),
                              .prefix = std::move(options.dev_prefix),
                              .pool = std::move(options.pool),
+                             .max_open_connections = connection_limit(options.max_open_connections),
                              .executor = std::move(executor),
                              .clock = options.clock != nullptr ? std::move(options.clock) : running_clock(),
                              .logger = options.logger != nullptr ? std::move(options.logger) : spdlog::default_logger(),

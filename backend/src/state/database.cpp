@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "base/deadline.hpp"
 #include "state/errors.hpp"
 
 namespace statehouse::detail {
@@ -104,23 +105,59 @@ void Database::begin() {
         if (const auto self = weak.lock()) self->begin_on_strand();
       }))
     return;
+  std::shared_ptr<ConnectionBudget> budget;
   {
     std::lock_guard lock(mutex_);
     if (!std::exchange(wanted_, false)) return;  // closed
     state_ = state::opening;
+    if (!options().in_memory) budget = surroundings_->awake->budget();
   }
-  surroundings_->config.executor.post([self = shared_from_this()] { self->open(); });
+  const auto self = shared_from_this();
+  const auto go_on = [self, budget] { self->open(ConnectionPermit(budget)); };
+  if (budget == nullptr || budget->acquire(go_on)) {
+    surroundings_->config.executor.post(go_on);
+  } else {
+    wait_for_connection();
+  }
+}
+
+/// As everybody who waits for one, no longer than the pool's `acquire_timeout`.
+void Database::wait_for_connection() {
+  std::lock_guard lock(mutex_);
+  if (state_ != state::opening || interrupter_ != nullptr) return;  // it is there already
+  const auto& clock = surroundings_->config.clock;
+  connection_timer_ = clock->make_timer([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->give_up_waiting();
+  });
+  connection_timer_->arm(deadline(clock->now(), options().acquire_timeout));
+}
+
+void Database::give_up_waiting() {
+  std::optional<Strand> strand;
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ != state::opening || interrupter_ != nullptr || ending_) return;
+    const std::string most = std::to_string(surroundings_->awake->budget()->most());
+    outcome_ = Outcome{nullptr, std::make_exception_ptr(Error(errc::acquire_timeout,
+                                                              "not opened in time: all " + most +
+                                                                  " connections of max_open_connections are taken",
+                                                              {text_, {}}))};
+    interrupter_ = std::make_shared<Interrupter>(surroundings_->config.clock);  // nobody opens it any more
+    strand = strand_;
+  }
+  if (strand) asio::post(*strand, [self = shared_from_this()] { self->publish(); });
 }
 
 /// On a database thread, beside the strand.
-void Database::open() {
+void Database::open(ConnectionPermit permit) {
   const RegistryConfig& config = surroundings_->config;
   PoolConfig pool;
   std::optional<Migrator> migrator;
   std::shared_ptr<Interrupter> interrupter;
   {
     std::lock_guard lock(mutex_);
-    if (state_ != state::opening) return;  // closed before a thread was free
+    if (state_ != state::opening || interrupter_ != nullptr) return;  // closed before, or given up
+    connection_timer_.reset();
     interrupter_ = interrupter = std::make_shared<Interrupter>(config.clock);
     if (migrator_) migrator = watched(*migrator_);
     pool = {.name = text_,
@@ -128,6 +165,7 @@ void Database::open() {
             .options = surroundings_->completed(name_, options()),
             .executor = config.executor,
             .turns = surroundings_->turns,
+            .awake = surroundings_->awake,
             .backup_turns = surroundings_->backup_turns,
             .clock = config.clock,
             .logger = config.logger,
@@ -136,7 +174,7 @@ void Database::open() {
               if (const auto self = weak.lock()) self->note_rest(asleep);
             }};
   }
-  Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, interrupter);
+  Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, interrupter, std::move(permit));
   std::optional<Strand> strand;
   {
     std::lock_guard lock(mutex_);
@@ -164,13 +202,13 @@ Migrator Database::watched(const Migrator& migrator) {
 }
 
 Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
-                                     const std::shared_ptr<Interrupter>& interrupter) const {
+                                     const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) const {
   const RegistryConfig& config = surroundings_->config;
   const auto began = config.clock->now();
   const auto took = [&] { return duration_cast<milliseconds>(config.clock->now() - began).count(); };
   Outcome outcome;
   try {
-    outcome.core = PoolCore::open(std::move(pool), migrator, interrupter);
+    outcome.core = PoolCore::open(std::move(pool), migrator, interrupter, std::move(permit));
     config.logger->info("database '{}': opened {} in {} ms", text_, outcome.core->config().place(), took());
   } catch (...) {
     outcome.failure = std::current_exception();
@@ -190,6 +228,7 @@ void Database::publish() {
     outcome = std::move(*outcome_);
     outcome_.reset();
     interrupter_.reset();
+    connection_timer_.reset();
     migration_.reset();
     core_ = outcome.core;
     last_error_ = outcome.failure != nullptr ? text_of(outcome.failure) : std::string();

@@ -88,9 +88,12 @@ class Database : public std::enable_shared_from_this<Database> {
 
   void begin_on_strand();
   void begin();
-  void open();
+  void wait_for_connection();
+  void give_up_waiting();
+  void open(ConnectionPermit permit);
   Migrator watched(const Migrator& migrator);
-  Outcome try_open(PoolConfig config, const Migrator* migrator, const std::shared_ptr<Interrupter>& interrupter) const;
+  Outcome try_open(PoolConfig config, const Migrator* migrator, const std::shared_ptr<Interrupter>& interrupter,
+                   ConnectionPermit permit) const;
   void publish();
   void lose(const Loss& loss);
   void note_rest(bool asleep);
@@ -121,13 +124,14 @@ class Database : public std::enable_shared_from_this<Database> {
   state state_ = state::absent;
   bool wanted_ = false;  // somebody has asked, and the strand has not run since
   std::optional<Migrator> migrator_;
-  std::optional<PoolOptions> options_;         // in place of everybody's
-  std::shared_ptr<Interrupter> interrupter_;   // while an opening has begun and is not published
-  std::optional<RunningMigration> migration_;  // that the opening has come to
-  std::optional<Outcome> outcome_;             // of an opening, until it is published
-  std::shared_ptr<PoolCore> core_;             // from the moment it was published, for ever
-  std::optional<Loss> loss_;                   // for which it has failed
-  std::string last_error_;                     // while failed; of an opening that the shutdown has stopped, too
+  std::optional<PoolOptions> options_;              // in place of everybody's
+  std::shared_ptr<Interrupter> interrupter_;        // while an opening has begun and is not published
+  std::unique_ptr<Clock::Timer> connection_timer_;  // while it waits for a connection of the budget
+  std::optional<RunningMigration> migration_;       // that the opening has come to
+  std::optional<Outcome> outcome_;                  // of an opening, until it is published
+  std::shared_ptr<PoolCore> core_;                  // from the moment it was published, for ever
+  std::optional<Loss> loss_;                        // for which it has failed
+  std::string last_error_;                          // while failed; of an opening that the shutdown has stopped, too
   std::optional<ending> ending_;
   Clock::time_point end_began_{};
   std::optional<Clock::time_point> closed_at_;

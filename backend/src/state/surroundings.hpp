@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lane/database_executor.hpp"
+#include "pool/awake_pools.hpp"
 #include "pool/cluster_options.hpp"
 #include "pool/turn_queue.hpp"
 #include "state/maintenance.hpp"
@@ -26,6 +27,7 @@ struct RegistryConfig {
   std::filesystem::path data_dir;
   std::string prefix;
   PoolOptions pool;
+  std::size_t max_open_connections;
   DatabaseExecutor executor;  ///< Runs SQLite.
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
@@ -38,11 +40,13 @@ struct Surroundings {
       : config(std::move(with)),
         turns(std::make_shared<TurnQueue>(config.executor)),
         backup_turns(std::make_shared<TurnQueue>(config.executor)),
+        awake(AwakePools::make(config.max_open_connections, config.executor)),
         maintenance(std::make_shared<Maintenance>(config.clock)) {}
 
   const RegistryConfig config;
   const std::shared_ptr<TurnQueue> turns;
   const std::shared_ptr<TurnQueue> backup_turns;
+  const std::shared_ptr<AwakePools> awake;
   std::filesystem::path directory;  // empty until init() is done; not written after the first get_pool
   OpenPools open_pools;
   const std::shared_ptr<Maintenance> maintenance;
