@@ -151,6 +151,7 @@ Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
   const auto took = [&] { return duration_cast<milliseconds>(config.clock->now() - began).count(); };
   Outcome outcome;
   try {
+    surroundings_->make_room(name_, pool);
     outcome.core = PoolCore::open(std::move(pool), migrator, interrupter);
     config.logger->info("database '{}': opened {} in {} ms", text_, outcome.core->config().place(), took());
   } catch (...) {
