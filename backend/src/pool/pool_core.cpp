@@ -82,6 +82,15 @@ std::shared_ptr<PoolCore> PoolCore::open(PoolConfig config, const Migrator* migr
   return core;
 }
 
+MigrationReport PoolCore::bring_up_to_date(PoolConfig config, const Migrator* migrator,
+                                           const std::shared_ptr<Interrupter>& interrupter) {
+  const auto core = open(std::move(config), migrator, interrupter);
+  core->writer_.close_connections();  // readers have not been opened
+  if (const std::string unfinished = core->release_engine(); !unfinished.empty())
+    core->config_.logger->error("database '{}': {}", core->config_.name, unfinished);
+  return core->applied();
+}
+
 std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const {
   if (in_cluster(config_.options))
     return std::make_unique<ClusterEngine>(ClusterEngineConfig{.database = config_.name,

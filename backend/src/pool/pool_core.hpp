@@ -37,6 +37,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   /// `interrupter` stops it.
   static std::shared_ptr<PoolCore> open(PoolConfig config, const Migrator* migrator,
                                         const std::shared_ptr<Interrupter>& interrupter);
+  /// The same for nobody: closes it again.
+  static MigrationReport bring_up_to_date(PoolConfig config, const Migrator* migrator,
+                                          const std::shared_ptr<Interrupter>& interrupter);
   explicit PoolCore(PoolConfig config, const Migrator* migrator = nullptr);
   ~PoolCore();
 
@@ -64,7 +67,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   /// For which the pool has failed.
   std::optional<Loss> loss() const;
 
+  MigrationReport applied() const { return schema_.applied(); }
   DatabaseStats stats() const;
+  std::uint64_t operations() const;  ///< That ran.
   std::vector<Holder> holders() const;
   /// Those, and what the pool itself does: what keeps it from being closed.
   std::vector<Holder> at_work() const;

@@ -31,12 +31,14 @@ void Database::set_migrator(Migrator migrator) {
   std::lock_guard lock(mutex_);
   check_unopened("add_migrator");
   migrator_ = std::move(migrator);
+  own_migrator_ = true;
 }
 
 void Database::set_options(PoolOptions options) {
   std::lock_guard lock(mutex_);
   check_unopened("configure");
-  options_ = std::move(options);
+  options_ = std::make_shared<const PoolOptions>(std::move(options));
+  own_options_ = true;
 }
 
 std::filesystem::path Database::path() const {
@@ -90,6 +92,7 @@ void Database::begin() {
     std::lock_guard lock(mutex_);
     if (!std::exchange(wanted_, false)) return;  // shut down
     state_ = state::opening;
+    visiting_ = !visitors_.empty() && waiters_->empty();
   }
   surroundings_->config.executor.post([self = shared_from_this()] { self->open(); });
 }
@@ -105,19 +108,21 @@ void Database::open() {
     if (state_ != state::opening) return;  // shut down before a thread was free
     interrupter_ = interrupter = std::make_shared<Interrupter>(config.clock);
     if (migrator_) migrator = watched(*migrator_);
-    pool = {
-        .name = text_,
-        .path = surroundings_->path_of(name_, options()),
-        .options = surroundings_->completed(name_, options()),
-        .executor = config.executor,
-        .turns = surroundings_->turns,
-        .backup_turns = surroundings_->backup_turns,
-        .clock = config.clock,
-        .logger = config.logger,
-        .observer = config.observer,
-        .on_wake = [weak = weak_from_this(), maintenance = surroundings_->maintenance] { maintenance->watch(weak); }};
+    pool = {.name = text_,
+            .path = surroundings_->path_of(name_, options()),
+            .options = surroundings_->completed(name_, options()),
+            .executor = config.executor,
+            .turns = surroundings_->turns,
+            .backup_turns = surroundings_->backup_turns,
+            .clock = config.clock,
+            .logger = config.logger,
+            .observer = config.observer,
+            .on_wake = [weak = weak_from_this()] {
+              if (const auto self = weak.lock()) self->on_wake();
+            }};
   }
-  Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, interrupter);
+  Outcome outcome =
+      visiting_ ? try_visit(std::move(pool), migrator, interrupter) : try_open(std::move(pool), migrator, interrupter);
   std::optional<Strand> strand;
   {
     std::lock_guard lock(mutex_);
@@ -144,7 +149,7 @@ Migrator Database::watched(const Migrator& migrator) {
   return migrator.with_options(std::move(options));
 }
 
-Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
+Database::Outcome Database::try_open(PoolConfig pool, const std::optional<Migrator>& migrator,
                                      const std::shared_ptr<Interrupter>& interrupter) const {
   const RegistryConfig& config = surroundings_->config;
   const auto began = config.clock->now();
@@ -152,7 +157,7 @@ Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
   Outcome outcome;
   try {
     surroundings_->make_room(name_, pool);
-    outcome.core = PoolCore::open(std::move(pool), migrator, interrupter);
+    outcome.core = PoolCore::open(std::move(pool), migrator ? &*migrator : nullptr, interrupter);
     config.logger->info("database '{}': opened {} in {} ms", text_, outcome.core->config().place(), took());
   } catch (...) {
     outcome.failure = std::current_exception();
@@ -165,6 +170,8 @@ Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
 void Database::publish() {
   Outcome outcome;
   OpenWaiters::List waiters;
+  std::vector<OnVisited> visitors;
+  std::optional<Strand> again;
   bool late = false;
   {
     std::lock_guard lock(mutex_);
@@ -181,12 +188,16 @@ void Database::publish() {
     } else if (!late) {
       state_ = state::failed;
     }
-    if (!late) waiters = waiters_->take();
+    visitors.swap(visitors_);
+    if (!late && outcome.visit && end_visit()) again = strand_;
+    if (!late && !again) waiters = waiters_->take();
     if (!late && core_ != nullptr) {
       std::lock_guard one_at_a_time(surroundings_->publishing);
       surroundings_->open_pools.publish(text_, core_);
     }
   }
+  tell(std::move(visitors), outcome);
+  if (again) return asio::post(*again, [self = shared_from_this()] { self->begin(); });
   if (late) return outcome.core != nullptr ? close_pool() : on_closed();
   if (outcome.core != nullptr) surroundings_->maintenance->watch(weak_from_this());
   OpenWaiters::finish(std::move(waiters), std::move(outcome.core), std::move(outcome.failure));
@@ -233,6 +244,7 @@ bool Database::refuse(Clock::time_point began, std::function<void()> on_gone) {
 void Database::close() {
   waiters_->refuse();
   publish();  // an opening that is over, but the strand has not seen it
+  refuse_visitors();
   close_pool();
 }
 
