@@ -55,15 +55,15 @@ TEST_CASE("configure: a pattern counts as a migrator's does, also for a name tha
   SteppedApp app;
   app.run(app.state->init());
   DbInstances& databases = app.state->db_instances;
-  databases.configure("t/1", with_readers(1));
+  databases.configure("t/1", with_readers(5));
   databases.add_migrator("t/2", migrations({"CREATE TABLE by_name(x)"}));
-  databases.configure("t/*", with_readers(2));
-  databases.configure("**", with_readers(3));
-  CHECK(readers_of(app, "t/1") == 1);
-  CHECK(readers_of(app, "t/2") == 2);
+  databases.configure("t/*", with_readers(6));
+  databases.configure("**", with_readers(7));
+  CHECK(readers_of(app, "t/1") == 5);
+  CHECK(readers_of(app, "t/2") == 6);
   CHECK(tables_of(app, "t/2") == Texts{"by_name"});
-  CHECK(readers_of(app, "t/3") == 2);
-  CHECK(readers_of(app, "x") == 3);
+  CHECK(readers_of(app, "t/3") == 6);
+  CHECK(readers_of(app, "x") == 7);
 }
 
 TEST_CASE("patterns: one that comes after a database was opened is not for that") {
