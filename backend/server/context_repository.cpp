@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <statehouse/queries/context.hpp>
 #include <string_view>
 
 #include "json_syntax.hpp"
 #include "statehouse/app_state.hpp"
+#include "statehouse/database_name.hpp"
 
 namespace statehouse::server {
 
@@ -18,7 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace sql = queries::context;
 
-constexpr std::string_view database_name = "context";
+constexpr std::string_view own_database = "context";
 constexpr std::size_t page_bytes = std::size_t{8} << 20;
 constexpr std::size_t blocks_per_page = 10'000;
 /// A search reads the whole table when nothing matches.
@@ -69,15 +71,27 @@ class SearchPlace {
 
 }  // namespace
 
-/// The start of the program opens it: no request waits for that, nor begins it once more where it has failed.
-asio::awaitable<Pool> ContextRepository::open_pool() const {
-  if (auto pool = state_.db_instances.try_get_pool(database_name)) co_return *std::move(pool);
-  if (!state_.db_instances.health().started()) throw Error(errc::not_initialised, "the database is not open yet");
-  co_return co_await state_.db_instances.get_pool(database_name);  // it was: says why it is not any more
+ContextRepository::ContextRepository(AppState& state, std::atomic<std::size_t>& searches, const std::string& tenant)
+    : state_(state), searches_(searches), tenants_database_("tenants/" + tenant + "/context") {
+  // What is taken off a name, or is a directory more, would be another tenant's.
+  const auto segment = DatabaseName::parse_segment(tenant);
+  if (!segment || segment->view() != tenant) throw Error(errc::invalid_name, "'" + tenant + "' is no tenant");
+}
+
+/// The start of the program opens its own: no request waits for that, nor begins it once more where it has failed. A
+/// tenant's is opened by the first request that wants it, and sleeps when nobody does.
+asio::awaitable<Pool> ContextRepository::open_pool(missing database) const {
+  const DbInstances& databases = state_.db_instances;
+  const std::string_view name = tenants_database_.empty() ? own_database : tenants_database_;
+  if (auto pool = databases.try_get_pool(name)) co_return *std::move(pool);
+  if (!databases.health().started()) throw Error(errc::not_initialised, "the database is not open yet");
+  if (!tenants_database_.empty() && database == missing::is_an_error && !exists(databases.db_path(name)))
+    throw NoSuchDatabase();
+  co_return co_await databases.get_pool(name);  // the service's own was open: says why it is not any more
 }
 
 asio::awaitable<bool> ContextRepository::put(const BlockKey& key, const std::string& context) const {
-  const Pool pool = co_await open_pool();
+  const Pool pool = co_await open_pool(missing::is_made);
   const bool number = is_json_number(context);
   co_return co_await pool.write([&](Connection& db) {
     if (sql::replace_block(db, number, context, key.document, key.block).changes > 0) return false;

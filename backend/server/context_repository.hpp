@@ -43,17 +43,27 @@ class InvalidPattern : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// There is no such database, and this is no request that makes one.
+class NoSuchDatabase : public std::runtime_error {
+ public:
+  NoSuchDatabase() : std::runtime_error("no such database") {}
+};
+
 /// As many searches run already as are let.
 class TooManySearches : public std::runtime_error {
  public:
   TooManySearches() : std::runtime_error("too many searches at once, try again later") {}
 };
 
-/// The table `context` of the database of the same name. Throws Error like Pool; references are to outlive the
-/// awaitable.
+/// The table `context` of the service's own database, or of a tenant's. Throws Error like Pool, and of a tenant that is
+/// not there NoSuchDatabase; this and references are to outlive the awaitable.
 class ContextRepository {
  public:
-  explicit ContextRepository(AppState& state) noexcept : state_(state) {}
+  /// `searches`: that run now, of all repositories.
+  ContextRepository(AppState& state, std::atomic<std::size_t>& searches) noexcept
+      : state_(state), searches_(searches) {}
+  /// Of `tenants/<tenant>/context`, which the first `put` makes. Throws Error where that is no name.
+  ContextRepository(AppState& state, std::atomic<std::size_t>& searches, const std::string& tenant);
 
   /// Inserts or replaces; true when it was inserted.
   asio::awaitable<bool> put(const BlockKey& key, const std::string& context) const;
@@ -72,10 +82,12 @@ class ContextRepository {
   asio::awaitable<BlockPage> search(const std::string& pattern, const BlockKey& start, std::size_t limit) const;
 
  private:
-  asio::awaitable<Pool> open_pool() const;
+  enum class missing { is_made, is_an_error };
+  asio::awaitable<Pool> open_pool(missing database = missing::is_an_error) const;
 
   AppState& state_;
-  mutable std::atomic<std::size_t> searches_{0};  // that run now
+  std::atomic<std::size_t>& searches_;
+  const std::string tenants_database_;  // empty: it is the service's own
 };
 
 }  // namespace statehouse::server

@@ -109,7 +109,9 @@ HttpResponse probe_reply(const Health& health, bool well, std::string_view other
   json::array checks;
   for (const DatabaseHealth& database : health.databases) checks.push_back(to_json(database));
   const std::string_view status = !well ? otherwise : health.degraded() ? "degraded" : "ok";
-  HttpResponse response{well ? 200U : 503U, json::serialize(json::object{{"status", status}, {"checks", checks}})};
+  json::object reply{{"status", status}, {"checks", std::move(checks)}};
+  if (health.well > 0) reply["well"] = health.well;  // and not among the checks
+  HttpResponse response{well ? 200U : 503U, json::serialize(reply)};
   if (!well) response.headers.emplace_back("Retry-After", "1");
   return response;
 }

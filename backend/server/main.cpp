@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "http_server.hpp"
+#include "open_files.hpp"
 #include "routes.hpp"
 #include "service_status.hpp"
 #include "settings.hpp"
@@ -29,6 +30,8 @@ namespace {
 namespace asio = boost::asio;
 using namespace statehouse;
 using namespace statehouse::server;
+
+constexpr std::string_view tenants_databases = "tenants/*/context";
 
 void announce_listening(const HttpServer& server) {
   spdlog::info("statehouse-server {} listens: address={} port={}", STATEHOUSE_VERSION,
@@ -44,6 +47,15 @@ void announce(const HttpServer& server, const Settings& settings) {
   std::cout << "statehouse-server: http://" << server.endpoint() << '\n' << std::flush;
 }
 
+/// Those that are there, so that none has its first request wait for a migration. One that fails is its tenant's
+/// trouble.
+asio::awaitable<void> bring_tenants_up_to_date(const DbInstances& databases) {
+  const MigrateAllReport report = co_await databases.migrate_all(tenants_databases);
+  for (const MigratedDatabase& database : report.databases)
+    if (!database.failure.empty()) spdlog::error("database '{}' is not up to date: {}", database.name, database.failure);
+  spdlog::info("tenants: databases={}", report.databases.size());
+}
+
 /// Listens first, so that whoever probes the service sees that it lives and what it does; then opens the database, so
 /// that one that cannot be opened or migrated stops the program here.
 asio::awaitable<void> start(AppState& state, HttpServer& server, ServiceStatus& status, const Settings& settings) {
@@ -52,6 +64,7 @@ asio::awaitable<void> start(AppState& state, HttpServer& server, ServiceStatus& 
     server.start();
     announce_listening(server);
     co_await state.init();
+    if (settings.tenants) co_await bring_tenants_up_to_date(state.db_instances);
     co_await state.db_instances.get_pool("context");
     announce(server, settings);
     status.tell();
@@ -91,6 +104,18 @@ void log_shutdown(const ShutdownReport& report) {
 /// On any machine, as searches leave one of them for other reads.
 constexpr unsigned readers = 4;
 
+PoolOptions pool_options(const Settings& settings) {
+  return {.readers = readers, .checkpoint = settings.checkpoint, .cluster = {.nodes = settings.cluster}};
+}
+
+/// Each has a database of its own, of which none makes the service unready.
+void serve_tenants(DbInstances& databases, const Settings& settings) {
+  PoolOptions options = pool_options(settings);
+  options.required = false;
+  databases.add_migrator(tenants_databases, migrations::context());
+  databases.configure(tenants_databases, options);
+}
+
 /// On so many threads, this one among them, or on as many as there can be.
 void run(asio::io_context& io, unsigned count) {
   std::vector<std::jthread> threads;
@@ -106,13 +131,11 @@ void run(asio::io_context& io, unsigned count) {
 /// Runs until a signal or a failure; gives the exit code.
 int serve(const Settings& settings) {
   asio::io_context io(static_cast<int>(settings.threads));
-  AppState state(io.get_executor(), {.data_dir = settings.data_dir,
-                                     .dev_prefix = settings.dev_prefix,
-                                     .pool = {.readers = readers,
-                                              .checkpoint = settings.checkpoint,
-                                              .cluster = {.nodes = settings.cluster}}});
+  AppState state(io.get_executor(),
+                 {.data_dir = settings.data_dir, .dev_prefix = settings.dev_prefix, .pool = pool_options(settings)});
   state.db_instances.add_migrator("context", migrations::context());
-  const Routes routes(state);
+  if (settings.tenants) serve_tenants(state.db_instances, settings);
+  const Routes routes(state, settings.tenants);
   HttpServer server(io.get_executor(), {settings.address, settings.port}, settings.limits,
                     [&](HttpRequest& request) { return routes.handle(request); });
   int exit_code = 1;
@@ -153,6 +176,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed log or output must not end the program
   spdlog::set_default_logger(spdlog::stderr_color_mt("statehouse-server"));
   spdlog::set_level(spdlog::level::from_str(settings.log_level));
+  raise_limit_of_open_files();
   try {
     return serve(settings);
   } catch (const std::exception& error) {

@@ -46,6 +46,7 @@ std::size_t limit_of(const RequestTarget& target) {
 /// One request on its way through a handler.
 struct Routes::Call {
   RequestTarget target;
+  ContextRepository contexts;
   BlockKey key;  // what the path names
   std::string& body;
 };
@@ -97,6 +98,8 @@ asio::awaitable<HttpResponse> Routes::handle(HttpRequest& request) const {
     co_return error_response(error.status(), error.code(), error.what());
   } catch (const InvalidPattern& error) {
     co_return error_response(400, "bad_pattern", error.what());
+  } catch (const NoSuchDatabase&) {
+    co_return no_such("tenant");
   } catch (const TooManySearches& error) {
     co_return overloaded_reply(error.what());
   } catch (const Error& error) {
@@ -111,7 +114,9 @@ asio::awaitable<HttpResponse> Routes::handle(HttpRequest& request) const {
 }
 
 asio::awaitable<HttpResponse> Routes::dispatch(HttpRequest& request) const {
-  Call call{parse_target(request.target), {}, request.body};
+  RequestTarget target = parse_target(request.target);
+  ContextRepository contexts = contexts_of(target);
+  Call call{std::move(target), std::move(contexts), {}, request.body};
   std::string allowed;
   for (const Route& route : table) {
     if (!route.matches(call.target.segments)) continue;
@@ -128,21 +133,36 @@ asio::awaitable<HttpResponse> Routes::dispatch(HttpRequest& request) const {
   co_return response;
 }
 
+/// Takes `/tenants/{tenant}` off a path to a tenant's documents; on any other there is no such path.
+ContextRepository Routes::contexts_of(RequestTarget& target) const {
+  auto& segments = target.segments;
+  const bool of_tenant = tenants_ && segments.size() > 2 && segments[0] == "tenants" &&
+                         (segments[2] == "documents" || segments[2] == "search");
+  if (!of_tenant) return ContextRepository(state_, searches_);
+  const std::string tenant = segments[1];
+  segments.erase(segments.begin(), segments.begin() + 2);
+  try {
+    return ContextRepository(state_, searches_, tenant);
+  } catch (const Error&) {
+    throw HttpError(400, "bad_id", "a tenant has 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit");
+  }
+}
+
 asio::awaitable<HttpResponse> Routes::put_block(Call& call) const {
   if (const auto wrong = json_syntax_error(call.body))
     throw HttpError(400, "bad_json", "the body is no JSON: " + *wrong);
-  const bool created = co_await contexts_.put(call.key, call.body);
+  const bool created = co_await call.contexts.put(call.key, call.body);
   co_return HttpResponse{created ? 201u : 204u};
 }
 
 asio::awaitable<HttpResponse> Routes::get_block(Call& call) const {
-  auto context = co_await contexts_.get(call.key);
+  auto context = co_await call.contexts.get(call.key);
   if (!context) co_return no_such("block");
   co_return HttpResponse{200, std::move(*context)};
 }
 
 asio::awaitable<HttpResponse> Routes::delete_block(Call& call) const {
-  const bool existed = co_await contexts_.erase(call.key);
+  const bool existed = co_await call.contexts.erase(call.key);
   if (!existed) co_return no_such("block");
   co_return HttpResponse{204};
 }
@@ -150,13 +170,13 @@ asio::awaitable<HttpResponse> Routes::delete_block(Call& call) const {
 asio::awaitable<HttpResponse> Routes::get_document(Call& call) const {
   BlockKey start = call.key;
   if (const auto after = call.target.parameter("after")) start.block = from_cursor(*after).block;
-  const BlockPage page = co_await contexts_.list(start);
+  const BlockPage page = co_await call.contexts.list(start);
   if (page.blocks.empty() && start.block.empty()) co_return no_such("document");
   co_return document_reply(call.key.document, page);
 }
 
 asio::awaitable<HttpResponse> Routes::delete_document(Call& call) const {
-  const std::int64_t count = co_await contexts_.erase_document(call.key.document);
+  const std::int64_t count = co_await call.contexts.erase_document(call.key.document);
   if (count == 0) co_return no_such("document");
   co_return HttpResponse{200, "{\"deleted\":" + std::to_string(count) + '}'};
 }
@@ -169,7 +189,7 @@ asio::awaitable<HttpResponse> Routes::search(Call& call) const {
   const std::size_t limit = limit_of(call.target);
   BlockKey start;
   if (const auto after = call.target.parameter("after")) start = from_cursor(*after);
-  const BlockPage page = co_await contexts_.search(*pattern, start, limit);
+  const BlockPage page = co_await call.contexts.search(*pattern, start, limit);
   co_return search_reply(page);
 }
 
@@ -186,7 +206,7 @@ asio::awaitable<HttpResponse> Routes::started(Call&) const {
 }
 
 asio::awaitable<HttpResponse> Routes::metrics(Call&) const {
-  HttpResponse response{200, prometheus_text(state_.db_instances.stats())};
+  HttpResponse response{200, prometheus_text(state_.db_instances.stats_summary())};
   response.content_type = prometheus_content_type;
   co_return response;
 }

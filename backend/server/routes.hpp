@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
+#include <cstddef>
 #include <string_view>
 
 #include "context_repository.hpp"
@@ -12,11 +14,14 @@ class AppState;
 
 namespace statehouse::server {
 
+struct RequestTarget;
+
 /// The HTTP interface of the example: which path and method does what. backend/docs/server.md describes it for its
 /// users.
 class Routes {
  public:
-  explicit Routes(AppState& state) noexcept : state_(state), contexts_(state) {}
+  /// `tenants`: `/tenants/{tenant}/...` has the documents of that tenant, in a database of its own.
+  explicit Routes(AppState& state, bool tenants = false) noexcept : state_(state), tenants_(tenants) {}
 
   /// Answers every request, with an error where need be. `request` outlives the awaitable.
   asio::awaitable<HttpResponse> handle(HttpRequest& request) const;
@@ -40,8 +45,11 @@ class Routes {
   asio::awaitable<HttpResponse> metrics(Call& call) const;
   asio::awaitable<HttpResponse> stats(Call& call) const;
 
+  ContextRepository contexts_of(RequestTarget& target) const;
+
   AppState& state_;
-  ContextRepository contexts_;
+  const bool tenants_;
+  mutable std::atomic<std::size_t> searches_{0};  // that run now
 };
 
 }  // namespace statehouse::server

@@ -92,6 +92,7 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   std::string data_dir = settings.data_dir.string();
   std::string cluster;
   std::string checkpoint = "own";
+  std::string tenants = "off";
   double shutdown_timeout = to_seconds(settings.shutdown_timeout);
   double request_timeout = to_seconds(settings.limits.request_timeout);
   double idle_timeout = to_seconds(settings.limits.idle_timeout);
@@ -110,6 +111,8 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   options
       .add("cluster", cluster, "Nodes that keep the databases in place of files: HOST:PORT, with commas between them")
       ->check(check_cluster);
+  options.add("tenants", tenants, "on: /tenants/NAME/... has the documents of that tenant, in a database of its own")
+      ->check(CLI::IsMember({"on", "off"}));
   options
       .add("checkpoint", checkpoint,
            "Who moves the write-ahead log into the database: own, external (Litestream), external-up-to-limit")
@@ -127,6 +130,8 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
 
   try {
     options.parse(argc, argv);
+    if (tenants == "on" && !cluster.empty())
+      throw CLI::ValidationError("--tenants", "their databases are in directories, which a cluster has not");
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
@@ -134,6 +139,7 @@ std::variant<Settings, int> parse_settings(int argc, char** argv) {
   settings.port = static_cast<std::uint16_t>(port);
   settings.data_dir = data_dir;
   if (!cluster.empty()) settings.cluster = command_line::split_list(cluster);
+  settings.tenants = tenants == "on";
   settings.checkpoint = checkpoint_modes().at(checkpoint);
   settings.shutdown_timeout = to_ms(shutdown_timeout);
   settings.limits.request_timeout = to_ms(request_timeout);

@@ -20,6 +20,7 @@ struct Settings {
   std::filesystem::path data_dir = "data";
   std::string dev_prefix;
   std::vector<std::string> cluster;  ///< Nodes that keep the databases; none: they are files.
+  bool tenants = false;
   checkpoint_mode checkpoint = checkpoint_mode::own;
   unsigned threads = 1;
   std::string log_level = "info";

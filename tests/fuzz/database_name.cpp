@@ -15,9 +15,13 @@ namespace {
 
 void check_inside(const std::string& file) {
   const std::filesystem::path directory = "/data";
-  const auto path = (directory / file).lexically_normal();
-  require(path.parent_path() == directory && path.filename() == file, "a name stays in the data directory", file);
-  require(file.size() <= 255, "a file of that name can be made", file);
+  const auto path = directory / file;
+  require(path.lexically_normal() == path && path.string() == "/data/" + file, "a name stays in the data directory",
+          file);
+  for (const std::filesystem::path& each : std::filesystem::path(file)) {
+    require(each.native().size() <= 255, "a file of that name can be made", file);
+    require(each == path.filename() || !each.string().ends_with(".db"), "no directory is where a file may be", file);
+  }
   require(file.ends_with(".db"), "no database's file is another one's -wal", file);
 }
 

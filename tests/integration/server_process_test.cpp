@@ -111,6 +111,7 @@ TEST_CASE("a wrong value is refused with 2 and its name, on the command line and
       {"port", {"http", "65536", "-1", "1_0", "1'0", "0x50", "80 ", "8.0", "1e3", "++1"}},
       {"request-timeout", {"-1", "86401", "1,5", "1_0", "0x1p3"}},
       {"shutdown-timeout", {"-1", "1_0", "0x10", "-nan"}},
+      {"tenants", {"yes", "On", "1"}},
       {"threads", {"0", "1025", "two", "1_0", "0x4", "18446744073709551617"}}};
   const std::string help = ServerProcess::run({"--help"}).output;
   std::size_t variables = 0;

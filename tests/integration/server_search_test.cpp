@@ -1,3 +1,4 @@
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <csignal>
@@ -48,7 +49,8 @@ struct Searched : SteppedApp {
   const BlockKey start;
   const std::string pattern = ".";
   Pool pool;
-  ContextRepository repository{*state};
+  std::atomic<std::size_t> searches{0};
+  ContextRepository repository{*state, searches};
 };
 
 }  // namespace

@@ -59,5 +59,31 @@ TEST_CASE_METHOD(OwnRegistry, "get_pool: a database is refused to a caller that 
   CHECK(app.code(join()) == errc::closed);
 }
 
+TEST_CASE(
+    "registry: what was only brought up to date is forgotten, what somebody has or has said something of is not") {
+  OwnRegistry own;  // "x" was looked for
+  for (const char* name : {"a", "b", "c"}) write_file(own.app.dir / (std::string(name) + ".db"), "");
+  own.registry->configure(DatabaseName::parse_or_throw("b"), PoolOptions());
+  std::shared_ptr<detail::Database> looked_for;
+  int done = 0;
+  for (const char* name : {"a", "b", "c"})
+    CHECK_FALSE(own.registry->visit(DatabaseName::parse_or_throw(name), [&](const detail::Visit& visit) {
+      CHECK(visit.failure == nullptr);
+      ++done;
+    }));
+  looked_for = own.registry->to_open(DatabaseName::parse_or_throw("c"));
+  own.app.settle();
+  CHECK(done == 3);
+  own.registry->forget_visited();
+  const std::weak_ptr<detail::Database> kept = own.registry->to_open(DatabaseName::parse_or_throw("c"));
+  CHECK(kept.lock() == looked_for);
+  looked_for.reset();
+  CHECK_FALSE(kept.expired());
+  own.registry->forget_visited();
+  CHECK(kept.expired());
+  CHECK(own.registry->health().databases.size() == 1);  // b
+  own.shut_down();
+}
+
 }  // namespace
 }  // namespace statehouse::test

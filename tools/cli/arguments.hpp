@@ -49,6 +49,11 @@ struct Arguments {
   bool dry_run = false;
   bool check = false;
 
+  // migrate run --all
+  bool all = false;
+  std::string pattern = "**";
+  std::int64_t concurrency = 4;
+
   // migrate add
   std::string description;
   bool reversible = false;

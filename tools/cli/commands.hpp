@@ -8,6 +8,7 @@ class Output;
 // Each does what its name says, tells it to the output, and throws what goes wrong.
 void migrate_add(const Arguments& arguments, Output& output);
 void migrate_run(const Arguments& arguments, Output& output);
+void migrate_run_all(const Arguments& arguments, Output& output);
 void migrate_revert(const Arguments& arguments, Output& output);
 void migrate_info(const Arguments& arguments, Output& output);
 void migrate_plan(const Arguments& arguments, Output& output);

@@ -41,6 +41,19 @@ void require_no_url(const std::string& file) {
                      (scheme.empty() ? file : scheme + ':') + "'");
 }
 
+/// The file of a name, as the library has it: no symbolic link below the data directory is followed.
+std::filesystem::path named_file(const std::filesystem::path& data_dir, const DatabaseName& name,
+                                 const std::string& prefix) {
+  std::filesystem::path directory = data_dir;
+  for (const auto& segment : std::filesystem::path(name.directory())) {
+    std::error_code ignored;
+    if (std::filesystem::is_symlink(directory /= segment, ignored))
+      throw Error(errc::not_a_regular_file,
+                  "'" + directory.string() + "' is a symbolic link, and none is followed inside the data directory");
+  }
+  return data_dir / name.file_name(prefix);
+}
+
 }  // namespace
 
 Place::Place(const Arguments& arguments) : arguments_(arguments) {
@@ -83,8 +96,7 @@ std::filesystem::path database_file(const Arguments& arguments) {
     file = arguments.database;
   } else if (!arguments.name.empty() && !arguments.data_dir.empty()) {
     check_prefix(arguments.dev_prefix);
-    file = std::filesystem::path(arguments.data_dir) /
-           DatabaseName::parse_or_throw(arguments.name).file_name(arguments.dev_prefix);
+    file = named_file(arguments.data_dir, DatabaseName::parse_or_throw(arguments.name), arguments.dev_prefix);
   } else {
     throw UsageError(arguments.name.empty() ? "which database? Give --database FILE, or --data-dir DIR and --name NAME"
                                             : "in which directory is the database? Give --data-dir DIR");

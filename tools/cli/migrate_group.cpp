@@ -27,18 +27,38 @@ void define_add(Definition define, Arguments& arguments) {
       ->excludes(sequential);
 }
 
+/// In place of one database.
+void define_all(CLI::App& app, Arguments& arguments) {
+  auto* const all = app.add_flag("--all", arguments.all, "All databases whose files are in --data-dir; makes none");
+  for (const char* const other : {"--database", "--name", "--cluster", "--target-version", "--dry-run"})
+    all->excludes(app.get_option(other));
+  app.add_option("--pattern", arguments.pattern,
+                 "Of these the ones with such a name; * is any part of a segment, ** one segment or several")
+      ->needs(all)
+      ->type_name("PATTERN")
+      ->capture_default_str();
+  app.add_option("--concurrency", arguments.concurrency, "Most databases at once")
+      ->needs(all)
+      ->transform(command_line::whole_number(1, 1024))
+      ->type_name("N")
+      ->capture_default_str();
+}
+
 void define_applying(Definition define, Arguments& arguments) {
   const char* const strict = "Refuse a pending version that is older than an applied one";
-  define
-      .command("run", "Applies what is pending; creates the database if it is missing", migrate_run,
-               {"run --database data/context.db", "run --data-dir data --name context --target-version 3"})
-      .alias("up")
-      .folder_and_database()
-      .or_cluster()
-      .target("Apply up to and including this version")
-      .dry_run()
-      .tolerating()
-      .flag("--strict", arguments.strict, strict);
+  auto& run = define
+                  .command("run", "Applies what is pending; creates the database if it is missing", migrate_run,
+                           {"run --database data/context.db", "run --data-dir data --name context --target-version 3",
+                            "run --all --data-dir data --pattern 'tenants/*/state'"})
+                  .alias("up")
+                  .folder_and_database()
+                  .or_cluster()
+                  .target("Apply up to and including this version")
+                  .dry_run()
+                  .tolerating()
+                  .flag("--strict", arguments.strict, strict)
+                  .app();
+  define_all(run, arguments);
   define
       .command("revert", "Reverts the latest applied migration that has a down file", migrate_revert,
                {"revert --database data/context.db", "revert --data-dir data --name context --target-version 0"})

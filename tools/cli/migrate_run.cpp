@@ -85,6 +85,7 @@ std::int64_t undo_target(const Migrator& migrations, const Arguments& arguments,
 }  // namespace
 
 void migrate_run(const Arguments& arguments, Output& output) {
+  if (arguments.all) return migrate_run_all(arguments, output);
   if (arguments.dry_run) return migrate_plan(arguments, output);
   if (const Place place(arguments); arguments.must_exist && !place.is_there())
     throw Finding("not_found", "there is no database file '" + place.text() +

@@ -84,6 +84,10 @@ Connection open_or_imagine(const Arguments& arguments, Output& output) {
 
 Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore_missing) {
   const Place place(arguments);  // wrong usage is told first
+  return read_folder(arguments, output, ignore_missing);
+}
+
+Migrator read_folder(const Arguments& arguments, Output& output, bool ignore_missing) {
   MigratorOptions options;
   options.table = arguments.table;
   options.ignore_missing = ignore_missing;

@@ -19,6 +19,9 @@ Connection open_or_imagine(const Arguments& arguments, Output& output);
 /// The folder --source with the options that were given; tells of .sql files that are passed over.
 Migrator read_migrations(const Arguments& arguments, Output& output, bool ignore_missing);
 
+/// The same where no one database is meant.
+Migrator read_folder(const Arguments& arguments, Output& output, bool ignore_missing);
+
 /// How a run is told of, and what it does.
 struct Changing {
   std::string_view done;   ///< "applied", for a line per migration.

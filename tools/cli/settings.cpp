@@ -36,10 +36,11 @@ struct Folder {
   bool is_there;
 };
 
-/// migrations/NAME; where one folder of migrations is all that there is, that.
+/// migrations/NAME, of `tenants/42/state` migrations/state, which is every tenant's; where one folder of migrations is
+/// all that there is, that.
 Folder default_source(const std::string& name) {
   const fs::path all("migrations");
-  const fs::path own = all / DatabaseName::parse_or_throw(name).view();
+  const fs::path own = all / DatabaseName::parse_or_throw(name).leaf();
   std::error_code error;
   const bool is_there = fs::is_directory(own, error);
   return {!is_there && has_migrations(all) ? all.string() : own.string(), is_there};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "statehouse/health.hpp"
+#include "statehouse/migrate_all.hpp"
 #include "statehouse/migrator.hpp"
 #include "statehouse/pool.hpp"
 #include "statehouse/stats.hpp"
@@ -49,15 +50,32 @@ struct ShutdownReport {
 ///
 /// Thread-safety: every member from any thread. Names follow DatabaseName; `x` and `x.db` are the same database. In a
 /// child after fork() every call is `errc::forked_process`.
+///
+/// Patterns, in `add_migrator`, `configure` and `migrate_all`, are names with `*` in them: any part of one segment, or
+/// as
+/// `**` one segment or several. `tenants/*/state` is that database of every tenant, `**` is every database. What a
+/// pattern gives is shared by all that match, and is of those that are opened for the first time after it was said. For
+/// a name of which something is said by itself that counts, else the pattern that was said first.
 class DbInstances {
  public:
   /// The migrations that run when `name` is opened. Before the first `get_pool(name)`, else `errc::already_open`; a
-  /// second call for the same name replaces the first. Throws Error with `errc::invalid_name`.
+  /// second call for the same name or pattern replaces the first. Throws Error with `errc::invalid_name`.
   void add_migrator(std::string_view name, Migrator migrator);
 
   /// The options of this database, as a whole in place of `AppStateOptions::pool`: `durability::full` for the one that
   /// needs it, a database in memory beside files. When and with which errors as `add_migrator`.
   void configure(std::string_view name, PoolOptions options);
+
+  /// Brings every database up to date whose file is in the data directory and whose name `pattern` matches, before the
+  /// service has requests, or beside it: opens, migrates and closes each, at most `options.concurrency` at once. None
+  /// is kept open, nor known afterwards; who calls `get_pool` for one meanwhile waits until it is closed. What fails,
+  /// fails for itself: it is in the report and in the log, and tried again by the next `get_pool`.
+  ///
+  /// Executor: the caller's. Cancellation: any type, and a shutdown; no other is begun, those that are run to their
+  /// end, and the report says how many were left. Errors: Error with `errc::invalid_name` for the pattern,
+  /// `not_initialised`, `closed`, or in the system category for a directory that cannot be looked into; what
+  /// `options.progress` throws.
+  asio::awaitable<MigrateAllReport> migrate_all(std::string_view pattern = "**", MigrateAllOptions options = {}) const;
 
   /// The pool of `name`. Open already: completes without suspending. Else the first caller has the file created, opened
   /// and migrated on a database thread, and everyone who asks meanwhile waits for that one opening; databases do not
@@ -82,6 +100,13 @@ class DbInstances {
 
   /// One entry per database that was ever asked for, sorted by name. No I/O through SQLite: safe to call every second.
   std::vector<DatabaseStats> stats() const;
+
+  /// The same for a service of many databases, at a cost that grows with those that are awake: all of them as long as
+  /// they are at most `named`. Of more than that, the ones that had the most operations when they were seen awake are
+  /// by themselves, and stay so; all others are summed up. A database that comes to be by itself leaves what it has
+  /// counted so far in the sum, so that this never falls: rates are right, and totals count that part twice. For one
+  /// scrape after the other; `named` is to be the same each time.
+  StatsSummary stats_summary(std::size_t named = 100) const;
 
   /// Whether the service can work, for the probes of whoever runs it: what is known without any I/O, so it may be asked
   /// as often as one likes. It tells of each database from when its name is first mentioned, by `add_migrator`,

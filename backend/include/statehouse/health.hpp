@@ -69,7 +69,8 @@ struct DatabaseHealth {
 struct Health {
   bool initialised = false;               ///< `init()` is done.
   bool stopping = false;                  ///< Shutdown has begun.
-  std::vector<DatabaseHealth> databases;  ///< By name.
+  std::vector<DatabaseHealth> databases;  ///< By name; of more than 100 those that are not well.
+  std::size_t well = 0;                   ///< So many more are, and are not listed.
 
   /// Nothing is wrong that only a restart would help against: a required database has lost neither its file
   /// nor a part of it.

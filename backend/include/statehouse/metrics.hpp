@@ -13,6 +13,11 @@ namespace statehouse {
 /// are logical names of databases and words of closed sets, never a path or SQL. Touches no database.
 std::string prometheus_text(const std::vector<DatabaseStats>& databases);
 
+/// The same of many: those that are summed up are `database="_other"`, which is no name of a database. Of them
+/// `statehouse_database_state` is how many are in that state; numbers that have no sum, the schema's version, the times
+/// of the opening and of the latest backup, have no such sample.
+std::string prometheus_text(const StatsSummary& summary);
+
 /// The Content-Type of that text.
 inline constexpr const char* prometheus_content_type = "text/plain; version=0.0.4; charset=utf-8";
 

@@ -104,8 +104,10 @@ struct BackupScheduleOptions {
   /// From one to the next, also if the service was stopped in between: it begins with the latest one that is there.
   /// Looked at once a second. Zero, or less: none are made.
   TimeLimit every{0};
-  std::size_t keep = 7;                         ///< So many of the latest stay; 0: all.
-  std::filesystem::path directory = "backups";  ///< Relative to that of the database; made when it is missing.
+  std::size_t keep = 7;  ///< So many of the latest stay; 0: all.
+  /// Relative to that of the database; an absolute one has the directories that are in the database's name below it.
+  /// Made when it is missing.
+  std::filesystem::path directory = "backups";
 };
 
 /// How a pool behaves. Limits of zero mean "no limit"; a negative one is over at once.

@@ -181,5 +181,16 @@ struct DatabaseStats {
   std::array<CheckpointStats, 3> checkpoints;
 };
 
+/// Many databases at a glance: some by themselves, the rest summed up.
+struct StatsSummary {
+  std::vector<DatabaseStats> databases;  ///< By name.
+  std::size_t others = 0;                ///< How many are summed up.
+  /// Of those, how many are in each `database_state`.
+  std::array<std::size_t, 5> other_states{};
+  /// Their counters, of the lanes, the checkpoints, the migrations and the failures of backups, since the program
+  /// began: sums that never fall. What is open and waits at this moment, and the sizes, are of those that are awake.
+  DatabaseStats sum;
+};
+
 }  // namespace statehouse
 #pragma GCC visibility pop

@@ -93,8 +93,8 @@ void require_fit(AdminCall& call, const Members& members, const wire::Member& wa
 }
 
 void require_database_name(const std::string& name) {
-  if (!DatabaseName::parse(name))  // a node may die of other ones
-    refuse("'" + name + "' is no name of a database in a cluster: give ClusterOptions::database");
+  if (!DatabaseName::parse_segment(name))  // a node may die of other ones
+    refuse("'" + name + "' is no name of a database in a cluster: give ClusterOptions::database, without '/'");
 }
 
 /// The two files of a database, as this node has it; both empty where it has none.

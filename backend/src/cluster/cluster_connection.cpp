@@ -29,6 +29,7 @@ Connection Connection::in_cluster(const ClusterOptions& cluster, connection_role
   if (cluster.nodes.empty()) throw Error(errc::invalid_option, "cluster.nodes is empty: name nodes");
   for (const std::string& node : cluster.nodes) detail::NodeAddress{node};
   const auto name = DatabaseName::parse_or_throw(cluster.database);  // a node may die of other ones
+  if (!name.directory().empty()) throw Error(errc::invalid_name, "a database in a cluster has no '/' in its name");
   detail::ClusterEngine engine({.database = std::string(name.view()),
                                 .cluster = cluster,
                                 .connection = options,

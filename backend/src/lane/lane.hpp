@@ -85,6 +85,7 @@ class Lane final : public ReaderGate {
   /// Logs leases that are held for too long.
   void report_long_leases();
   LaneStats stats() const;
+  std::uint64_t completed() const;
   /// Who comes now is refused.
   bool full() const;
   /// The last operation that has run found no space on the disk, and not before `since`.

@@ -140,6 +140,11 @@ LaneStats Lane::stats() const {
   return result;
 }
 
+std::uint64_t Lane::completed() const {
+  std::lock_guard lock(mutex_);
+  return history_.stats().completed;
+}
+
 bool Lane::full() const {
   std::lock_guard lock(mutex_);
   return queue_.full() && (!queue_.begins() || !slots_.any_idle());

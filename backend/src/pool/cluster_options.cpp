@@ -21,7 +21,7 @@ void check_cluster(const PoolOptions& options) {
   for (const std::string& node : options.cluster.nodes) NodeAddress{node};
   // A node dies of an empty name, and of one that is too long.
   const std::string& name = options.cluster.database;
-  if (!name.empty() && !DatabaseName::parse(name))
+  if (!name.empty() && !DatabaseName::parse_segment(name))
     throw Error(errc::invalid_option,
                 "cluster.database: use 1 to 64 of A-Z a-z 0-9 . _ - starting with a letter or digit, without '..'");
   refuse_if(options.cluster.dial_timeout < TimeLimit() || options.cluster.find_leader < TimeLimit(),

@@ -48,7 +48,15 @@ struct PoolConfig {
   }
   /// What the log calls it.
   std::string place() const {
-    return in_cluster(options) ? options.cluster.database + " of a cluster" : path.filename().string();
+    return in_cluster(options) ? options.cluster.database + " of a cluster" : (inner() / path.filename()).string();
+  }
+  /// The directories in the name, below that of all databases.
+  std::filesystem::path inner() const { return std::filesystem::path(name).parent_path(); }
+  /// Where the backups go. In a directory that all databases share each has its own part, as their names have it: files
+  /// of the same name in there are told apart by no more than a short hash.
+  std::filesystem::path backup_directory() const {
+    const auto& directory = options.backup.directory;
+    return directory.is_absolute() ? directory / inner() : path.parent_path() / directory;
   }
 };
 

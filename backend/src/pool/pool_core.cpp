@@ -75,18 +75,35 @@ LaneContext PoolCore::make_context() {
           .on_wanted = [this] { give_way(); }};
 }
 
-std::shared_ptr<PoolCore> PoolCore::open(PoolConfig config, const Migrator* migrator,
-                                         const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) {
+/// Known to nobody yet.
+std::shared_ptr<PoolCore> PoolCore::open_alone(PoolConfig config, const Migrator* migrator,
+                                               const std::shared_ptr<Interrupter>& interrupter,
+                                               ConnectionPermit permit) {
   auto core = std::make_shared<PoolCore>(std::move(config), migrator);
   const auto began = core->config_.clock->now();
   core->context_.owner = core;
   core->open_engine(interrupter, permit);
-  core->backups_.begin(core);
   core->opening_time_ = core->config_.clock->now() - began;
+  return core;
+}
+
+std::shared_ptr<PoolCore> PoolCore::open(PoolConfig config, const Migrator* migrator,
+                                         const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) {
+  auto core = open_alone(std::move(config), migrator, interrupter, std::move(permit));
+  core->backups_.begin(core);
   core->rest_ = rest::awake;
   if (core->context_.budget != nullptr) core->config_.awake->add(*core);
   core->give_way_if_wanted();
   return core;
+}
+
+MigrationReport PoolCore::bring_up_to_date(PoolConfig config, const Migrator* migrator,
+                                           const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) {
+  const auto core = open_alone(std::move(config), migrator, interrupter, std::move(permit));
+  core->writer_.close_connections();  // readers have not been opened
+  if (const std::string unfinished = core->release_engine(); !unfinished.empty())
+    core->config_.logger->error("database '{}': {}", core->config_.name, unfinished);
+  return core->applied();
 }
 
 std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const {

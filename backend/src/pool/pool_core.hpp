@@ -38,6 +38,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   /// `interrupter` stops it. `permit` is for its first connection.
   static std::shared_ptr<PoolCore> open(PoolConfig config, const Migrator* migrator,
                                         const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit = {});
+  /// The same for nobody: closes it again.
+  static MigrationReport bring_up_to_date(PoolConfig config, const Migrator* migrator,
+                                          const std::shared_ptr<Interrupter>& interrupter,
+                                          ConnectionPermit permit = {});
   explicit PoolCore(PoolConfig config, const Migrator* migrator = nullptr);
   ~PoolCore();
 
@@ -73,7 +77,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   /// For which the pool has failed.
   std::optional<Loss> loss() const;
 
+  MigrationReport applied() const { return schema_.applied(); }
   DatabaseStats stats() const;
+  std::uint64_t operations() const;  ///< That ran.
   std::vector<Holder> holders() const;
   /// Those, and what the pool itself does: what keeps it from being closed.
   std::vector<Holder> at_work() const;
@@ -82,6 +88,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   const PoolConfig& config() const noexcept { return config_; }
 
  private:
+  static std::shared_ptr<PoolCore> open_alone(PoolConfig config, const Migrator* migrator,
+                                              const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit);
   LaneContext make_context();
   std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const;
   void open_engine(const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit& permit);

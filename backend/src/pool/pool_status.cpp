@@ -68,6 +68,10 @@ EngineFacts PoolCore::facts_so_far() const {
   return facts;
 }
 
+std::uint64_t PoolCore::operations() const {
+  return writer_.completed() + (readers_ ? readers_->completed() : 0);
+}
+
 DatabaseStats PoolCore::stats() const {
   DatabaseStats result;
   result.name = config_.name;

@@ -35,7 +35,7 @@ ScheduledBackups::ScheduledBackups(const PoolConfig& config, Open open, std::fun
       open_(std::move(open)),
       on_stopped_(std::move(on_stopped)),
       interrupter_(std::make_shared<Interrupter>(config.clock)),
-      series_(config.path, config.path.parent_path() / config.options.backup.directory) {}
+      series_(config.path, config.backup_directory()) {}
 
 ScheduledBackups::~ScheduledBackups() = default;
 

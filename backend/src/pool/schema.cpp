@@ -72,6 +72,11 @@ MigrationReport Schema::run(const Migrator& migrator, Connection& writer) const 
   }
 }
 
+MigrationReport Schema::applied() const {
+  std::lock_guard lock(mutex_);
+  return applied_;
+}
+
 void Schema::tell(DatabaseStats& stats) const {
   std::lock_guard lock(mutex_);
   stats.schema_version = version_;

@@ -20,6 +20,7 @@ class Schema {
   /// Runs what is pending on the writer, before anybody else looks at the file. Throws MigrationError, Error.
   void bring_up_to_date(Connection& writer, Engine& engine);
   void tell(DatabaseStats& stats) const;
+  MigrationReport applied() const;  ///< By the last opening that had to look.
 
  private:
   MigrationReport run(const Migrator& migrator, Connection& writer) const;
@@ -29,7 +30,7 @@ class Schema {
 
   mutable std::mutex mutex_;
   std::optional<std::int64_t> version_;
-  MigrationReport applied_;  // by the last opening that had to look
+  MigrationReport applied_;
 };
 
 }  // namespace statehouse::detail

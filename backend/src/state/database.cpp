@@ -32,12 +32,14 @@ void Database::set_migrator(Migrator migrator) {
   std::lock_guard lock(mutex_);
   check_unopened("add_migrator");
   migrator_ = std::move(migrator);
+  own_migrator_ = true;
 }
 
 void Database::set_options(PoolOptions options) {
   std::lock_guard lock(mutex_);
   check_unopened("configure");
-  options_ = std::move(options);
+  options_ = std::make_shared<const PoolOptions>(std::move(options));
+  own_options_ = true;
 }
 
 std::filesystem::path Database::path() const {
@@ -110,6 +112,7 @@ void Database::begin() {
     std::lock_guard lock(mutex_);
     if (!std::exchange(wanted_, false)) return;  // closed
     state_ = state::opening;
+    visiting_ = !visitors_.empty() && waiters_->empty();
     if (!options().in_memory) budget = surroundings_->awake->budget();
   }
   const auto self = shared_from_this();
@@ -174,7 +177,8 @@ void Database::open(ConnectionPermit permit) {
               if (const auto self = weak.lock()) self->note_rest(asleep);
             }};
   }
-  Outcome outcome = try_open(std::move(pool), migrator ? &*migrator : nullptr, interrupter, std::move(permit));
+  Outcome outcome = visiting_ ? try_visit(std::move(pool), migrator, interrupter, std::move(permit))
+                              : try_open(std::move(pool), migrator, interrupter, std::move(permit));
   std::optional<Strand> strand;
   {
     std::lock_guard lock(mutex_);
@@ -201,14 +205,15 @@ Migrator Database::watched(const Migrator& migrator) {
   return migrator.with_options(std::move(options));
 }
 
-Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
+Database::Outcome Database::try_open(PoolConfig pool, const std::optional<Migrator>& migrator,
                                      const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) const {
   const RegistryConfig& config = surroundings_->config;
   const auto began = config.clock->now();
   const auto took = [&] { return duration_cast<milliseconds>(config.clock->now() - began).count(); };
   Outcome outcome;
   try {
-    outcome.core = PoolCore::open(std::move(pool), migrator, interrupter, std::move(permit));
+    surroundings_->make_directories(name_, pool);
+    outcome.core = PoolCore::open(std::move(pool), migrator ? &*migrator : nullptr, interrupter, std::move(permit));
     config.logger->info("database '{}': opened {} in {} ms", text_, outcome.core->config().place(), took());
   } catch (...) {
     outcome.failure = std::current_exception();
@@ -221,6 +226,8 @@ Database::Outcome Database::try_open(PoolConfig pool, const Migrator* migrator,
 void Database::publish() {
   Outcome outcome;
   OpenWaiters::List waiters;
+  std::vector<OnVisited> visitors;
+  std::optional<Strand> again;
   bool late = false;
   {
     std::lock_guard lock(mutex_);
@@ -238,8 +245,12 @@ void Database::publish() {
     } else if (!late) {
       state_ = state::failed;
     }
-    if (!late) waiters = waiters_->take();
+    visitors.swap(visitors_);
+    if (!late && outcome.visit && end_visit()) again = strand_;
+    if (!late && !again) waiters = waiters_->take();
   }
+  tell(std::move(visitors), outcome);
+  if (again) return asio::post(*again, [self = shared_from_this()] { self->begin(); });
   if (late) return outcome.core != nullptr ? close_pool() : on_closed();
   if (outcome.core != nullptr) surroundings_->maintenance->watch(weak_from_this());
   OpenWaiters::finish(std::move(waiters), std::move(outcome.core), std::move(outcome.failure));
@@ -258,7 +269,7 @@ bool Database::wants_looking_after() const {
 }
 
 void Database::note_rest(bool asleep) {
-  if (!asleep) return surroundings_->maintenance->watch(weak_from_this());
+  if (!asleep) return on_wake();
   std::lock_guard lock(mutex_);
   surroundings_->open_pools.withdraw(text_);
 }

@@ -10,8 +10,10 @@
 
 #include "pool/pool_core.hpp"
 #include "state/errors.hpp"
+#include "state/name_rules.hpp"
 #include "state/open_waiter.hpp"
 #include "state/surroundings.hpp"
+#include "state/visit.hpp"
 #include "statehouse/db_instances.hpp"
 
 namespace statehouse::detail {
@@ -44,6 +46,8 @@ class Database : public std::enable_shared_from_this<Database> {
   // Before the first get_pool, or after one that failed; else `already_open`.
   void set_migrator(Migrator migrator);
   void set_options(PoolOptions options);
+  /// What patterns say of it, as far as nothing is said of itself; not once it is opened.
+  void follow(const NameRules& rules);
 
   std::filesystem::path path() const;
   /// The open pool; null when there is none.
@@ -51,9 +55,22 @@ class Database : public std::enable_shared_from_this<Database> {
   /// The same for a caller of get_pool: throws when there will never be one any more.
   std::shared_ptr<PoolCore> find() const;
   void wait_for_open(OpenWaiter& waiter);
+  /// Has it opened, migrated and closed again, on a database thread, but for one that is open or being opened, which
+  /// stays so. Who comes to use it meanwhile waits. Given here, or to `done`, which must not throw. Throws like `find`.
+  std::optional<Visit> visit(OnVisited done);
+  bool forgettable() const;  ///< Nothing is known of it that its name does not say.
+  bool mentioned() const;    ///< By more than migrate_all, which has found its file.
   /// One that was asked for.
   std::optional<DatabaseStats> stats() const;
   DatabaseHealth health() const;
+  // For StatsSums, one at a time.
+  bool shown_alone() const noexcept { return shown_alone_; }
+  void show_alone(DatabaseStats& settled);
+  void add_to(StatsSummary& summary, DatabaseStats& settled);
+  void settle(DatabaseStats& settled);  ///< It is about to be closed, and nobody will ask it any more.
+  bool asked_for() const;               ///< By get_pool.
+  bool awake() const;
+  std::uint64_t operations() const;
   /// Once a second, by one thread, which it does not keep.
   void look_after();
   /// Else `Surroundings::maintenance` is told when it is awake again.
@@ -71,7 +88,6 @@ class Database : public std::enable_shared_from_this<Database> {
   bool is_idle() const;  ///< Neither open nor being opened.
   bool is_gone() const;
   bool is_unopened() const;  ///< Nor was it ever.
-  bool is_plain() const;     ///< It has no settings of its own.
   /// After `refuse`; nothing when it was never open.
   std::optional<ShutdownReport::Database> report() const;
   /// After `ending::removal`: whether there was a file. Throws Error when that could not be removed. One that is not
@@ -82,8 +98,9 @@ class Database : public std::enable_shared_from_this<Database> {
   using Strand = asio::strand<asio::any_io_executor>;
   enum class state { absent, opening, ready, failed, gone };
   struct Outcome {
-    std::shared_ptr<PoolCore> core;
-    std::exception_ptr failure;
+    std::shared_ptr<PoolCore> core{};
+    std::exception_ptr failure{};
+    std::optional<Visit> visit{};  // if it was that; then there is no pool
   };
 
   void begin_on_strand();
@@ -92,9 +109,16 @@ class Database : public std::enable_shared_from_this<Database> {
   void give_up_waiting();
   void open(ConnectionPermit permit);
   Migrator watched(const Migrator& migrator);
-  Outcome try_open(PoolConfig config, const Migrator* migrator, const std::shared_ptr<Interrupter>& interrupter,
-                   ConnectionPermit permit) const;
+  Outcome try_open(PoolConfig pool, const std::optional<Migrator>& migrator,
+                   const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) const;
+  Outcome try_visit(PoolConfig pool, const std::optional<Migrator>& migrator,
+                    const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) const;
   void publish();
+  void on_wake();
+  DatabaseStats share(DatabaseStats now) const;
+  database_state state_of_sleeper() const;
+  static void tell(std::vector<OnVisited> visitors, const Outcome& outcome);
+  void refuse_visitors();
   void lose(const Loss& loss);
   void note_rest(bool asleep);
   void close_pool();
@@ -107,9 +131,11 @@ class Database : public std::enable_shared_from_this<Database> {
   void end();
 
   // Under the mutex.
+  bool was_asked_for() const;
   void check_unopened(const char* verb) const;
   database_state shown() const noexcept;
   health_reason reason() const noexcept;
+  bool end_visit();
   std::shared_ptr<PoolCore> usable() const;
   const PoolOptions& options() const noexcept { return options_ ? *options_ : surroundings_->config.pool; }
 
@@ -118,13 +144,23 @@ class Database : public std::enable_shared_from_this<Database> {
   const std::string text_;  // the name's
   const std::shared_ptr<OpenWaiters> waiters_;
 
+  bool shown_alone_ = false;
+  std::mutex share_mutex_;                  // before the other
+  bool summed_ = false;                     // it was in a sum
+  bool settled_ = false;                    // what it has counted is in the sum for good, until it wakes
+  std::unique_ptr<DatabaseStats> counted_;  // what is so since it woke
+
   mutable std::mutex mutex_;
   std::optional<Strand> strand_;           // until it is closed: it may not outlive its executor
   std::shared_ptr<Database> predecessor_;  // until it is gone
   state state_ = state::absent;
   bool wanted_ = false;  // somebody has asked, and the strand has not run since
   std::optional<Migrator> migrator_;
-  std::optional<PoolOptions> options_;              // in place of everybody's
+  std::shared_ptr<const PoolOptions> options_;  // in place of everybody's
+  bool own_migrator_ = false;                   // not by a pattern
+  bool own_options_ = false;
+  std::vector<OnVisited> visitors_;
+  bool visiting_ = false;                           // the opening is for them alone
   std::shared_ptr<Interrupter> interrupter_;        // while an opening has begun and is not published
   std::unique_ptr<Clock::Timer> connection_timer_;  // while it waits for a connection of the budget
   std::optional<RunningMigration> migration_;       // that the opening has come to

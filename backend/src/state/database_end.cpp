@@ -19,6 +19,8 @@ std::shared_ptr<Database> Database::make_successor() {
   std::lock_guard lock(mutex_);
   next->migrator_ = migrator_;
   next->options_ = options_;
+  next->own_migrator_ = own_migrator_;
+  next->own_options_ = own_options_;
   return next;
 }
 
@@ -73,6 +75,7 @@ void Database::close() {
   }
   waiters_->refuse(why);
   publish();  // an opening that is over, but the strand has not seen it
+  refuse_visitors();
   close_pool();
 }
 

@@ -31,17 +31,32 @@ std::string printable(std::string_view text) {
   throw Error(code, code.message() + "; got " + printable(text));
 }
 
-/// What SQLite would call the files it keeps beside `x.db`.
-bool is_sidecar(std::string_view name) noexcept {
-  return name.ends_with(".db-wal") || name.ends_with(".db-shm") || name.ends_with(".db-journal");
+/// As a database's file is called, or what SQLite keeps beside it.
+bool looks_like_file(std::string_view segment) noexcept {
+  return segment.ends_with(".db") || segment.ends_with(".db-wal") || segment.ends_with(".db-shm") ||
+         segment.ends_with(".db-journal");
+}
+
+bool is_segment(std::string_view text) noexcept {
+  return follows_grammar(text, 64) && !looks_like_file(text);
+}
+
+bool is_name(std::string_view text) noexcept {
+  for (std::size_t segments = 1; segments <= DatabaseName::max_segments; ++segments) {
+    const std::size_t end = text.find('/');
+    if (!is_segment(text.substr(0, end))) return false;
+    if (end == std::string_view::npos) return true;
+    text.remove_prefix(end + 1);
+  }
+  return false;
 }
 
 }  // namespace
 
 std::optional<DatabaseName> DatabaseName::parse(std::string_view text) noexcept {
+  // One that is left would be taken off the next time, and the name then mean another database: it is refused.
   if (text.ends_with(".db")) text.remove_suffix(3);
-  // A suffix that is left would be taken off the next time, and the name then mean another database.
-  if (!follows_grammar(text, max_size_) || text.ends_with(".db") || is_sidecar(text)) return std::nullopt;
+  if (text.size() > max_size || !is_name(text)) return std::nullopt;
   DatabaseName name;
   std::ranges::copy(text, name.text_.begin());
   name.size_ = static_cast<std::uint8_t>(text.size());
@@ -54,10 +69,26 @@ DatabaseName DatabaseName::parse_or_throw(std::string_view text) {
   return *name;
 }
 
+std::optional<DatabaseName> DatabaseName::parse_segment(std::string_view text) noexcept {
+  const auto name = parse(text);
+  return name && name->directory().empty() ? name : std::nullopt;
+}
+
+std::string_view DatabaseName::directory() const noexcept {
+  const std::size_t slash = view().rfind('/');
+  return slash == std::string_view::npos ? std::string_view() : view().substr(0, slash);
+}
+
+std::string_view DatabaseName::leaf() const noexcept {
+  return view().substr(view().rfind('/') + 1);  // npos + 1 is 0
+}
+
 std::string DatabaseName::file_name(std::string_view prefix) const {
-  std::string file(prefix);
+  std::string file(directory());
+  if (!file.empty()) file += '/';
+  file += prefix;
   if (!prefix.empty()) file += '_';
-  file += view();
+  file += leaf();
   return file += ".db";
 }
 

@@ -74,11 +74,6 @@ bool Database::is_unopened() const {
   return state_ == state::absent && !wanted_;
 }
 
-bool Database::is_plain() const {
-  std::lock_guard lock(mutex_);
-  return !migrator_ && !options_;
-}
-
 std::optional<ShutdownReport::Database> Database::report() const {
   std::lock_guard lock(mutex_);
   if (core_ == nullptr ? state_ != state::opening : core_->ended_asleep()) return std::nullopt;

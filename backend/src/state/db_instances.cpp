@@ -4,6 +4,8 @@
 #include <boost/asio/this_coro.hpp>
 
 #include "pool/pool_access.hpp"
+#include "state/errors.hpp"
+#include "state/migrate_all_run.hpp"
 #include "state/registry.hpp"
 
 namespace statehouse {
@@ -21,6 +23,15 @@ asio::awaitable<Pool> open(std::shared_ptr<detail::Registry> registry, std::opti
   auto start = [&] { database->wait_for_open(waiter); };
   co_await detail::suspend(waiter, start);
   co_return detail::PoolAccess::make<Pool>(waiter.take());
+}
+
+asio::awaitable<MigrateAllReport> bring_up_to_date(std::shared_ptr<detail::Registry> registry,
+                                                   detail::NamePattern pattern, MigrateAllOptions options) {
+  if (registry->forked()) throw detail::forked_error();
+  detail::MigrateAllRun run(std::move(registry), std::move(pattern), std::move(options));
+  auto start = [&] { run.start(); };
+  co_await detail::suspend(run, start);
+  co_return run.take();
 }
 
 /// Begins a run, waits for its end and tells of it. Also in a coroutine that is cancelled meanwhile, or was before.
@@ -46,11 +57,19 @@ bool ShutdownReport::clean() const noexcept {
 DbInstances::DbInstances(std::shared_ptr<detail::Registry> registry) noexcept : registry_(std::move(registry)) {}
 
 void DbInstances::add_migrator(std::string_view name, Migrator migrator) {
+  if (detail::NamePattern::is_pattern(name))
+    return registry_->add_migrator(detail::NamePattern::parse_or_throw(name), std::move(migrator));
   registry_->add_migrator(DatabaseName::parse_or_throw(name), std::move(migrator));
 }
 
 void DbInstances::configure(std::string_view name, PoolOptions options) {
+  if (detail::NamePattern::is_pattern(name))
+    return registry_->configure(detail::NamePattern::parse_or_throw(name), std::move(options));
   registry_->configure(DatabaseName::parse_or_throw(name), std::move(options));
+}
+
+asio::awaitable<MigrateAllReport> DbInstances::migrate_all(std::string_view pattern, MigrateAllOptions options) const {
+  return bring_up_to_date(registry_, detail::NamePattern::parse_or_throw(pattern), std::move(options));
 }
 
 asio::awaitable<Pool> DbInstances::get_pool(std::string_view name, CallOptions options) const {
@@ -81,6 +100,10 @@ std::vector<std::string> DbInstances::names() const {
 
 std::vector<DatabaseStats> DbInstances::stats() const {
   return registry_->stats();
+}
+
+StatsSummary DbInstances::stats_summary(std::size_t named) const {
+  return registry_->stats_summary(named);
 }
 
 Health DbInstances::health() const {

@@ -34,6 +34,11 @@ void OpenWaiters::add(OpenWaiter& waiter) {
   waiter.timer_->arm(after(clock_->now(), waiter.timeout_));
 }
 
+bool OpenWaiters::empty() const {
+  std::lock_guard lock(mutex_);
+  return list_.empty();
+}
+
 void OpenWaiters::cancel(OpenWaiter& waiter) noexcept {
   {
     std::lock_guard lock(mutex_);

@@ -47,6 +47,7 @@ class OpenWaiters : public std::enable_shared_from_this<OpenWaiters> {
       : database_(std::move(database)), clock_(std::move(clock)) {}
 
   void add(OpenWaiter& waiter);
+  bool empty() const;
   void cancel(OpenWaiter& waiter) noexcept;
   /// All of them: from here on they can neither be cancelled nor expire.
   List take() noexcept;
@@ -60,7 +61,7 @@ class OpenWaiters : public std::enable_shared_from_this<OpenWaiters> {
 
   const std::string database_;
   const std::shared_ptr<Clock> clock_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   List list_;
   std::uint64_t last_id_ = 0;
 };

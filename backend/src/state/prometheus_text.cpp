@@ -10,6 +10,10 @@ namespace statehouse {
 namespace {
 
 using Databases = std::vector<DatabaseStats>;
+using States = std::array<std::size_t, 5>;
+
+constexpr std::array all_states = {database_state::opening, database_state::ready, database_state::failed,
+                                   database_state::closed, database_state::asleep};
 
 struct LaneCounter {
   const char* name;
@@ -42,12 +46,16 @@ double oldest_lease(const DatabaseStats& database, std::string_view lane) {
   return oldest == database.holders.end() ? 0 : detail::Exposition::seconds(oldest->held_for);
 }
 
-void add_databases(detail::Exposition& out, const Databases& databases) {
-  out.family("statehouse_database_state", "gauge", "1 for the state that the database is in.");
+void add_states(detail::Exposition& out, const Databases& databases, const DatabaseStats* sum, const States& of_sum) {
+  out.family("statehouse_database_state", "gauge", "1 for the state that the database is in; of _other how many are.");
   for (const auto& database : databases)
-    for (const auto state : {database_state::opening, database_state::ready, database_state::failed,
-                             database_state::closed, database_state::asleep})
-      out.sample({{"database", database.name}, {"state", to_string(state)}}, int{database.state == state});
+    for (const auto state : all_states) {
+      const auto count = &database == sum ? of_sum[static_cast<std::size_t>(state)] : database.state == state;
+      out.sample({{"database", database.name}, {"state", to_string(state)}}, std::size_t{count});
+    }
+}
+
+void add_databases(detail::Exposition& out, const Databases& databases, const DatabaseStats* sum) {
   out.family("statehouse_database_size_bytes", "gauge", "Size of the file; 0 where there is none.");
   for (const auto& database : databases) out.sample({{"database", database.name}}, database.file_bytes);
   out.family("statehouse_wal_size_bytes", "gauge", "Size of the write-ahead log.");
@@ -57,27 +65,30 @@ void add_databases(detail::Exposition& out, const Databases& databases) {
     if (database.schema_version) out.sample({{"database", database.name}}, *database.schema_version);
   out.family("statehouse_open_seconds", "gauge", "How long the opening took, migrations included.");
   for (const auto& database : databases)
-    out.sample({{"database", database.name}}, detail::Exposition::seconds(database.opening_time));
+    if (&database != sum) out.sample({{"database", database.name}}, detail::Exposition::seconds(database.opening_time));
   out.family("statehouse_migrations_applied_total", "counter", "Migrations that the opening has applied.");
   for (const auto& database : databases) out.sample({{"database", database.name}}, database.migrations_applied);
   out.family("statehouse_migration_seconds", "gauge", "How long those took, waits for other processes included.");
   for (const auto& database : databases)
-    out.sample({{"database", database.name}}, detail::Exposition::seconds(database.migration_time));
+    if (&database != sum)
+      out.sample({{"database", database.name}}, detail::Exposition::seconds(database.migration_time));
 }
 
 /// A database that none are made of has no sample: it would be an alert.
-void add_backups(detail::Exposition& out, const Databases& databases) {
-  const auto each = [&](const auto& value) {
+void add_backups(detail::Exposition& out, const Databases& databases, const DatabaseStats* sum) {
+  const auto each = [&](const auto& value, const DatabaseStats* without = nullptr) {
     for (const auto& database : databases)
-      if (database.backups) out.sample({{"database", database.name}}, value(*database.backups));
+      if (database.backups && &database != without) out.sample({{"database", database.name}}, value(*database.backups));
   };
   out.family("statehouse_last_backup_timestamp_seconds", "gauge",
              "When the latest backup was begun; 0: none is known.");
-  each([](const BackupStats& stats) {
-    return stats.last ? detail::Exposition::seconds(stats.last->time_since_epoch()) : 0.0;
-  });
+  each(
+      [](const BackupStats& stats) {
+        return stats.last ? detail::Exposition::seconds(stats.last->time_since_epoch()) : 0.0;
+      },
+      sum);
   out.family("statehouse_last_backup_size_bytes", "gauge", "Size of the latest backup.");
-  each([](const BackupStats& stats) { return stats.last_bytes; });
+  each([](const BackupStats& stats) { return stats.last_bytes; }, sum);
   out.family("statehouse_backup_failures_total", "counter", "Backups that have failed.");
   each([](const BackupStats& stats) { return stats.failures; });
 }
@@ -168,21 +179,34 @@ void add_times(detail::Exposition& out, const Databases& databases) {
   });
 }
 
-}  // namespace
-
-std::string prometheus_text(const Databases& databases) {
+/// `sum`: that of many, among them; null when there is none.
+std::string text_of(const Databases& databases, const DatabaseStats* sum, const States& of_sum) {
   detail::Exposition out;
   const SqliteVersion sqlite = sqlite_version();
   const std::string_view bug = sqlite.wal_reset_bug ? "true" : "false";
   out.family("statehouse_build_info", "gauge", "1; what the program is made of.");
   out.sample({{"version", STATEHOUSE_VERSION}, {"sqlite_version", sqlite.text}, {"wal_reset_bug", bug}}, 1);
-  add_databases(out, databases);
-  add_backups(out, databases);
+  add_states(out, databases, sum, of_sum);
+  add_databases(out, databases, sum);
+  add_backups(out, databases, sum);
   add_checkpoints(out, databases);
   add_lanes(out, databases);
   add_errors(out, databases);
   add_times(out, databases);
   return out.take();
+}
+
+}  // namespace
+
+std::string prometheus_text(const Databases& databases) {
+  return text_of(databases, nullptr, {});
+}
+
+std::string prometheus_text(const StatsSummary& summary) {
+  if (summary.others == 0) return text_of(summary.databases, nullptr, {});
+  Databases all = summary.databases;
+  all.push_back(summary.sum);
+  return text_of(all, &all.back(), summary.other_states);
 }
 
 }  // namespace statehouse

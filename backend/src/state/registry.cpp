@@ -8,10 +8,14 @@
 #include "file/fork.hpp"
 #include "pool/checkpoint_options.hpp"
 #include "state/errors.hpp"
+#include "statehouse/database_files.hpp"
 #include "statehouse/sqlite_version.hpp"
 
 namespace statehouse::detail {
 namespace {
+
+/// Of more databases health lists those only that are not well.
+constexpr std::size_t most_listed = 100;
 
 /// Makes the data directory on a database thread while the coroutine waits.
 class DirectoryCall final : public Suspension {
@@ -110,7 +114,9 @@ std::shared_ptr<Database> Registry::known(const DatabaseName& name) const {
 std::shared_ptr<Database> Registry::entry(const DatabaseName& name) {
   if (shutdown_ != nullptr) throw closed_error(name.view());
   if (auto database = known(name)) return database;
-  return databases_.emplace(name.view(), std::make_shared<Database>(surroundings_, name)).first->second;
+  auto database = std::make_shared<Database>(surroundings_, name);
+  database->follow(rules_);
+  return databases_.emplace(name.view(), std::move(database)).first->second;
 }
 
 std::vector<std::shared_ptr<Database>> Registry::entries() const {
@@ -147,6 +153,71 @@ void Registry::configure(const DatabaseName& name, PoolOptions options) {
   entry(name)->set_options(std::move(options));
 }
 
+void Registry::add_migrator(NamePattern pattern, Migrator migrator) {
+  check_process(pattern.text());
+  std::lock_guard lock(mutex_);
+  if (shutdown_ != nullptr) throw closed_error(pattern.text());
+  rules_.add_migrator(pattern, std::move(migrator));
+  apply_rules(pattern);
+}
+
+void Registry::configure(NamePattern pattern, PoolOptions options) {
+  check_process(pattern.text());
+  check_shared_cluster(options);
+  check_checkpoint(options);
+  std::lock_guard lock(mutex_);
+  if (shutdown_ != nullptr) throw closed_error(pattern.text());
+  rules_.add_options(pattern, std::move(options));
+  apply_rules(pattern);
+}
+
+void Registry::apply_rules(const NamePattern& pattern) {
+  for (const auto& [name, database] : databases_)
+    if (pattern.matches(name)) database->follow(rules_);
+}
+
+std::optional<Visit> Registry::visit(const DatabaseName& name, OnVisited done) {
+  check_process(name.view());
+  std::shared_ptr<Database> database;
+  {
+    std::lock_guard lock(mutex_);
+    check_usable();
+    forget();
+    if (known(name) == nullptr) visited_.push_back(name);
+    database = entry(name);
+  }
+  return database->visit(std::move(done));
+}
+
+void Registry::forget_visited() {
+  std::lock_guard lock(mutex_);
+  forget();
+}
+
+void Registry::forget() {
+  if (shutdown_ != nullptr) return;
+  std::erase_if(visited_, [this](const DatabaseName& name) { return forget_unused(name); });
+}
+
+/// False while somebody has it: he may be about to open it.
+bool Registry::forget_unused(const DatabaseName& name) {
+  const auto found = databases_.find(name.view());
+  if (found == databases_.end()) return true;
+  const auto& database = found->second;
+  if (database.use_count() > 1 || database->predecessor() != nullptr) return false;
+  if (database->forgettable()) databases_.erase(found);
+  return true;
+}
+
+std::vector<std::string> Registry::find_files(const NamePattern& pattern) const {
+  check_process();
+  {
+    std::lock_guard lock(mutex_);
+    check_usable();
+  }
+  return find_databases(surroundings_->directory, pattern.text(), surroundings_->config.prefix);
+}
+
 std::shared_ptr<PoolCore> Registry::find(const DatabaseName& name) const {
   check_process(name.view());
   std::lock_guard lock(mutex_);
@@ -166,7 +237,9 @@ std::filesystem::path Registry::path_of(const DatabaseName& name) const {
   check_process(name.view());
   std::lock_guard lock(mutex_);
   const auto database = known(name);
-  return database != nullptr ? database->path() : surroundings_->path_of(name, surroundings_->config.pool);
+  if (database != nullptr) return database->path();
+  const auto options = rules_.options_of(name.view());
+  return surroundings_->path_of(name, options != nullptr ? *options : surroundings_->config.pool);
 }
 
 std::vector<std::string> Registry::names() const {
@@ -185,6 +258,11 @@ std::vector<DatabaseStats> Registry::stats() const {
   return result;
 }
 
+StatsSummary Registry::stats_summary(std::size_t named) {
+  check_process();
+  return sums_.of(entries(), named);
+}
+
 Health Registry::health() const {
   check_process();
   Health result;
@@ -194,7 +272,16 @@ Health Registry::health() const {
     result.initialised = !surroundings_->directory.empty();
     databases = all();
   }
-  for (const auto& database : databases) result.databases.push_back(database->health());
+  const bool all_listed = databases.size() <= most_listed;
+  for (const auto& database : databases) {
+    if (!database->mentioned()) continue;
+    DatabaseHealth health = database->health();
+    if (all_listed || health.reason != health_reason::none) {
+      result.databases.push_back(std::move(health));
+    } else {
+      ++result.well;
+    }
+  }
   std::lock_guard lock(mutex_);  // last: what was asked during a shutdown is told as that
   result.stopping = shutdown_ != nullptr;
   return result;
@@ -233,6 +320,7 @@ std::shared_ptr<ClosingRun> Registry::close(const DatabaseName& name, ending why
     if (why == ending::close && closed->is_unopened()) {
       databases.pop_back();
     } else {
+      sums_.settle(*closed);
       databases_.find(name.view())->second = closed->make_successor();
     }
     run = std::make_shared<ClosingRun>(surroundings_->config.clock, std::move(databases));
@@ -246,12 +334,7 @@ std::shared_ptr<ClosingRun> Registry::close(const DatabaseName& name, ending why
 
 void Registry::forget(const DatabaseName& name) {
   std::lock_guard lock(mutex_);
-  const auto found = databases_.find(name.view());
-  if (found == databases_.end()) return;
-  const auto& database = found->second;
-  // Who has it by now may be about to open it, and gets it here only.
-  const bool unwanted = database.use_count() == 1 && database->is_unopened() && database->is_plain();
-  if (database->predecessor() == nullptr && unwanted) databases_.erase(found);
+  forget_unused(name);
 }
 
 bool Registry::idle() const {

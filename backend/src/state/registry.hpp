@@ -10,6 +10,8 @@
 
 #include "state/closing_run.hpp"
 #include "state/database.hpp"
+#include "state/name_rules.hpp"
+#include "state/stats_sums.hpp"
 
 namespace statehouse::detail {
 
@@ -23,6 +25,9 @@ class Registry : public std::enable_shared_from_this<Registry> {
   asio::awaitable<void> init();
   void add_migrator(const DatabaseName& name, Migrator migrator);
   void configure(const DatabaseName& name, PoolOptions options);
+  // The same for all that match, but for those of which more is said.
+  void add_migrator(NamePattern pattern, Migrator migrator);
+  void configure(NamePattern pattern, PoolOptions options);
   /// The open pool, without a lock; null when there is none, for whatever reason.
   std::shared_ptr<PoolCore> find_open(const DatabaseName& name) const noexcept {
     return forked() ? nullptr : surroundings_->open_pools.find(name.view());
@@ -32,8 +37,15 @@ class Registry : public std::enable_shared_from_this<Registry> {
   /// What a caller of get_pool may wait for. Throws like `find`.
   std::shared_ptr<Database> to_open(const DatabaseName& name);
   std::filesystem::path path_of(const DatabaseName& name) const;
+  /// Database::visit. One that nothing else is known of is forgotten, by the next call of these.
+  std::optional<Visit> visit(const DatabaseName& name, OnVisited done);
+  void forget_visited();
+  /// Names of files that are there. On a database thread, blocks. Throws Error.
+  std::vector<std::string> find_files(const NamePattern& pattern) const;
+  const RegistryConfig& config() const noexcept { return surroundings_->config; }
   std::vector<std::string> names() const;
   std::vector<DatabaseStats> stats() const;
+  StatsSummary stats_summary(std::size_t named);
   Health health() const;
 
   /// From here on everything is `closed`.
@@ -53,6 +65,9 @@ class Registry : public std::enable_shared_from_this<Registry> {
   void check_usable() const;
   std::shared_ptr<Database> known(const DatabaseName& name) const;
   std::shared_ptr<Database> entry(const DatabaseName& name);
+  void apply_rules(const NamePattern& pattern);
+  void forget();
+  bool forget_unused(const DatabaseName& name);
   std::vector<std::shared_ptr<Database>> all() const;
   std::vector<std::shared_ptr<Database>> all_at_work() const;
 
@@ -61,6 +76,9 @@ class Registry : public std::enable_shared_from_this<Registry> {
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Database>, std::less<>> databases_;
+  StatsSums sums_;
+  NameRules rules_;
+  std::vector<DatabaseName> visited_;     // and not mentioned before
   std::shared_ptr<ClosingRun> shutdown_;  // once it has begun
 };
 

@@ -4,9 +4,11 @@
 #include <memory>
 #include <string>
 
+#include "file/inner_directory.hpp"
 #include "lane/database_executor.hpp"
 #include "pool/awake_pools.hpp"
 #include "pool/cluster_options.hpp"
+#include "pool/pool_config.hpp"
 #include "pool/turn_queue.hpp"
 #include "state/maintenance.hpp"
 #include "state/open_pools.hpp"
@@ -64,6 +66,14 @@ struct Surroundings {
     if (in_cluster(options)) return {};
     if (directory.empty()) throw Error(errc::not_initialised, "await init() first", {std::string(name.view()), {}});
     return directory / name.file_name(config.prefix);
+  }
+
+  /// Before a pool of that name is opened: makes the directories in the name. Blocks; throws Error.
+  void make_directories(const DatabaseName& name, const PoolConfig& pool) const {
+    if (in_cluster(pool.options) && pool.options.cluster.database.find('/') != std::string::npos)
+      throw Error(errc::invalid_name, "a cluster takes no '/': give the name there as cluster.database",
+                  {pool.name, {}});
+    if (!pool.options.in_memory && !in_cluster(pool.options)) make_inner_directory(directory, name.directory());
   }
 };
 

@@ -61,8 +61,10 @@ class DatabaseTemplate {
     return options;
   }
 
-  /// A copy as a new file, mode 0600, before anybody opens it. Throws std::system_error: EEXIST where there is one.
+  /// A copy as a new file, mode 0600, before anybody opens it; makes the directories that are missing. Throws
+  /// std::system_error: EEXIST where there is one.
   void copy_to(const std::filesystem::path& file) const {
+    if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
     const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (descriptor < 0) fail(file);
     std::string_view rest(*bytes_);
