@@ -74,14 +74,16 @@ void ClusterStatement::bind_real(int index, double value) {
   parameter(index) = value;
 }
 
-void ClusterStatement::bind_text(int index, std::string_view value, bound_text memory) {
+void ClusterStatement::bind_text(int index, std::string_view value, bound_memory memory) {
   if (value.find('\0') != std::string_view::npos)
     fail(errc::value_out_of_range, "parameter " + std::to_string(index) +
                                        " is a text with a NUL byte, at which it would end on a cluster: bind a blob");
-  parameter(index) = memory == bound_text::lent ? value : std::string_view(copies_.emplace_back(value));
+  parameter(index) = memory == bound_memory::lent ? value : std::string_view(copies_.emplace_back(value));
 }
 
-void ClusterStatement::bind_blob(int index, std::span<const std::byte> value) {
+void ClusterStatement::bind_blob(int index, std::span<const std::byte> value, bound_memory memory) {
+  if (memory == bound_memory::copied)
+    value = std::as_bytes(std::span(copies_.emplace_back(reinterpret_cast<const char*>(value.data()), value.size())));
   parameter(index) = value;
 }
 

@@ -28,7 +28,11 @@ void bind_time(Statement& statement, int index, std::int64_t ticks, std::int64_t
     statement.fail(errc::value_out_of_range,
                    "parameter " + std::to_string(index) + " is a time outside the years 0000 to 9999");
   const std::string text = format_time(parts->first, parts->second);
-  statement.bind_text(index, text, bound_text::copied);
+  statement.bind_text(index, text, bound_memory::copied);
+}
+
+void fail_unfit_parameter(Statement& statement, int index, const UnfitValue& why) {
+  statement.fail(why.code(), "parameter " + std::to_string(index) + ' ' + why.what());
 }
 
 void check_parameter_count(Statement& statement, int given) {

@@ -71,9 +71,13 @@ float column_float(Statement& statement, int index) {
 }
 
 std::string column_text(Statement& statement, int index) {
+  return std::string(column_view(statement, index));
+}
+
+std::string_view column_view(Statement& statement, int index) {
   const storage_class actual = statement.column_class(index);
   if (actual != storage_class::text) fail_type(statement, index, actual, "TEXT");
-  return std::string(statement.column_text(index));
+  return statement.column_text(index);
 }
 
 std::span<const std::byte> column_blob(Statement& statement, int index) {
@@ -105,6 +109,14 @@ bool column_is_null(Statement& statement, int index) noexcept {
 
 void fail_range(Statement& statement, int index) {
   statement.fail(errc::value_out_of_range, describe(statement, index) + " does not fit the type of the field");
+}
+
+void fail_unfit_column(Statement& statement, int index, const UnfitValue& why) {
+  statement.fail(why.code(), describe(statement, index) + ' ' + why.what());
+}
+
+void fail_variant(Statement& statement, int index) {
+  fail_type(statement, index, statement.column_class(index), "what its std::variant has a type for");
 }
 
 void check_column_count(Statement& statement, std::size_t fields) {
