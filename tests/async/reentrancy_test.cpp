@@ -46,6 +46,7 @@ struct Reentrancy {
   std::vector<boost::system::error_code> call_every_verb(const Pool& target) {
     return {call(target.execute("INSERT INTO t VALUES (1)")),
             call(target.execute_returning<int>("INSERT INTO t VALUES (1) RETURNING a")),
+            call(target.execute_many("INSERT INTO t VALUES (?)", std::vector{1})),
             call(target.query_all<int>("SELECT 1")),
             call(target.query_optional<int>("SELECT 1")),
             call(target.query_one<int>("SELECT 1")),

@@ -1,10 +1,14 @@
 // What goes in comes out, and what is wrong with a statement, a value or a row is said; on every engine.
 
+#include <array>
+#include <chrono>
 #include <cstddef>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <variant>
 #include <vector>
 
 #include "behaviour.hpp"
@@ -13,6 +17,24 @@ namespace statehouse::test {
 namespace {
 
 using Bytes = std::vector<std::byte>;
+
+/// Kept as a BLOB that its traits make.
+struct Sixteen {
+  char of;
+};
+
+}  // namespace
+}  // namespace statehouse::test
+
+template <>
+struct statehouse::value_traits<statehouse::test::Sixteen> {
+  static std::vector<std::byte> to_stored(statehouse::test::Sixteen value) {
+    return std::vector(16, static_cast<std::byte>(value.of));
+  }
+};
+
+namespace statehouse::test {
+namespace {
 
 struct Values : Behaviour {
   Values() { execute("CREATE TABLE t(id INTEGER PRIMARY KEY, i INTEGER, r REAL, s TEXT, b BLOB) STRICT"); }
@@ -45,6 +67,27 @@ TEST_CASE_METHOD(Values, "values: bool, enum, time and expressions without a dec
   CHECK(run(pool.query_one<double>("SELECT 3")) == 3.0);
   CHECK(run(pool.query_one<std::string>("SELECT typeof(?)", Bytes{})) == "blob");
   CHECK(run(pool.query_one<std::string>("SELECT typeof(?)", nullptr)) == "null");
+}
+
+TEST_CASE_METHOD(Values, "values: what a type's traits make for the statement is bound as it was made") {
+  CHECK(run(pool.query_one<std::string>("SELECT typeof(?1) || hex(?1)", Sixteen{'a'})) ==
+        "blob61616161616161616161616161616161");
+  CHECK(run(pool.query_one<std::string>("SELECT ?", std::chrono::year_month_day(2024y / 2 / 29))) == "2024-02-29");
+  const std::array<std::byte, 2> array{std::byte{1}, std::byte{2}};
+  CHECK(run(pool.query_one<std::array<std::byte, 2>>("SELECT ?", array)) == array);
+  using Value = std::variant<std::monostate, std::int64_t, std::string>;
+  CHECK(run(pool.query_one<Value>("SELECT ?", std::variant<int, std::string_view>("text"))) == Value("text"));
+  const std::vector<std::string> words{"b", "a"};
+  CHECK(run(pool.query_all<std::string>("SELECT value FROM json_each(?) ORDER BY value", in(words))) ==
+        std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE_METHOD(Values, "values: by name, in any order, each for all places of the name") {
+  CHECK(run(pool.query_one<std::string>("SELECT :a || @b || $c || :a || ?4 /* :d */ || ':e'", named("$c", "3"),
+                                        named("?4", "4"), named("@b", "2"), named(":a", "1"))) == "12314:e");
+  CHECK(code(pool.query_one<int>("SELECT :a", named(":b", 1))) == errc::parameter_name);
+  CHECK(code(pool.query_one<int>("SELECT :a, :b", named(":b", 1))) == errc::parameter_name);
+  check_all_clean();
 }
 
 TEST_CASE_METHOD(Values, "values: many rows come whole and in order, and so does a large one") {

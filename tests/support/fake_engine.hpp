@@ -310,8 +310,13 @@ class FakeStatement final : public detail::Statement {
     if (!session_.send_ahead(sql_)) rows_ = session_.run(sql_);
     return {};
   }
+  void reset() noexcept override {
+    rows_.reset();
+    next_ = 0;
+  }
   bool reads_only() const noexcept override { return true; }  // what it gives can always be read
   int parameter_count() const noexcept override { return 0; }
+  std::string parameter_name(int) const override { return {}; }
   void bind_null(int) override {}
   void bind_integer(int, std::int64_t) override {}
   void bind_real(int, double) override {}

@@ -12,12 +12,13 @@ namespace statehouse::bench {
 /// A statement that costs nothing: one row with one empty text.
 class FreeStatement final : public detail::Statement {
  public:
-  void reset() noexcept { stepped_ = false; }
+  void reset() noexcept override { stepped_ = false; }
 
   bool step() override { return !std::exchange(stepped_, true); }
   ExecuteResult run() override { return {}; }
   bool reads_only() const noexcept override { return true; }  // asks nobody for a savepoint
   int parameter_count() const noexcept override { return 2; }
+  std::string parameter_name(int) const override { return {}; }
   void bind_null(int) override {}
   void bind_integer(int, std::int64_t) override {}
   void bind_real(int, double) override {}

@@ -37,6 +37,17 @@
 /// Not accepted: a single character (text or number? give a `std::string_view` or an `int`), `__int128`, `long double`.
 #pragma GCC visibility push(default)
 namespace statehouse {
+
+/// A value for the parameter of a name. Made by `named`.
+template <class T>
+struct Named {
+  /// Copies `name`.
+  Named(std::string_view name_of_it, T value_of_it) : name(name_of_it), value(std::move(value_of_it)) {}
+
+  std::string name;  ///< As in the statement, with its sign: ":id", "@id", "$id".
+  T value;           ///< For all places where the name stands.
+};
+
 namespace detail {
 
 template <class T>
@@ -51,6 +62,10 @@ template <class T>
 inline constexpr bool is_variant = false;
 template <class... Ts>
 inline constexpr bool is_variant<std::variant<Ts...>> = true;
+template <class T>
+inline constexpr bool is_named = false;
+template <class T>
+inline constexpr bool is_named<Named<T>> = true;
 
 template <class T>
 concept CharacterType = OneOf<T, char, wchar_t, char8_t, char16_t, char32_t>;
@@ -147,11 +162,33 @@ void bind_value(Statement& statement, int index, const T& value, bound_memory me
   }
 }
 
+/// Which parameter is called what, and has no value yet.
+class NamedParameters {
+ public:
+  explicit NamedParameters(Statement& statement);
+  /// Its index; from now on it has a value.
+  int take(std::string_view name);
+  void check_none_left() const;
+
+ private:
+  Statement& statement_;
+  std::vector<std::string> open_;
+};
+
 template <class... Args>
 void bind_all(Statement& statement, const Args&... args) {
-  check_parameter_count(statement, static_cast<int>(sizeof...(args)));
-  [[maybe_unused]] int index = 0;
-  (bind_value(statement, ++index, args), ...);
+  constexpr std::size_t count = (0 + ... + std::size_t(is_named<Args>));
+  if constexpr (count == 0) {
+    check_parameter_count(statement, static_cast<int>(sizeof...(args)));
+    [[maybe_unused]] int index = 0;
+    (bind_value(statement, ++index, args), ...);
+  } else if constexpr (count == sizeof...(args)) {
+    NamedParameters parameters(statement);
+    (bind_value(statement, parameters.take(args.name), args.value), ...);
+    parameters.check_none_left();
+  } else {
+    static_assert(count == 0, "give all values by name, or all of them in order");
+  }
 }
 
 template <class T>
@@ -175,6 +212,9 @@ auto to_owned(T&& value) {
   using Plain = std::remove_cvref_t<T>;
   if constexpr (HasToStored<Plain>) {
     return Plain(std::forward<T>(value));
+  } else if constexpr (is_named<Plain>) {
+    using Owned = decltype(to_owned(std::forward<T>(value).value));
+    return Named<Owned>(value.name, to_owned(std::forward<T>(value).value));
   } else if constexpr (NullLike<Plain>) {
     return value;
   } else if constexpr (is_optional<Plain>) {
@@ -198,8 +238,17 @@ auto to_owned(T&& value) {
 
 }  // namespace detail
 
+/// What can be given for a parameter.
 template <class T>
-concept Bindable = detail::is_bindable<std::remove_cvref_t<T>>::value;
+concept Bindable = detail::is_bindable<std::remove_cvref_t<T>>::value || detail::is_named<std::remove_cvref_t<T>>;
+
+/// A value by name, in any order: `pool.execute("DELETE FROM t WHERE a = :id OR b = :id", named(":id", 7))`. `name` is
+/// as in the statement, with its sign. All values of a statement are given by name, or none; each parameter has one.
+/// Errors of the verb: `errc::parameter_name`, which says which.
+template <class T>
+requires detail::is_bindable<std::decay_t<T>>::value Named<std::decay_t<T>> named(std::string_view name, T&& value) {
+  return {name, std::forward<T>(value)};
+}
 
 }  // namespace statehouse
 #pragma GCC visibility pop

@@ -94,10 +94,12 @@ InList in(Values&& values) {
         detail::can_be_listed<Value>(),
         "a list holds integers, enums, texts, paths and times: of a double, a blob or a std::optional JSON has no "
         "exact form. Bind them one by one, or join a temporary table");
-    try {
-      detail::add_to(list, value);
-    } catch (const UnfitValue& why) {
-      list.note(why.what());
+    if constexpr (detail::can_be_listed<Value>()) {
+      try {
+        detail::add_to(list, value);
+      } catch (const UnfitValue& why) {
+        list.note(why.what());
+      }
     }
   }
   return list;

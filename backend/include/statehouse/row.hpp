@@ -34,9 +34,9 @@
 /// | `std::variant` | the alternative of the value's storage class, `std::monostate` for NULL; no two may be of one class |
 /// | what has `value_traits` (value_traits.hpp), as `std::chrono::year_month_day` and `duration` | as they say |
 ///
-/// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position. Another
-/// storage class is `errc::column_type`, NULL for a plain field is `errc::unexpected_null`: nothing is converted
-/// silently. All of it, both ways, stands in backend/docs/types.md.
+/// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position, or with
+/// `by_name` by their names. Another storage class is `errc::column_type`, NULL for a plain field is
+/// `errc::unexpected_null`: nothing is converted silently. All of it, both ways, stands in backend/docs/types.md.
 #pragma GCC visibility push(default)
 namespace statehouse {
 namespace detail {
@@ -80,7 +80,7 @@ constexpr storage_class class_of() {
 }
 
 template <class... Ts>
-constexpr bool are_of_distinct_classes() {
+constexpr bool are_of_distinct_classes(const std::variant<Ts...>*) {
   unsigned seen = 0;
   bool distinct = true;
   for (const storage_class each : {class_of<Ts>()...}) {
@@ -96,10 +96,7 @@ template <class T>
 struct is_column<std::optional<T>> : std::bool_constant<!is_optional<T> && is_column<T>::value> {};
 template <class... Ts>
 struct is_column<std::variant<Ts...>>
-    : std::bool_constant<((std::same_as<Ts, std::monostate> || (!is_optional<Ts> && is_column<Ts>::value)) && ...)> {
-  static_assert(are_of_distinct_classes<Ts...>(),
-                "two types of this std::variant are kept in the same storage class: which of them is a value to be?");
-};
+    : std::bool_constant<((std::same_as<Ts, std::monostate> || (!is_optional<Ts> && is_column<Ts>::value)) && ...)> {};
 
 template <class T>
 inline constexpr bool is_tuple_of_columns = false;
@@ -170,6 +167,8 @@ T read_column(Statement& statement, int index) {
   if constexpr (HasStoredType<T>) {
     return read_by_traits<T>(statement, index);
   } else if constexpr (is_variant<T>) {
+    static_assert(are_of_distinct_classes(static_cast<const T*>(nullptr)),
+                  "two types of this std::variant are kept in the same storage class: which of them is a value to be?");
     return read_variant<T>(statement, index, statement.column_class(index));
   } else if constexpr (is_optional<T>) {
     if (column_is_null(statement, index)) return std::nullopt;
@@ -218,6 +217,19 @@ T read_row(Statement& statement) {
     return row;
   }
 }
+
+/// Reads the rows of one result into `T`. Specialised for what is not read by position, whose rows may be of another
+/// type.
+template <class T>
+class RowReader {
+ public:
+  using row_type = T;
+
+  T read(Statement& statement) { return read_row<T>(statement); }
+};
+
+template <class T>
+using row_type_t = typename RowReader<T>::row_type;
 
 }  // namespace detail
 

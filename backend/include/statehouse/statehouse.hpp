@@ -3,6 +3,7 @@
 /// Everything: `#include <statehouse/statehouse.hpp>`.
 #include "statehouse/app_state.hpp"
 #include "statehouse/backup.hpp"
+#include "statehouse/by_name.hpp"
 #include "statehouse/check.hpp"
 #include "statehouse/clock.hpp"
 #include "statehouse/connection.hpp"

@@ -39,6 +39,14 @@ ExecuteResult ClusterStatement::run() {
   return {};
 }
 
+void ClusterStatement::reset() noexcept {
+  ran_ = false;
+  reader_.reset();
+  parts_.clear();
+  part_ = 0;
+  copies_.clear();
+}
+
 bool ClusterStatement::next_row(wire::RowReader& reader) {
   while (!reader.next(row_)) {
     if (part_ + 1 == parts_.size()) return false;
@@ -60,6 +68,11 @@ void ClusterStatement::check_row() const {
       throw Error(make_sqlite_error(SQLITE_TOOBIG), "a value is longer than is allowed here",
                   {database(), shorten(sql())});
   }
+}
+
+/// A node tells only how many there are.
+std::string ClusterStatement::parameter_name(int index) const {
+  return parameter_names(tokens_of(prepared_.sql)).at(static_cast<std::size_t>(index - 1));
 }
 
 void ClusterStatement::bind_null(int index) {

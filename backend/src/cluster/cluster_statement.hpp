@@ -18,9 +18,11 @@ class ClusterStatement final : public Statement {
 
   bool step() override;
   ExecuteResult run() override;
+  void reset() noexcept override;
   bool reads_only() const noexcept override { return prepared_.facts.reads(); }
 
   int parameter_count() const noexcept override { return prepared_.parameters; }
+  std::string parameter_name(int index) const override;
   void bind_null(int index) override;
   void bind_integer(int index, std::int64_t value) override;
   void bind_real(int index, double value) override;

@@ -48,6 +48,11 @@ void LocalStatement::check(int result) const {
   if (result != SQLITE_OK) handle_.fail(result, sql_);
 }
 
+std::string LocalStatement::parameter_name(int index) const {
+  const char* const name = sqlite3_bind_parameter_name(compiled_, index);
+  return name != nullptr ? name : "";
+}
+
 void LocalStatement::bind_null(int index) {
   check(sqlite3_bind_null(compiled_, index));
 }

@@ -52,7 +52,8 @@ asio::awaitable<void> use(statehouse::AppState& state) {
   const bool all = co_await pool.write([&](statehouse::Connection& db) {
     sql::add_customer(db, "bob", shop::Note{"new"});
     const auto found = sql::get_customer(db, 2);
-    return found && found->note == shop::Note{"new"} && sql::page(db, "ada", 0, 5).size() == 2 && !sql::largest_open(db, 1);
+    return found && found->note == shop::Note{"new"} && sql::page(db, "ada", 0, 5).size() == 2 &&
+           !sql::largest_open(db, 1);
   });
   require(all, "on a connection");
   const auto purchases = co_await pool.read([](statehouse::Reader& db) { return sql::purchases(db); });

@@ -43,10 +43,15 @@ class Statement {
   /// Steps to the end, ignoring rows.
   virtual ExecuteResult run() = 0;
 
+  /// It may be bound and run again; until then each parameter keeps its value.
+  virtual void reset() noexcept = 0;
+
   /// False for what may change the database.
   virtual bool reads_only() const noexcept = 0;
 
   virtual int parameter_count() const noexcept = 0;
+  /// As it is written, with its sign; empty where it is a `?`.
+  virtual std::string parameter_name(int index) const = 0;
   virtual void bind_null(int index) = 0;
   virtual void bind_integer(int index, std::int64_t value) = 0;
   virtual void bind_real(int index, double value) = 0;
