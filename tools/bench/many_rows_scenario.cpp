@@ -15,10 +15,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::int64_t rows = 100'000;
-constexpr const char* create = "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, weight REAL NOT NULL)";
-constexpr const char* sql = "INSERT INTO item VALUES (?, ?, ?)";
-constexpr const char* what = "insert/100000 rows";
+constexpr std::int64_t item_count = 100'000;
+constexpr const char* create_items =
+    "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, weight REAL NOT NULL)";
+constexpr const char* insert_item = "INSERT INTO item VALUES (?, ?, ?)";
 
 struct Item {
   std::int64_t id;
@@ -28,8 +28,8 @@ struct Item {
 
 std::vector<Item> some_items() {
   std::vector<Item> items;
-  items.reserve(rows);
-  for (std::int64_t i = 1; i <= rows; ++i)
+  items.reserve(item_count);
+  for (std::int64_t i = 1; i <= item_count; ++i)
     items.push_back({i, "a name of forty bytes, with number " + std::to_string(i), static_cast<double>(i) / 4});
   return items;
 }
@@ -40,7 +40,7 @@ void require_done(int result, int wanted) {
 
 void insert(sqlite3* db, const std::vector<Item>& items) {
   c_execute(db, "BEGIN IMMEDIATE");
-  const CStatement statement = c_prepare(db, sql);
+  const CStatement statement = c_prepare(db, insert_item);
   for (const Item& item : items) {
     require_done(sqlite3_bind_int64(statement.get(), 1, item.id), SQLITE_OK);
     require_done(
@@ -55,7 +55,7 @@ void insert(sqlite3* db, const std::vector<Item>& items) {
 
 void insert(SQLite::Database& db, const std::vector<Item>& items) {
   SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
-  SQLite::Statement statement(db, sql);
+  SQLite::Statement statement(db, insert_item);
   for (const Item& item : items) {
     statement.bind(1, item.id);
     statement.bindNoCopy(2, item.name);
@@ -71,12 +71,12 @@ template <class Open, class Insert>
 void measure(const Bench& bench, const char* system, const Open& open, const Insert& insert_into) {
   const ScratchDirectory directory(bench.settings.directory);
   const std::filesystem::path file = directory / "items.db";
-  c_execute(c_open({file}).get(), create);
+  c_execute(c_open({file}).get(), create_items);
   std::vector<Item> items = some_items();
   auto db = open(file);
   const auto began = steady_clock::now();
   insert_into(*db, items);
-  bench.results.add(what, system, {{"insert_ms", milliseconds_since(began)}});
+  bench.results.add("insert/100000 rows", system, {{"insert_ms", milliseconds_since(began)}});
 }
 
 }  // namespace
@@ -95,7 +95,9 @@ void run_many_rows(const Bench& bench, int) {
       bench, statehouse_name, [](const auto& file) { return std::make_unique<PoolOnFile>(file); },
       [](PoolOnFile& store, auto& items) {
         boost::asio::io_context io(1);
-        const auto run = [&]() -> asio::awaitable<void> { co_await store.pool().execute_many(sql, std::move(items)); };
+        const auto run = [&]() -> asio::awaitable<void> {
+          co_await store.pool().execute_many(insert_item, std::move(items));
+        };
         run_to_end(io, run);
       });
 }
