@@ -61,7 +61,7 @@ struct Reentrancy {
 
 TEST_CASE_METHOD(Reentrancy,
                  "closures: every verb of the same pool is would_deadlock at once, whatever the closure holds") {
-  const std::vector<boost::system::error_code> expected(11, make_error_code(errc::would_deadlock));
+  const std::vector<boost::system::error_code> expected(12, make_error_code(errc::would_deadlock));
   const auto in_reader = [&](Reader&) { return call_every_verb(pool); };
   const auto in_writer = [&](Connection&) { return call_every_verb(pool); };
   CHECK(app.run(pool.read(in_reader)) == expected);

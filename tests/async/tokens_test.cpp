@@ -27,7 +27,7 @@ namespace statehouse::test {
 namespace {
 
 using namespace std::chrono_literals;
-using Strand = asio::strand<asio::io_context::executor_type>;
+using IoStrand = asio::strand<asio::io_context::executor_type>;
 
 /// A table `t(a)`.
 struct Tokens {
@@ -190,16 +190,16 @@ TEST_CASE_METHOD(Tokens, "tokens: a callback that is bound to an executor is cal
 }
 
 TEST_CASE_METHOD(Tokens, "tokens: a coroutine of a strand's own type awaits a verb by co_spawn, on that strand") {
-  Strand strand(app.io.get_executor());
+  IoStrand strand(app.io.get_executor());
   bool on_strand = false;
   std::exception_ptr failure;
-  const auto body = [&]() -> asio::awaitable<int, Strand> {
-    const Strand mine = co_await asio::this_coro::executor;
-    co_await asio::co_spawn(mine, pool.execute("INSERT INTO t VALUES (1)"), asio::use_awaitable_t<Strand>());
+  const auto body = [&]() -> asio::awaitable<int, IoStrand> {
+    const IoStrand mine = co_await asio::this_coro::executor;
+    co_await asio::co_spawn(mine, pool.execute("INSERT INTO t VALUES (1)"), asio::use_awaitable_t<IoStrand>());
     const int found =
-        co_await asio::co_spawn(mine, pool.query_one<int>("SELECT a FROM t"), asio::use_awaitable_t<Strand>());
+        co_await asio::co_spawn(mine, pool.query_one<int>("SELECT a FROM t"), asio::use_awaitable_t<IoStrand>());
     on_strand = mine.running_in_this_thread();
-    co_await asio::co_spawn(mine, pool.execute("INSERT INTO t VALUES (1)"), asio::use_awaitable_t<Strand>());
+    co_await asio::co_spawn(mine, pool.execute("INSERT INTO t VALUES (1)"), asio::use_awaitable_t<IoStrand>());
     co_return found;
   };
   asio::co_spawn(strand, body(), [&](std::exception_ptr error, int) { failure = error; });

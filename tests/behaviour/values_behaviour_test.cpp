@@ -1,6 +1,7 @@
 // What goes in comes out, and what is wrong with a statement, a value or a row is said; on every engine.
 
 #include <array>
+#include <boost/describe/class.hpp>
 #include <chrono>
 #include <cstddef>
 #include <limits>
@@ -35,6 +36,12 @@ struct statehouse::value_traits<statehouse::test::Sixteen> {
 
 namespace statehouse::test {
 namespace {
+
+struct ValueRow {
+  std::string s;
+  int id = 0;
+};
+BOOST_DESCRIBE_STRUCT(ValueRow, (), (s, id))
 
 struct Values : Behaviour {
   Values() { execute("CREATE TABLE t(id INTEGER PRIMARY KEY, i INTEGER, r REAL, s TEXT, b BLOB) STRICT"); }
@@ -98,6 +105,34 @@ TEST_CASE_METHOD(Values, "values: many rows come whole and in order, and so does
   const std::string large(3 << 20, 'x');
   CHECK(run(pool.query_one<std::string>("SELECT ?", std::string_view(large))) == large);
   CHECK(run(pool.query_all<int>("SELECT id FROM t")).empty());
+}
+
+TEST_CASE_METHOD(Values, "execute_many: all rows are kept, or none and the one that failed is named") {
+  using Row = std::tuple<int, std::optional<std::string>, Bytes>;
+  const std::vector<Row> rows{{1, "a", Bytes(2)}, {2, std::nullopt, Bytes{}}, {3, "c", Bytes(1)}};
+  const std::string insert = "INSERT INTO t(id, s, b) VALUES (?, ?, ?)";
+  const ExecuteResult done = run(pool.execute_many(std::string_view(insert), rows));
+  CHECK(done.changes == 3);
+  CHECK(done.last_insert_rowid == 3);
+  CHECK(run(pool.query_all<Row>("SELECT id, s, b FROM t ORDER BY id")) == rows);
+  const std::vector<Row> again{{4, "d", {}}, {2, "b", {}}};
+  auto failed = app.ended(pool.execute_many(std::string_view(insert), again));
+  CHECK(failed.code() == condition::constraint);
+  CHECK(contains(failed.text(), "rows[1]: "));
+  auto transaction = run(pool.begin());
+  CHECK(code(transaction.execute_many(std::string_view(insert), again)) == condition::constraint);
+  run(transaction.execute_many("DELETE FROM t WHERE id = ?", std::vector{1, 3}));
+  run(std::move(transaction).commit());
+  CHECK(numbers("SELECT id FROM t") == std::vector{2});
+  check_all_clean();
+}
+
+TEST_CASE_METHOD(Values, "rows: by name, whatever the order of the columns") {
+  execute("INSERT INTO t(id, s) VALUES (1, 'Ada')");
+  const ValueRow row = run(pool.query_one<by_name<ValueRow>>("SELECT * FROM t"));
+  CHECK(row.s == "Ada");
+  CHECK(row.id == 1);
+  CHECK(code(pool.query_all<by_name<ValueRow>>("SELECT id FROM t")) == errc::column_name);
 }
 
 TEST_CASE_METHOD(Values, "rows: what does not fit has its own error, which names the column") {
