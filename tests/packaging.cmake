@@ -117,7 +117,7 @@ statehouse_add_packaging_test("queries of a stranger's project compile where the
 set_tests_properties("packaging: queries of a stranger's project compile where they fit, and nine that do not stop the build"
   PROPERTIES FIXTURES_REQUIRED installed)
 
-statehouse_add_packaging_test("closures that return what outlives them do not compile, and the message says why"
+statehouse_add_packaging_test("what must not compile does not, and the message says why"
   "${consumer_source}/refused/check" "${consumer_binary}/refused" "${CMAKE_CXX_COMPILER}" -std=c++20
   "-I${PROJECT_SOURCE_DIR}/backend/include")
 

@@ -35,6 +35,10 @@ const std::vector<Verb> verbs{
      [](Pool pool, int id) -> asio::awaitable<void> {
        co_await pool.execute_returning<int>("INSERT INTO t SELECT ? WHERE hook() > 0 RETURNING a", id);
      }},
+    {"execute_many", true,
+     [](Pool pool, int id) -> asio::awaitable<void> {
+       co_await pool.execute_many("INSERT INTO t SELECT ? WHERE hook() > 0", std::vector<int>(1, id));
+     }},
     {"query_all", false,
      [](Pool pool, int id) -> asio::awaitable<void> { co_await pool.query_all<int>("SELECT ? + hook()", id); }},
     {"query_optional", false,

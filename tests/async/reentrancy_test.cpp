@@ -46,6 +46,7 @@ struct Reentrancy {
   std::vector<boost::system::error_code> call_every_verb(const Pool& target) {
     return {call(target.execute("INSERT INTO t VALUES (1)")),
             call(target.execute_returning<int>("INSERT INTO t VALUES (1) RETURNING a")),
+            call(target.execute_many("INSERT INTO t VALUES (?)", std::vector{1})),
             call(target.query_all<int>("SELECT 1")),
             call(target.query_optional<int>("SELECT 1")),
             call(target.query_one<int>("SELECT 1")),
@@ -60,7 +61,7 @@ struct Reentrancy {
 
 TEST_CASE_METHOD(Reentrancy,
                  "closures: every verb of the same pool is would_deadlock at once, whatever the closure holds") {
-  const std::vector<boost::system::error_code> expected(11, make_error_code(errc::would_deadlock));
+  const std::vector<boost::system::error_code> expected(12, make_error_code(errc::would_deadlock));
   const auto in_reader = [&](Reader&) { return call_every_verb(pool); };
   const auto in_writer = [&](Connection&) { return call_every_verb(pool); };
   CHECK(app.run(pool.read(in_reader)) == expected);

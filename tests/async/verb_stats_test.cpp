@@ -20,6 +20,8 @@ std::map<std::string, std::uint64_t> runs_of(const LaneStats& lane) {
 asio::awaitable<void> call_each(Pool pool) {
   co_await pool.execute("CREATE TABLE t(a)");
   co_await pool.execute_returning<int>("INSERT INTO t VALUES (1) RETURNING a");
+  const std::vector<int> none;
+  co_await pool.execute_many("INSERT INTO t VALUES (?)", none);
   co_await pool.query_all<int>("SELECT a FROM t");
   co_await pool.query_optional<int>("SELECT a FROM t");
   co_await pool.query_one<int>("SELECT a FROM t");
@@ -46,6 +48,7 @@ TEST_CASE("stats: how long each verb ran is counted under its own name, on the c
   const DatabaseStats stats = pool.stats();
   CHECK(runs_of(stats.writer) == std::map<std::string, std::uint64_t>{{"execute", 2},
                                                                       {"execute_returning", 1},
+                                                                      {"execute_many", 1},
                                                                       {"query_one", 1},
                                                                       {"write", 1},
                                                                       {"write_without_transaction", 1},

@@ -1,10 +1,15 @@
 // What goes in comes out, and what is wrong with a statement, a value or a row is said; on every engine.
 
+#include <array>
+#include <boost/describe/class.hpp>
+#include <chrono>
 #include <cstddef>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <variant>
 #include <vector>
 
 #include "behaviour.hpp"
@@ -13,6 +18,30 @@ namespace statehouse::test {
 namespace {
 
 using Bytes = std::vector<std::byte>;
+
+/// Kept as a BLOB that its traits make.
+struct Sixteen {
+  char of;
+};
+
+}  // namespace
+}  // namespace statehouse::test
+
+template <>
+struct statehouse::value_traits<statehouse::test::Sixteen> {
+  static std::vector<std::byte> to_stored(statehouse::test::Sixteen value) {
+    return std::vector(16, static_cast<std::byte>(value.of));
+  }
+};
+
+namespace statehouse::test {
+namespace {
+
+struct ValueRow {
+  std::string s;
+  int id = 0;
+};
+BOOST_DESCRIBE_STRUCT(ValueRow, (), (s, id))
 
 struct Values : Behaviour {
   Values() { execute("CREATE TABLE t(id INTEGER PRIMARY KEY, i INTEGER, r REAL, s TEXT, b BLOB) STRICT"); }
@@ -47,6 +76,27 @@ TEST_CASE_METHOD(Values, "values: bool, enum, time and expressions without a dec
   CHECK(run(pool.query_one<std::string>("SELECT typeof(?)", nullptr)) == "null");
 }
 
+TEST_CASE_METHOD(Values, "values: what a type's traits make for the statement is bound as it was made") {
+  CHECK(run(pool.query_one<std::string>("SELECT typeof(?1) || hex(?1)", Sixteen{'a'})) ==
+        "blob61616161616161616161616161616161");
+  CHECK(run(pool.query_one<std::string>("SELECT ?", std::chrono::year_month_day(2024y / 2 / 29))) == "2024-02-29");
+  const std::array<std::byte, 2> array{std::byte{1}, std::byte{2}};
+  CHECK(run(pool.query_one<std::array<std::byte, 2>>("SELECT ?", array)) == array);
+  using Value = std::variant<std::monostate, std::int64_t, std::string>;
+  CHECK(run(pool.query_one<Value>("SELECT ?", std::variant<int, std::string_view>("text"))) == Value("text"));
+  const std::vector<std::string> words{"b", "a"};
+  CHECK(run(pool.query_all<std::string>("SELECT value FROM json_each(?) ORDER BY value", in(words))) ==
+        std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE_METHOD(Values, "values: by name, in any order, each for all places of the name") {
+  CHECK(run(pool.query_one<std::string>("SELECT :a || @b || $c || :a || ?4 /* :d */ || ':e'", named("$c", "3"),
+                                        named("?4", "4"), named("@b", "2"), named(":a", "1"))) == "12314:e");
+  CHECK(code(pool.query_one<int>("SELECT :a", named(":b", 1))) == errc::parameter_name);
+  CHECK(code(pool.query_one<int>("SELECT :a, :b", named(":b", 1))) == errc::parameter_name);
+  check_all_clean();
+}
+
 TEST_CASE_METHOD(Values, "values: many rows come whole and in order, and so does a large one") {
   const auto numbers = run(pool.query_all<std::int64_t>(
       "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20000) SELECT x FROM c"));
@@ -55,6 +105,34 @@ TEST_CASE_METHOD(Values, "values: many rows come whole and in order, and so does
   const std::string large(3 << 20, 'x');
   CHECK(run(pool.query_one<std::string>("SELECT ?", std::string_view(large))) == large);
   CHECK(run(pool.query_all<int>("SELECT id FROM t")).empty());
+}
+
+TEST_CASE_METHOD(Values, "execute_many: all rows are kept, or none and the one that failed is named") {
+  using Row = std::tuple<int, std::optional<std::string>, Bytes>;
+  const std::vector<Row> rows{{1, "a", Bytes(2)}, {2, std::nullopt, Bytes{}}, {3, "c", Bytes(1)}};
+  const std::string insert = "INSERT INTO t(id, s, b) VALUES (?, ?, ?)";
+  const ExecuteResult done = run(pool.execute_many(std::string_view(insert), rows));
+  CHECK(done.changes == 3);
+  CHECK(done.last_insert_rowid == 3);
+  CHECK(run(pool.query_all<Row>("SELECT id, s, b FROM t ORDER BY id")) == rows);
+  const std::vector<Row> again{{4, "d", {}}, {2, "b", {}}};
+  auto failed = app.ended(pool.execute_many(std::string_view(insert), again));
+  CHECK(failed.code() == condition::constraint);
+  CHECK(contains(failed.text(), "rows[1]: "));
+  auto transaction = run(pool.begin());
+  CHECK(code(transaction.execute_many(std::string_view(insert), again)) == condition::constraint);
+  run(transaction.execute_many("DELETE FROM t WHERE id = ?", std::vector{1, 3}));
+  run(std::move(transaction).commit());
+  CHECK(numbers("SELECT id FROM t") == std::vector{2});
+  check_all_clean();
+}
+
+TEST_CASE_METHOD(Values, "rows: by name, whatever the order of the columns") {
+  execute("INSERT INTO t(id, s) VALUES (1, 'Ada')");
+  const ValueRow row = run(pool.query_one<by_name<ValueRow>>("SELECT * FROM t"));
+  CHECK(row.s == "Ada");
+  CHECK(row.id == 1);
+  CHECK(code(pool.query_all<by_name<ValueRow>>("SELECT id FROM t")) == errc::column_name);
 }
 
 TEST_CASE_METHOD(Values, "rows: what does not fit has its own error, which names the column") {

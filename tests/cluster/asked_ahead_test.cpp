@@ -258,7 +258,7 @@ TEST_CASE_METHOD(Asking, "asked ahead: a request that is larger than that is not
   session->rules().asked = &noted;
   {
     const detail::StatementPtr statement = session->prepare(select);
-    statement->bind_text(1, large, detail::bound_text::lent);
+    statement->bind_text(1, large, detail::bound_memory::lent);
     CHECK_FALSE(statement->step());
   }
   session->rules().asked = nullptr;

@@ -310,13 +310,18 @@ class FakeStatement final : public detail::Statement {
     if (!session_.send_ahead(sql_)) rows_ = session_.run(sql_);
     return {};
   }
+  void reset() noexcept override {
+    rows_.reset();
+    next_ = 0;
+  }
   bool reads_only() const noexcept override { return true; }  // what it gives can always be read
   int parameter_count() const noexcept override { return 0; }
+  std::string parameter_name(int) const override { return {}; }
   void bind_null(int) override {}
   void bind_integer(int, std::int64_t) override {}
   void bind_real(int, double) override {}
-  void bind_text(int, std::string_view, detail::bound_text) override {}
-  void bind_blob(int, std::span<const std::byte>) override {}
+  void bind_text(int, std::string_view, detail::bound_memory) override {}
+  void bind_blob(int, std::span<const std::byte>, detail::bound_memory) override {}
   int column_count() const noexcept override { return 1; }
   std::string column_name(int) const override { return "value"; }
   detail::storage_class column_class(int) const noexcept override { return detail::storage_class::integer; }

@@ -12,17 +12,18 @@ namespace statehouse::bench {
 /// A statement that costs nothing: one row with one empty text.
 class FreeStatement final : public detail::Statement {
  public:
-  void reset() noexcept { stepped_ = false; }
+  void reset() noexcept override { stepped_ = false; }
 
   bool step() override { return !std::exchange(stepped_, true); }
   ExecuteResult run() override { return {}; }
   bool reads_only() const noexcept override { return true; }  // asks nobody for a savepoint
   int parameter_count() const noexcept override { return 2; }
+  std::string parameter_name(int) const override { return {}; }
   void bind_null(int) override {}
   void bind_integer(int, std::int64_t) override {}
   void bind_real(int, double) override {}
-  void bind_text(int, std::string_view, detail::bound_text) override {}
-  void bind_blob(int, std::span<const std::byte>) override {}
+  void bind_text(int, std::string_view, detail::bound_memory) override {}
+  void bind_blob(int, std::span<const std::byte>, detail::bound_memory) override {}
   int column_count() const noexcept override { return 1; }
   std::string column_name(int) const override { return "value"; }
   detail::storage_class column_class(int) const noexcept override { return detail::storage_class::text; }

@@ -155,6 +155,8 @@ std::vector<Goal> evaluate(const Results& results) {
     goals.ratio(small, "time, the scripts and their rows, C API", at_most, 1.2,
                 against("small " + what, c_api_rows_name, "fresh_ms"));
   }
+  goals.ratio("100,000 rows in", "rows per second, C API", at_least, 0.9,
+              {"insert/100000 rows", c_api_name, "insert_ms", "insert/100000 rows", statehouse_name, "insert_ms"});
   const char* const fairness = "fairness, 64 writers";
   goals.value(fairness, "slowest share of the mean", at_least, 0.5,
               results.median("fairness/64 writers", statehouse_name, "slowest_share"));

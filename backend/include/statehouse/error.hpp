@@ -26,11 +26,13 @@ enum class errc {
   statement_refused,  ///< BEGIN, COMMIT, SAVEPOINT, ATTACH, VACUUM or a guarded PRAGMA was given to a statement verb.
   not_one_statement,  ///< The text holds no statement, or more than one.
   parameter_count,    ///< The statement has another number of parameters than values were given.
+  parameter_name,     ///< Values were given by name, and a parameter has none, or the statement no such parameter.
   transaction_rolled_back,  ///< SQLite has rolled the transaction back; nothing of it is kept.
   transaction_finished,     ///< The transaction or lease has been committed, rolled back, given back or moved from.
   no_row,                   ///< `query_one` found no row.
   too_many_rows,            ///< `query_one` or `query_optional` found more than one row.
   column_count,             ///< The row has another number of columns than the type has fields.
+  column_name,              ///< A row that is read by name lacks a field's column, or has two by its name.
   column_type,              ///< A column holds another storage class than the field can take.
   unexpected_null,          ///< A column is NULL but the field is not a `std::optional`.
   value_out_of_range,       ///< A number or a time does not fit what it is read into or bound as.

@@ -43,8 +43,8 @@ class ReaderLease : public QueryVerbs<ReaderLease, detail::Awaited>, public Read
 
   template <class Verb, class... Args>
   auto statement(Verb, const CallOptions& options, Sql sql, Args&&... args) const {
-    return detail::perform(handle_.ref(),
-                           detail::Request{Verb::role, detail::kinds::statement, Verb::verb, sql.where, options},
+    constexpr auto kind = Verb::has_transaction ? detail::kinds::transaction : detail::kinds::statement;
+    return detail::perform(handle_.ref(), detail::Request{Verb::role, kind, Verb::verb, sql.where, options},
                            detail::make_statement<Verb>(sql.text, std::forward<Args>(args)...));
   }
   template <class F>

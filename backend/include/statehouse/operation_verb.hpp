@@ -9,6 +9,7 @@ namespace statehouse {
 enum class operation_verb : unsigned char {
   execute,
   execute_returning,
+  execute_many,
   query_all,
   query_optional,
   query_one,
@@ -32,6 +33,7 @@ constexpr const char* to_string(operation_verb verb) noexcept {
   switch (verb) {
     case operation_verb::execute: return "execute";
     case operation_verb::execute_returning: return "execute_returning";
+    case operation_verb::execute_many: return "execute_many";
     case operation_verb::query_all: return "query_all";
     case operation_verb::query_optional: return "query_optional";
     case operation_verb::query_one: return "query_one";

@@ -32,6 +32,7 @@ void submit(const std::shared_ptr<PoolCore>& core, Operation& operation);
 /// | verb | connection | what happens |
 /// |---|---|---|
 /// | `execute`, `execute_returning` | writer | one statement |
+/// | `execute_many` | writer | one statement for many rows, inside BEGIN IMMEDIATE |
 /// | `query_all`, `query_optional`, `query_one` | reader | one statement that only reads |
 /// | `read(f)` | reader | `f(Reader&)`, one snapshot |
 /// | `write(f)` | writer | `f(Connection&)` inside BEGIN IMMEDIATE: commits when it returns, rolls back when it throws |
@@ -112,7 +113,9 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
   }
   template <class Verb, class... Args>
   auto statement(Verb, const CallOptions& options, Sql sql, Args&&... args) const {
-    constexpr auto kind = Verb::may_share ? detail::kinds::statement : detail::kinds::lone_statement;
+    constexpr auto kind = Verb::has_transaction ? detail::kinds::transaction
+                          : Verb::may_share     ? detail::kinds::statement
+                                                : detail::kinds::lone_statement;
     return detail::perform(core_, detail::Request{Verb::role, kind, Verb::verb, sql.where, options},
                            detail::make_statement<Verb>(sql.text, std::forward<Args>(args)...));
   }

@@ -10,9 +10,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "statehouse/bind.hpp"
@@ -29,10 +31,12 @@
 /// | `std::vector` of `std::byte` or `unsigned char` | BLOB |
 /// | `std::chrono::sys_time<D>` | TEXT in ISO 8601 (date, or date and time, optional fraction and offset), or INTEGER seconds since 1970, in the years 0000 to 9999; rounded down to `D`, `errc::value_out_of_range` if `D` cannot count them |
 /// | `std::optional<T>` | as `T`, or NULL |
+/// | `std::variant` | the alternative of the value's storage class, `std::monostate` for NULL; no two may be of one class |
+/// | what has `value_traits` (value_traits.hpp), as `std::chrono::year_month_day` and `duration` | as they say |
 ///
-/// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position. Another
-/// storage class is `errc::column_type`, NULL for a plain field is `errc::unexpected_null`: nothing is converted
-/// silently. All of it, both ways, stands in backend/docs/types.md.
+/// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position, or with
+/// `by_name` by their names. Another storage class is `errc::column_type`, NULL for a plain field is
+/// `errc::unexpected_null`: nothing is converted silently. All of it, both ways, stands in backend/docs/types.md.
 #pragma GCC visibility push(default)
 namespace statehouse {
 namespace detail {
@@ -43,10 +47,56 @@ template <class T>
 concept PlainColumn =
     Integer<T> || Enum<T> || Real<T> || std::same_as<T, std::string> || BlobColumn<T> || is_sys_time<T>;
 
+/// What `value_traits<T>::from_stored` may take and need not own.
 template <class T>
-struct is_column : std::bool_constant<PlainColumn<T>> {};
+concept ColumnView = OneOf<T, std::string_view, std::span<const std::byte>>;
+
 template <class T>
-struct is_column<std::optional<T>> : std::bool_constant<PlainColumn<T>> {};
+struct is_column;
+template <class T>
+constexpr bool has_stored_column() {
+  if constexpr (HasStoredType<T>) {
+    using Stored = typename value_traits<T>::stored_type;
+    return ColumnView<Stored> || is_column<Stored>::value;
+  } else {
+    return false;
+  }
+}
+
+/// The storage class that the values of a type have; only its own, where it is read from others, too.
+template <class T>
+constexpr storage_class class_of() {
+  if constexpr (HasStoredType<T>) {
+    return class_of<typename value_traits<T>::stored_type>();
+  } else if constexpr (Integer<T> || Enum<T>) {
+    return storage_class::integer;
+  } else if constexpr (Real<T>) {
+    return storage_class::real;
+  } else if constexpr (BlobColumn<T> || BlobLike<T>) {
+    return storage_class::blob;
+  } else {
+    return std::same_as<T, std::monostate> ? storage_class::null : storage_class::text;
+  }
+}
+
+template <class... Ts>
+constexpr bool are_of_distinct_classes(const std::variant<Ts...>*) {
+  unsigned seen = 0;
+  bool distinct = true;
+  for (const storage_class each : {class_of<Ts>()...}) {
+    distinct = distinct && (seen >> static_cast<unsigned>(each) & 1U) == 0;
+    seen |= 1U << static_cast<unsigned>(each);
+  }
+  return distinct;
+}
+
+template <class T>
+struct is_column : std::bool_constant<has_stored_column<T>() || PlainColumn<T>> {};
+template <class T>
+struct is_column<std::optional<T>> : std::bool_constant<!is_optional<T> && is_column<T>::value> {};
+template <class... Ts>
+struct is_column<std::variant<Ts...>>
+    : std::bool_constant<((std::same_as<Ts, std::monostate> || (!is_optional<Ts> && is_column<Ts>::value)) && ...)> {};
 
 template <class T>
 inline constexpr bool is_tuple_of_columns = false;
@@ -58,11 +108,16 @@ double column_double(Statement& statement, int index);
 float column_float(Statement& statement, int index);
 std::string column_text(Statement& statement, int index);
 /// Valid until the next step.
+std::string_view column_view(Statement& statement, int index);
+/// Valid until the next step.
 std::span<const std::byte> column_blob(Statement& statement, int index);
 /// Ticks of `numerator / denominator` seconds since 1970.
 std::int64_t column_time(Statement& statement, int index, std::int64_t numerator, std::int64_t denominator);
 bool column_is_null(Statement& statement, int index) noexcept;
 [[noreturn]] void fail_range(Statement& statement, int index);
+[[noreturn]] void fail_unfit_column(Statement& statement, int index, const UnfitValue& why);
+/// A variant has no type for what the column holds.
+[[noreturn]] void fail_variant(Statement& statement, int index);
 void check_column_count(Statement& statement, std::size_t fields);
 
 template <std::integral T>
@@ -74,8 +129,48 @@ T narrow_to(Statement& statement, int index, std::int64_t value) {
 }
 
 template <class T>
+T read_column(Statement& statement, int index);
+
+template <class Variant, std::size_t Index = 0>
+Variant read_variant(Statement& statement, int index, storage_class actual) {
+  if constexpr (Index == std::variant_size_v<Variant>) {
+    fail_variant(statement, index);
+  } else {
+    using T = std::variant_alternative_t<Index, Variant>;
+    if (class_of<T>() != actual) return read_variant<Variant, Index + 1>(statement, index, actual);
+    if constexpr (std::same_as<T, std::monostate>) {
+      return Variant(std::in_place_index<Index>);
+    } else {
+      return Variant(std::in_place_index<Index>, read_column<T>(statement, index));
+    }
+  }
+}
+
+template <class T>
+T read_by_traits(Statement& statement, int index) {
+  using Stored = typename value_traits<T>::stored_type;
+  try {
+    if constexpr (std::same_as<Stored, std::string_view>) {
+      return value_traits<T>::from_stored(column_view(statement, index));
+    } else if constexpr (std::same_as<Stored, std::span<const std::byte>>) {
+      return value_traits<T>::from_stored(column_blob(statement, index));
+    } else {
+      return value_traits<T>::from_stored(read_column<Stored>(statement, index));
+    }
+  } catch (const UnfitValue& why) {
+    fail_unfit_column(statement, index, why);
+  }
+}
+
+template <class T>
 T read_column(Statement& statement, int index) {
-  if constexpr (is_optional<T>) {
+  if constexpr (HasStoredType<T>) {
+    return read_by_traits<T>(statement, index);
+  } else if constexpr (is_variant<T>) {
+    static_assert(are_of_distinct_classes(static_cast<const T*>(nullptr)),
+                  "two types of this std::variant are kept in the same storage class: which of them is a value to be?");
+    return read_variant<T>(statement, index, statement.column_class(index));
+  } else if constexpr (is_optional<T>) {
     if (column_is_null(statement, index)) return std::nullopt;
     return read_column<typename T::value_type>(statement, index);
   } else if constexpr (Enum<T>) {
@@ -122,6 +217,19 @@ T read_row(Statement& statement) {
     return row;
   }
 }
+
+/// Reads the rows of one result into `T`. Specialised for what is not read by position, whose rows may be of another
+/// type.
+template <class T>
+class RowReader {
+ public:
+  using row_type = T;
+
+  T read(Statement& statement) { return read_row<T>(statement); }
+};
+
+template <class T>
+using row_type_t = typename RowReader<T>::row_type;
 
 }  // namespace detail
 

@@ -3,6 +3,7 @@
 /// Everything: `#include <statehouse/statehouse.hpp>`.
 #include "statehouse/app_state.hpp"
 #include "statehouse/backup.hpp"
+#include "statehouse/by_name.hpp"
 #include "statehouse/check.hpp"
 #include "statehouse/clock.hpp"
 #include "statehouse/connection.hpp"
@@ -10,6 +11,7 @@
 #include "statehouse/db_instances.hpp"
 #include "statehouse/error.hpp"
 #include "statehouse/health.hpp"
+#include "statehouse/in.hpp"
 #include "statehouse/metrics.hpp"
 #include "statehouse/migration_folder.hpp"
 #include "statehouse/migrator.hpp"
@@ -18,5 +20,6 @@
 #include "statehouse/pool.hpp"
 #include "statehouse/signals.hpp"
 #include "statehouse/sqlite_version.hpp"
+#include "statehouse/value_traits.hpp"
 #include "statehouse/verbs.hpp"
 #include "statehouse/version.hpp"

@@ -91,9 +91,14 @@ struct StatementCall {
 /// Takes ownership of what the call expression only lends.
 template <class Verb, class... Args>
 auto make_statement(std::string_view sql, Args&&... args) {
-  using Owned = std::tuple<decltype(to_owned(std::forward<Args>(args)))...>;
-  return StatementCall<Verb, decltype(to_owned(std::forward<Args>(args)))...>{
-      SqlText(sql), Owned(to_owned(std::forward<Args>(args))...)};
+  if constexpr (std::same_as<Verb, ExecuteMany>) {
+    return StatementCall<Verb, decltype(to_owned_rows(std::forward<Args>(args)))...>{
+        SqlText(sql), {to_owned_rows(std::forward<Args>(args))...}};
+  } else {
+    using Owned = std::tuple<decltype(to_owned(std::forward<Args>(args)))...>;
+    return StatementCall<Verb, decltype(to_owned(std::forward<Args>(args)))...>{
+        SqlText(sql), Owned(to_owned(std::forward<Args>(args))...)};
+  }
 }
 
 }  // namespace detail
@@ -102,7 +107,8 @@ auto make_statement(std::string_view sql, Args&&... args) {
 /// WriterLease, and `T` itself in Reader and Connection.
 ///
 /// `T` is a scalar, a `std::optional` of one, a `std::tuple`, or an aggregate whose fields are read in order; the
-/// number of columns and their types are checked (row.hpp). Values bind to the parameters in order (bind.hpp).
+/// number of columns and their types are checked (row.hpp). With `by_name<T>` the fields are found by their names.
+/// Values bind to the parameters in order (bind.hpp).
 ///
 /// A statement that writes is `errc::write_on_reader`, except in a Transaction and a Connection, which may write. What
 /// it has done is undone when its result cannot be given: a row that cannot be read into `T`, or not as many as the
@@ -114,35 +120,35 @@ class QueryVerbs {
  public:
   /// All rows, in the order SQLite gives them.
   template <Row T, Bindable... Args>
-  Result<std::vector<T>> query_all(Sql sql, Args&&... args) const {
+  Result<std::vector<detail::row_type_t<T>>> query_all(Sql sql, Args&&... args) const {
     return query_all<T>(CallOptions{}, sql, std::forward<Args>(args)...);
   }
   /// The same, with options: `query_all<int>({.run_timeout = 1s}, "SELECT a FROM t")`.
   template <Row T, Bindable... Args>
-  Result<std::vector<T>> query_all(CallOptions options, Sql sql, Args&&... args) const {
+  Result<std::vector<detail::row_type_t<T>>> query_all(CallOptions options, Sql sql, Args&&... args) const {
     return detail::VerbAccess::statement<Self>(*this, detail::QueryAll<T>(), options, sql, std::forward<Args>(args)...);
   }
 
   /// The row if there is one; two rows are `errc::too_many_rows`.
   template <Row T, Bindable... Args>
-  Result<std::optional<T>> query_optional(Sql sql, Args&&... args) const {
+  Result<std::optional<detail::row_type_t<T>>> query_optional(Sql sql, Args&&... args) const {
     return query_optional<T>(CallOptions{}, sql, std::forward<Args>(args)...);
   }
   /// The same, with options.
   template <Row T, Bindable... Args>
-  Result<std::optional<T>> query_optional(CallOptions options, Sql sql, Args&&... args) const {
+  Result<std::optional<detail::row_type_t<T>>> query_optional(CallOptions options, Sql sql, Args&&... args) const {
     return detail::VerbAccess::statement<Self>(*this, detail::QueryOptional<T>(), options, sql,
                                                std::forward<Args>(args)...);
   }
 
   /// Exactly one row, else `errc::no_row` or `errc::too_many_rows`.
   template <Row T, Bindable... Args>
-  Result<T> query_one(Sql sql, Args&&... args) const {
+  Result<detail::row_type_t<T>> query_one(Sql sql, Args&&... args) const {
     return query_one<T>(CallOptions{}, sql, std::forward<Args>(args)...);
   }
   /// The same, with options.
   template <Row T, Bindable... Args>
-  Result<T> query_one(CallOptions options, Sql sql, Args&&... args) const {
+  Result<detail::row_type_t<T>> query_one(CallOptions options, Sql sql, Args&&... args) const {
     return detail::VerbAccess::statement<Self>(*this, detail::QueryOne<T>(), options, sql, std::forward<Args>(args)...);
   }
 };
@@ -163,15 +169,30 @@ class ExecuteVerbs {
     return detail::VerbAccess::statement<Self>(*this, detail::Execute(), options, sql, std::forward<Args>(args)...);
   }
 
+  /// The same statement once for each row, with its values in order, all in one transaction; in a Transaction and a
+  /// Connection inside a savepoint. Rows that it gives are ignored. `rows` is a range that can be gone through more
+  /// than once, of single values, tuples, pairs or aggregates, as `std::vector<Person>`: an awaited verb takes it over
+  /// where it is moved in, and copies it otherwise. Gives the sum of all changes, and the row that was inserted last.
+  /// When one fails nothing of any is kept; the Error's message begins with its place, `rows[17]: ` for the eighteenth.
+  template <detail::RowsIn Rows>
+  Result<ExecuteResult> execute_many(Sql sql, Rows&& rows) const {
+    return execute_many(CallOptions{}, sql, std::forward<Rows>(rows));
+  }
+  /// The same, with options, which limit all rows together.
+  template <detail::RowsIn Rows>
+  Result<ExecuteResult> execute_many(CallOptions options, Sql sql, Rows&& rows) const {
+    return detail::VerbAccess::statement<Self>(*this, detail::ExecuteMany(), options, sql, std::forward<Rows>(rows));
+  }
+
   /// A statement with RETURNING, and its rows; it has run to the end. When a row cannot be read into `T`, all that it
   /// has done is undone, and the transaction it is in, if any, goes on.
   template <Row T, Bindable... Args>
-  Result<std::vector<T>> execute_returning(Sql sql, Args&&... args) const {
+  Result<std::vector<detail::row_type_t<T>>> execute_returning(Sql sql, Args&&... args) const {
     return execute_returning<T>(CallOptions{}, sql, std::forward<Args>(args)...);
   }
   /// The same, with options.
   template <Row T, Bindable... Args>
-  Result<std::vector<T>> execute_returning(CallOptions options, Sql sql, Args&&... args) const {
+  Result<std::vector<detail::row_type_t<T>>> execute_returning(CallOptions options, Sql sql, Args&&... args) const {
     return detail::VerbAccess::statement<Self>(*this, detail::ExecuteReturning<T>(), options, sql,
                                                std::forward<Args>(args)...);
   }
@@ -235,6 +256,7 @@ template <class T>
 concept Executor = QueryExecutor<T> && requires(T& db, const CallOptions& options, const Sql& sql) {
   { db.execute(options, sql, 1) } -> detail::AwaitableOf<ExecuteResult>;
   { db.execute(sql) } -> detail::AwaitableOf<ExecuteResult>;
+  { db.execute_many(options, sql, std::vector<int>()) } -> detail::AwaitableOf<ExecuteResult>;
   { db.template execute_returning<int>(options, sql, 1) } -> detail::AwaitableOf<std::vector<int>>;
 };
 
@@ -252,6 +274,7 @@ template <class T>
 concept Database = QueryDatabase<T> && requires(T& db, const CallOptions& options, const Sql& sql) {
   { db.execute(options, sql, 1) } -> std::same_as<ExecuteResult>;
   { db.execute(sql) } -> std::same_as<ExecuteResult>;
+  { db.execute_many(options, sql, std::vector<int>()) } -> std::same_as<ExecuteResult>;
   { db.template execute_returning<int>(options, sql, 1) } -> std::same_as<std::vector<int>>;
 };
 

@@ -24,11 +24,13 @@ const char* sentence(errc code) noexcept {
     case errc::statement_refused: return "the statement is refused here";
     case errc::not_one_statement: return "exactly one SQL statement is expected";
     case errc::parameter_count: return "the number of values differs from the number of parameters";
+    case errc::parameter_name: return "the names of the values are not those of the parameters";
     case errc::transaction_rolled_back: return "the transaction has been rolled back; nothing of it is kept";
     case errc::transaction_finished: return "the transaction or lease is finished: begin or acquire a new one";
     case errc::no_row: return "the query found no row";
     case errc::too_many_rows: return "the query found more than one row";
     case errc::column_count: return "the number of columns differs from the number of fields";
+    case errc::column_name: return "the names of the columns are not those of the fields";
     case errc::column_type: return "a column holds another type than the field";
     case errc::unexpected_null: return "a column is NULL: read it into a std::optional";
     case errc::value_out_of_range: return "a number or a time does not fit";
@@ -36,7 +38,9 @@ const char* sentence(errc code) noexcept {
     case errc::hard_linked: return "the database file has more than one hard link";
     case errc::file_in_use: return "this process has the database file open already";
     case errc::file_replaced: return "the database file was moved, deleted or replaced while open";
-    case errc::sync_failed: return "the disk has perhaps not taken all of the database file; the log has it: end all that have it open, and restart";
+    case errc::sync_failed:
+      return "the disk has perhaps not taken all of the database file; the log has it: end all that have it open, and "
+             "restart";
     case errc::file_damaged: return "the database file is damaged";
     case errc::wal_unavailable: return "write-ahead logging could not be enabled";
     case errc::not_supported: return "the engine behind this database does not support this";

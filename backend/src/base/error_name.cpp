@@ -23,11 +23,13 @@ std::string_view name(errc code) noexcept {
     case errc::statement_refused: return "statement_refused";
     case errc::not_one_statement: return "not_one_statement";
     case errc::parameter_count: return "parameter_count";
+    case errc::parameter_name: return "parameter_name";
     case errc::transaction_rolled_back: return "transaction_rolled_back";
     case errc::transaction_finished: return "transaction_finished";
     case errc::no_row: return "no_row";
     case errc::too_many_rows: return "too_many_rows";
     case errc::column_count: return "column_count";
+    case errc::column_name: return "column_name";
     case errc::column_type: return "column_type";
     case errc::unexpected_null: return "unexpected_null";
     case errc::value_out_of_range: return "value_out_of_range";

@@ -39,6 +39,14 @@ ExecuteResult ClusterStatement::run() {
   return {};
 }
 
+void ClusterStatement::reset() noexcept {
+  ran_ = false;
+  reader_.reset();
+  parts_.clear();
+  part_ = 0;
+  copies_.clear();
+}
+
 bool ClusterStatement::next_row(wire::RowReader& reader) {
   while (!reader.next(row_)) {
     if (part_ + 1 == parts_.size()) return false;
@@ -62,6 +70,11 @@ void ClusterStatement::check_row() const {
   }
 }
 
+/// A node tells only how many there are.
+std::string ClusterStatement::parameter_name(int index) const {
+  return parameter_names(tokens_of(prepared_.sql)).at(static_cast<std::size_t>(index - 1));
+}
+
 void ClusterStatement::bind_null(int index) {
   parameter(index) = std::monostate();
 }
@@ -74,14 +87,16 @@ void ClusterStatement::bind_real(int index, double value) {
   parameter(index) = value;
 }
 
-void ClusterStatement::bind_text(int index, std::string_view value, bound_text memory) {
+void ClusterStatement::bind_text(int index, std::string_view value, bound_memory memory) {
   if (value.find('\0') != std::string_view::npos)
     fail(errc::value_out_of_range, "parameter " + std::to_string(index) +
                                        " is a text with a NUL byte, at which it would end on a cluster: bind a blob");
-  parameter(index) = memory == bound_text::lent ? value : std::string_view(copies_.emplace_back(value));
+  parameter(index) = memory == bound_memory::lent ? value : std::string_view(copies_.emplace_back(value));
 }
 
-void ClusterStatement::bind_blob(int index, std::span<const std::byte> value) {
+void ClusterStatement::bind_blob(int index, std::span<const std::byte> value, bound_memory memory) {
+  if (memory == bound_memory::copied)
+    value = std::as_bytes(std::span(copies_.emplace_back(reinterpret_cast<const char*>(value.data()), value.size())));
   parameter(index) = value;
 }
 

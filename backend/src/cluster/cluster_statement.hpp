@@ -18,14 +18,16 @@ class ClusterStatement final : public Statement {
 
   bool step() override;
   ExecuteResult run() override;
+  void reset() noexcept override;
   bool reads_only() const noexcept override { return prepared_.facts.reads(); }
 
   int parameter_count() const noexcept override { return prepared_.parameters; }
+  std::string parameter_name(int index) const override;
   void bind_null(int index) override;
   void bind_integer(int index, std::int64_t value) override;
   void bind_real(int index, double value) override;
-  void bind_text(int index, std::string_view value, bound_text memory) override;
-  void bind_blob(int index, std::span<const std::byte> value) override;
+  void bind_text(int index, std::string_view value, bound_memory memory) override;
+  void bind_blob(int index, std::span<const std::byte> value, bound_memory memory) override;
 
   // Of the answer: there are none before the first step.
   int column_count() const noexcept override;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "text/ascii.hpp"
 
@@ -128,6 +129,25 @@ std::vector<SqlToken> tokens_of(std::string_view statement) {
     if (next->kind != SqlToken::type::comment) tokens.push_back(*next);
   }
   return tokens;
+}
+
+std::vector<std::string> parameter_names(const std::vector<SqlToken>& tokens) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const std::string_view text = tokens[i].text;
+    if (text == "?") {
+      const std::string_view next = i + 1 < tokens.size() ? tokens[i + 1].text : std::string_view();
+      std::size_t number = 0;
+      const auto [end, error] = std::from_chars(next.data(), next.data() + next.size(), number);
+      const bool numbered = next.data() == text.data() + 1 && error == std::errc() && number > 0;
+      if (!numbered) number = names.size() + 1;
+      if (names.size() < number) names.resize(number);
+      if (numbered && names[number - 1].empty()) names[number - 1] = "?" + std::string(next.data(), end);
+    } else if (text.size() > 1 && std::string_view(":@$").find(text.front()) != std::string_view::npos) {
+      if (std::ranges::find(names, text) == names.end()) names.emplace_back(text);
+    }
+  }
+  return names;
 }
 
 StatementFacts facts_of(const std::vector<SqlToken>& all) {

@@ -40,6 +40,9 @@ bool is_at(Tokens tokens, std::size_t at, std::string_view word) noexcept;
 /// All of a statement, without the comments.
 std::vector<SqlToken> tokens_of(std::string_view statement);
 
+/// As they are written, in the order in which SQLite numbers them; empty for those that have none.
+std::vector<std::string> parameter_names(const std::vector<SqlToken>& tokens);
+
 StatementFacts facts_of(const std::vector<SqlToken>& tokens);
 
 }  // namespace statehouse::detail

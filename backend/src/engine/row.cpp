@@ -1,9 +1,11 @@
-#include "statehouse/row.hpp"
+#include "statehouse/by_name.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "statehouse/error.hpp"
+#include "text/ascii.hpp"
 #include "text/time_text.hpp"
 
 namespace statehouse::detail {
@@ -71,9 +73,13 @@ float column_float(Statement& statement, int index) {
 }
 
 std::string column_text(Statement& statement, int index) {
+  return std::string(column_view(statement, index));
+}
+
+std::string_view column_view(Statement& statement, int index) {
   const storage_class actual = statement.column_class(index);
   if (actual != storage_class::text) fail_type(statement, index, actual, "TEXT");
-  return std::string(statement.column_text(index));
+  return statement.column_text(index);
 }
 
 std::span<const std::byte> column_blob(Statement& statement, int index) {
@@ -105,6 +111,29 @@ bool column_is_null(Statement& statement, int index) noexcept {
 
 void fail_range(Statement& statement, int index) {
   statement.fail(errc::value_out_of_range, describe(statement, index) + " does not fit the type of the field");
+}
+
+void fail_unfit_column(Statement& statement, int index, const UnfitValue& why) {
+  statement.fail(why.code(), describe(statement, index) + ' ' + why.what());
+}
+
+void fail_variant(Statement& statement, int index) {
+  fail_type(statement, index, statement.column_class(index), "what its std::variant has a type for");
+}
+
+void find_columns(Statement& statement, std::span<const std::string_view> fields, std::span<int> columns) {
+  std::vector<std::string> names;
+  for (int index = 0; index < statement.column_count(); ++index) names.push_back(statement.column_name(index));
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const auto is_field = [&](const std::string& name) { return same_ascii(name, fields[i]); };
+    const auto found = std::ranges::find_if(names, is_field);
+    if (found == names.end())
+      statement.fail(errc::column_name, "the row has no column for the field '" + std::string(fields[i]) + "'");
+    if (std::ranges::count_if(names, is_field) > 1)
+      statement.fail(errc::column_name, "the row has several columns for the field '" + std::string(fields[i]) +
+                                            "': name them differently with AS");
+    columns[i] = static_cast<int>(found - names.begin());
+  }
 }
 
 void check_column_count(Statement& statement, std::size_t fields) {

@@ -48,6 +48,11 @@ void LocalStatement::check(int result) const {
   if (result != SQLITE_OK) handle_.fail(result, sql_);
 }
 
+std::string LocalStatement::parameter_name(int index) const {
+  const char* const name = sqlite3_bind_parameter_name(compiled_, index);
+  return name != nullptr ? name : "";
+}
+
 void LocalStatement::bind_null(int index) {
   check(sqlite3_bind_null(compiled_, index));
 }
@@ -60,16 +65,17 @@ void LocalStatement::bind_real(int index, double value) {
   check(sqlite3_bind_double(compiled_, index, value));
 }
 
-void LocalStatement::bind_text(int index, std::string_view value, bound_text memory) {
+void LocalStatement::bind_text(int index, std::string_view value, bound_memory memory) {
   // A null pointer would bind NULL; an empty view may carry one.
   const char* const data = value.data() != nullptr ? value.data() : "";
   check(sqlite3_bind_text64(compiled_, index, data, value.size(),
-                            memory == bound_text::copied ? SQLITE_TRANSIENT : SQLITE_STATIC, SQLITE_UTF8));
+                            memory == bound_memory::copied ? SQLITE_TRANSIENT : SQLITE_STATIC, SQLITE_UTF8));
 }
 
-void LocalStatement::bind_blob(int index, std::span<const std::byte> value) {
+void LocalStatement::bind_blob(int index, std::span<const std::byte> value, bound_memory memory) {
   const void* const data = value.data() != nullptr ? static_cast<const void*>(value.data()) : "";
-  check(sqlite3_bind_blob64(compiled_, index, data, value.size(), SQLITE_STATIC));
+  check(sqlite3_bind_blob64(compiled_, index, data, value.size(),
+                            memory == bound_memory::copied ? SQLITE_TRANSIENT : SQLITE_STATIC));
 }
 
 std::string LocalStatement::column_name(int index) const {

@@ -19,14 +19,16 @@ class LocalStatement final : public Statement {
 
   bool step() override;
   ExecuteResult run() override;
+  void reset() noexcept override { sqlite3_reset(compiled_); }
   bool reads_only() const noexcept override { return sqlite3_stmt_readonly(compiled_) != 0; }
 
   int parameter_count() const noexcept override { return sqlite3_bind_parameter_count(compiled_); }
+  std::string parameter_name(int index) const override;
   void bind_null(int index) override;
   void bind_integer(int index, std::int64_t value) override;
   void bind_real(int index, double value) override;
-  void bind_text(int index, std::string_view value, bound_text memory) override;
-  void bind_blob(int index, std::span<const std::byte> value) override;
+  void bind_text(int index, std::string_view value, bound_memory memory) override;
+  void bind_blob(int index, std::span<const std::byte> value, bound_memory memory) override;
 
   int column_count() const noexcept override { return sqlite3_column_count(compiled_); }
   std::string column_name(int index) const override;

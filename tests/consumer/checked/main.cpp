@@ -16,6 +16,7 @@ namespace asio = boost::asio;
 
 static_assert(std::is_same_v<decltype(sql::PurchasesRow::name), std::string>);
 static_assert(std::is_same_v<decltype(sql::PurchasesRow::state), std::optional<shop::order_state>>);
+static_assert(std::is_same_v<decltype(sql::GetCustomerRow::note), std::optional<shop::Note>>);
 static_assert(std::is_same_v<decltype(sql::TurnoverRow::total), double>);
 static_assert(std::is_same_v<decltype(sql::PageRow::class_), std::int64_t>);
 
@@ -49,9 +50,10 @@ asio::awaitable<void> use(statehouse::AppState& state) {
   const auto turnover = co_await sql::turnover(pool, 1);
   require(turnover.size() == 1 && turnover[0].total == 2.5, "an aggregate");
   const bool all = co_await pool.write([&](statehouse::Connection& db) {
-    sql::add_customer(db, "bob", "new");
+    sql::add_customer(db, "bob", shop::Note{"new"});
     const auto found = sql::get_customer(db, 2);
-    return found && found->note == "new" && sql::page(db, "ada", 0, 5).size() == 2 && !sql::largest_open(db, 1);
+    return found && found->note == shop::Note{"new"} && sql::page(db, "ada", 0, 5).size() == 2 &&
+           !sql::largest_open(db, 1);
   });
   require(all, "on a connection");
   const auto purchases = co_await pool.read([](statehouse::Reader& db) { return sql::purchases(db); });

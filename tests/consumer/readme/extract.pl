@@ -2,18 +2,19 @@
 # extract.pl DIRECTORY PAGE...: takes the C++ blocks out of README.md and its like. An HTML comment before a block says
 # what it is:
 #   <!-- snippet: program -->       a whole program: becomes DIRECTORY/program_<page>_<line>.cpp
-#   <!-- snippet: declarations -->  at namespace scope, seen by what follows: goes into DIRECTORY/bodies.cpp
+#   <!-- snippet: global -->        outside of any namespace, before all of those: goes into DIRECTORY/bodies.cpp
+#   <!-- snippet: declarations -->  at namespace scope, seen by what follows: goes there, too
 #   <!-- snippet: body -->          and every other block: statements of a coroutine that has `io`, `state`, `pool` and
 #                                   the strings `document`, `block` and `json`: goes there too, a function each
 # A block of SQL behind <!-- queries --> becomes a part of DIRECTORY/queries.sql, with which all of these are built.
-# An #include of the latter two goes to the top of bodies.cpp. Prints the names of the programs as a CMake list. The
+# An #include of the latter three goes to the top of bodies.cpp. Prints the names of the programs as a CMake list. The
 # compiler reports errors at the pages' own lines.
 use strict;
 use warnings;
 use File::Basename qw(basename);
 
 my ($directory, @pages) = @ARGV;
-my ($includes, $bodies, $queries, @programs) = ('', '', '');
+my ($includes, $globals, $bodies, $queries, @programs) = ('', '', '', '');
 
 sub write_file {
   my ($path, $text) = @_;
@@ -33,7 +34,9 @@ sub finish {
     return;
   }
   $includes .= $1 while $block =~ s/^(#include [^\n]*\n)/\n/m;
-  if ($kind eq 'declarations') {
+  if ($kind eq 'global') {
+    $globals .= "$line$block\n";
+  } elsif ($kind eq 'declarations') {
     $bodies .= "$line$block\n";
   } elsif ($kind eq 'body') {
     $bodies .= "asio::awaitable<void> body_$name(asio::io_context& io, statehouse::AppState& state,\n"
@@ -59,8 +62,7 @@ for my $page (@pages) {
   die "$page: a block is not closed\n" if defined $block;
 }
 
-write_file("$directory/queries.sql", $queries);
-write_file("$directory/bodies.cpp", $includes . <<'BEGIN' . $bodies . "}  // namespace\n");
+my $headers = <<'HEADERS';
 #include <boost/asio.hpp>
 #include <chrono>
 #include <cstdint>
@@ -74,8 +76,8 @@ write_file("$directory/bodies.cpp", $includes . <<'BEGIN' . $bodies . "}  // nam
 
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
+HEADERS
 
-namespace {
-
-BEGIN
+write_file("$directory/queries.sql", $queries);
+write_file("$directory/bodies.cpp", "$includes$headers$globals\nnamespace {\n\n$bodies}  // namespace\n");
 print join(';', @programs);

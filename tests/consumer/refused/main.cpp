@@ -6,6 +6,7 @@
 #include <future>
 #include <statehouse/statehouse.hpp>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 using statehouse::Connection;
@@ -15,6 +16,23 @@ namespace asio = boost::asio;
 template <class T>
 asio::awaitable<T> coroutine(Reader& db) {
   co_return db.query_one<T>("SELECT 1");
+}
+
+struct Unknown {
+  int a;
+};
+struct View {
+  int a;
+  std::string_view b;
+};
+
+asio::awaitable<void> values(statehouse::Pool pool, std::vector<View> views, std::vector<double> numbers) {
+  co_await pool.execute("DELETE FROM t WHERE a = :a OR b = ?", statehouse::named(":a", 1), 2);  // error: give all values by name
+  co_await pool.query_all<statehouse::by_name<Unknown>>("SELECT a FROM t");  // error: names of the fields are not known
+  co_await pool.execute_many("INSERT INTO t VALUES (?, ?)", views);  // error: refers to what it does not own
+  const auto list = statehouse::in(numbers);  // error: a list holds integers
+  co_await pool.query_one<std::variant<int, bool>>("SELECT 1");  // error: kept in the same storage class
+  co_await pool.write([&](Connection& db) { db.execute_many("INSERT INTO t VALUES (?, ?)", views); });
 }
 
 asio::awaitable<void> closures(statehouse::Pool pool) {

@@ -22,8 +22,8 @@ namespace statehouse::detail {
 /// How SQLite stores a value.
 enum class storage_class : unsigned char { null, integer, real, text, blob };
 
-/// Whose memory a bound text is in.
-enum class bound_text : unsigned char {
+/// Whose memory a bound text or blob is in.
+enum class bound_memory : unsigned char {
   lent,   ///< The caller's, until the statement is given back.
   copied  ///< The statement makes a copy.
 };
@@ -43,16 +43,20 @@ class Statement {
   /// Steps to the end, ignoring rows.
   virtual ExecuteResult run() = 0;
 
+  /// It may be bound and run again; until then each parameter keeps its value.
+  virtual void reset() noexcept = 0;
+
   /// False for what may change the database.
   virtual bool reads_only() const noexcept = 0;
 
   virtual int parameter_count() const noexcept = 0;
+  /// As it is written, with its sign; empty where it is a `?`.
+  virtual std::string parameter_name(int index) const = 0;
   virtual void bind_null(int index) = 0;
   virtual void bind_integer(int index, std::int64_t value) = 0;
   virtual void bind_real(int index, double value) = 0;
-  virtual void bind_text(int index, std::string_view value, bound_text memory) = 0;
-  /// `value` must stay alive until the statement is given back.
-  virtual void bind_blob(int index, std::span<const std::byte> value) = 0;
+  virtual void bind_text(int index, std::string_view value, bound_memory memory) = 0;
+  virtual void bind_blob(int index, std::span<const std::byte> value, bound_memory memory) = 0;
 
   virtual int column_count() const noexcept = 0;
   virtual std::string column_name(int index) const = 0;

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <ranges>
 #include <string_view>
 #include <vector>
 
 #include "statehouse/bind.hpp"
+#include "statehouse/detail/rows_in.hpp"
 #include "statehouse/detail/savepoint_scope.hpp"
 #include "statehouse/detail/statement.hpp"
 #include "statehouse/error.hpp"
@@ -13,8 +16,8 @@
 #include "statehouse/options.hpp"
 #include "statehouse/row.hpp"
 
-/// What each statement verb does on a connection, what it is called, which connection it needs, and whether
-/// it may share a transaction with others.
+/// What each statement verb does on a connection, what it is called, which connection it needs, whether it needs a
+/// transaction around it, and whether it may share one with others.
 #pragma GCC visibility push(default)
 namespace statehouse::detail {
 
@@ -38,13 +41,13 @@ class Query {
 
   bool step() { return statement_->step(); }
   template <class T>
-  T row() {
-    return read_row<T>(*statement_);
+  row_type_t<T> row(RowReader<T>& reader) {
+    return reader.read(*statement_);
   }
   /// The present row, which must be the last.
   template <class T>
-  T only_row() {
-    T row = read_row<T>(*statement_);
+  row_type_t<T> only_row() {
+    row_type_t<T> row = RowReader<T>().read(*statement_);
     if (step()) fail(errc::too_many_rows, "the query found more than one row: use query_all");
     return row;
   }
@@ -59,9 +62,50 @@ class Query {
   const StatementPtr statement_;
 };
 
+/// Throws `error`, which names the row then.
+[[noreturn]] void fail_at_row(const Error& error, std::size_t row);
+
+/// Each with all of its rows, or nothing of it: a savepoint in whatever is open, and what a pool and a lease open for
+/// it is a transaction.
+struct ExecuteMany {
+  static constexpr operation_verb verb = operation_verb::execute_many;
+  static constexpr connection_role role = connection_role::writer;
+  static constexpr bool has_transaction = true;
+  static constexpr bool may_share = true;
+
+  template <class Rows>
+  static ExecuteResult run(Session& session, std::string_view sql, const Rows& rows) {
+    SavepointScope undo(session);
+    const ExecuteResult all = run_each(*prepare(session, sql), rows);
+    undo.release();
+    return all;
+  }
+
+ private:
+  template <class Rows>
+  static ExecuteResult run_each(Statement& statement, const Rows& rows) {
+    ExecuteResult all;
+    std::size_t count = 0;
+    for (const std::ranges::range_value_t<const Rows>& row : rows) {
+      try {
+        statement.reset();
+        bind_row(statement, row);
+        const ExecuteResult one = statement.run();
+        all.changes += one.changes;
+        if (one.last_insert_rowid != 0) all.last_insert_rowid = one.last_insert_rowid;
+      } catch (const Error& error) {
+        fail_at_row(error, count);
+      }
+      ++count;
+    }
+    return all;
+  }
+};
+
 struct Execute {
   static constexpr operation_verb verb = operation_verb::execute;
   static constexpr connection_role role = connection_role::writer;
+  static constexpr bool has_transaction = false;
   static constexpr bool may_share = true;
 
   template <class... Args>
@@ -74,13 +118,15 @@ template <class T>
 struct QueryAll {
   static constexpr operation_verb verb = operation_verb::query_all;
   static constexpr connection_role role = connection_role::reader;
+  static constexpr bool has_transaction = false;
   static constexpr bool may_share = true;
 
   template <class... Args>
-  static std::vector<T> run(Session& session, std::string_view sql, const Args&... args) {
+  static std::vector<row_type_t<T>> run(Session& session, std::string_view sql, const Args&... args) {
     Query query(session, sql, args...);
-    std::vector<T> rows;
-    while (query.step()) rows.push_back(query.row<T>());
+    RowReader<T> reader;
+    std::vector<row_type_t<T>> rows;
+    while (query.step()) rows.push_back(query.row(reader));
     query.keep();
     return rows;
   }
@@ -98,12 +144,13 @@ template <class T>
 struct QueryOptional {
   static constexpr operation_verb verb = operation_verb::query_optional;
   static constexpr connection_role role = connection_role::reader;
+  static constexpr bool has_transaction = false;
   static constexpr bool may_share = true;
 
   template <class... Args>
-  static std::optional<T> run(Session& session, std::string_view sql, const Args&... args) {
+  static std::optional<row_type_t<T>> run(Session& session, std::string_view sql, const Args&... args) {
     Query query(session, sql, args...);
-    std::optional<T> row;
+    std::optional<row_type_t<T>> row;
     if (query.step()) row.emplace(query.only_row<T>());
     query.keep();
     return row;
@@ -114,13 +161,14 @@ template <class T>
 struct QueryOne {
   static constexpr operation_verb verb = operation_verb::query_one;
   static constexpr connection_role role = connection_role::reader;
+  static constexpr bool has_transaction = false;
   static constexpr bool may_share = true;
 
   template <class... Args>
-  static T run(Session& session, std::string_view sql, const Args&... args) {
+  static row_type_t<T> run(Session& session, std::string_view sql, const Args&... args) {
     Query query(session, sql, args...);
     if (!query.step()) query.fail(errc::no_row, "the query found no row: use query_optional if that can happen");
-    T row = query.only_row<T>();
+    row_type_t<T> row = query.only_row<T>();
     query.keep();
     return row;
   }

@@ -1,6 +1,8 @@
 -- The twelve queries of a shop.
 -- include: "order_state.hpp"
+-- include: "note.hpp"
 -- type: purchase.state = shop::order_state
+-- type: customer.note = shop::Note
 -- function: shout/1
 
 -- name: add_customer :returning

@@ -1,0 +1,105 @@
+// 100,000 rows in, in one transaction.
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Statement.h>
+#include <SQLiteCpp/Transaction.h>
+
+#include <boost/asio/io_context.hpp>
+
+#include "application.hpp"
+#include "c_api.hpp"
+#include "pool_on_file.hpp"
+#include "scenario.hpp"
+
+namespace statehouse::bench {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::int64_t item_count = 100'000;
+constexpr const char* create_items =
+    "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, weight REAL NOT NULL)";
+constexpr const char* insert_item = "INSERT INTO item VALUES (?, ?, ?)";
+
+struct Item {
+  std::int64_t id;
+  std::string name;
+  double weight;
+};
+
+std::vector<Item> some_items() {
+  std::vector<Item> items;
+  items.reserve(item_count);
+  for (std::int64_t i = 1; i <= item_count; ++i)
+    items.push_back({i, "a name of forty bytes, with number " + std::to_string(i), static_cast<double>(i) / 4});
+  return items;
+}
+
+void require_done(int result, int wanted) {
+  if (result != wanted) throw std::runtime_error(sqlite3_errstr(result));
+}
+
+void insert(sqlite3* db, const std::vector<Item>& items) {
+  c_execute(db, "BEGIN IMMEDIATE");
+  const CStatement statement = c_prepare(db, insert_item);
+  for (const Item& item : items) {
+    require_done(sqlite3_bind_int64(statement.get(), 1, item.id), SQLITE_OK);
+    require_done(
+        sqlite3_bind_text64(statement.get(), 2, item.name.data(), item.name.size(), SQLITE_STATIC, SQLITE_UTF8),
+        SQLITE_OK);
+    require_done(sqlite3_bind_double(statement.get(), 3, item.weight), SQLITE_OK);
+    require_done(sqlite3_step(statement.get()), SQLITE_DONE);
+    sqlite3_reset(statement.get());
+  }
+  c_execute(db, "COMMIT");
+}
+
+void insert(SQLite::Database& db, const std::vector<Item>& items) {
+  SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+  SQLite::Statement statement(db, insert_item);
+  for (const Item& item : items) {
+    statement.bind(1, item.id);
+    statement.bindNoCopy(2, item.name);
+    statement.bind(3, item.weight);
+    statement.exec();
+    statement.reset();
+  }
+  transaction.commit();
+}
+
+/// Into a new file, of which `open` makes what `insert_into` is given.
+template <class Open, class Insert>
+void measure(const Bench& bench, const char* system, const Open& open, const Insert& insert_into) {
+  const ScratchDirectory directory(bench.settings.directory);
+  const std::filesystem::path file = directory / "items.db";
+  c_execute(c_open({file}).get(), create_items);
+  std::vector<Item> items = some_items();
+  auto db = open(file);
+  const auto began = steady_clock::now();
+  insert_into(*db, items);
+  bench.results.add("insert/100000 rows", system, {{"insert_ms", milliseconds_since(began)}});
+}
+
+}  // namespace
+
+void run_many_rows(const Bench& bench, int) {
+  measure(
+      bench, c_api_name, [](const auto& file) { return c_open({file}); },
+      [](sqlite3& db, const auto& items) { insert(&db, items); });
+  const auto open = [](const auto& file) {
+    auto db = std::make_unique<SQLite::Database>(file.string(), SQLite::OPEN_READWRITE);
+    db->exec("PRAGMA synchronous = NORMAL");
+    return db;
+  };
+  measure(bench, "SQLiteCpp", open, [](SQLite::Database& db, const auto& items) { insert(db, items); });
+  measure(
+      bench, statehouse_name, [](const auto& file) { return std::make_unique<PoolOnFile>(file); },
+      [](PoolOnFile& store, auto& items) {
+        boost::asio::io_context io(1);
+        const auto run = [&]() -> asio::awaitable<void> {
+          co_await store.pool().execute_many(insert_item, std::move(items));
+        };
+        run_to_end(io, run);
+      });
+}
+
+}  // namespace statehouse::bench
