@@ -136,6 +136,19 @@ TEST_CASE("migrate_all: at most so many are open at once, and progress is told o
   CHECK(told == std::vector{"t/1"s, "t/2"s, "t/3"s, "t/4"s, "t/5"s});
 }
 
+TEST_CASE("migrate_all: a file that is deleted before its turn has come is not made anew") {
+  const OldFiles files(2);
+  NewProgram program(files);
+  program.state->db_instances.add_migrator("t/*", both_steps());
+  MigrateAllOptions options;
+  options.concurrency = 1;
+  options.progress = [&](const MigratedDatabase&, std::size_t, std::size_t) { fs::remove(files.file(2)); };
+  const auto report = program.migrate("t/*", options);
+  CHECK(report.databases.at(0).failure.empty());
+  CHECK(report.databases.at(1).code == boost::system::errc::no_such_file_or_directory);
+  CHECK(names_in(files.dir / "t") == std::vector{"1.db"s});
+}
+
 TEST_CASE("migrate_all: what progress throws ends it, between databases") {
   const OldFiles files(3);
   NewProgram program(files);

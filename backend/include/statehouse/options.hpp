@@ -104,8 +104,9 @@ struct BackupScheduleOptions {
   /// From one to the next, also if the service was stopped in between: it begins with the latest one that is there.
   /// Looked at once a second. Zero, or less: none are made.
   TimeLimit every{0};
-  std::size_t keep = 7;  ///< So many of the latest stay; 0: all.
-  /// Relative to that of the database; an absolute one has the directories that are in the database's name below it.
+  /// So many of the latest stay; 0: all.
+  std::size_t keep = 7;
+  /// Relative to that of the database. An absolute one has the directories of its name below it, /backup/tenants/42.
   /// Made when it is missing.
   std::filesystem::path directory = "backups";
 };

@@ -4,6 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "file/file.hpp"
 #include "state/errors.hpp"
 
 // How a database is brought up to date without being kept open.
@@ -30,7 +31,9 @@ Database::Outcome Database::try_visit(PoolConfig pool, const std::optional<Migra
   const auto began = config.clock->now();
   Outcome outcome{.visit = Visit()};
   try {
-    surroundings_->make_directories(name_, pool);
+    if (!pool.options.in_memory && !in_cluster(pool.options) && !identify(pool.path))
+      throw Error(boost::system::error_code(ENOENT, boost::system::system_category()),
+                  "the file was deleted before its turn came", {text_, {}});
     outcome.visit->applied =
         PoolCore::bring_up_to_date(std::move(pool), migrator ? &*migrator : nullptr, interrupter, std::move(permit));
   } catch (...) {
