@@ -74,7 +74,8 @@ struct LaneTest {
     engine.remote = remote;
     engine.logger = log.logger();
     context.name = "test";
-    context.options = std::move(options);
+    this->options = std::move(options);
+    context.options = &this->options;
     context.executor = detail::DatabaseExecutor(threads);
     context.clock = clock;
     context.logger = log.logger();
@@ -180,6 +181,7 @@ struct LaneTest {
   testing::LogCapture log;
   FakeEngine engine;
   std::shared_ptr<int> owner = std::make_shared<int>();
+  PoolOptions options;
   detail::LaneContext context;
   int parked = 0;
   int woken = 0;

@@ -193,7 +193,7 @@ void Batch::begin(Operation& operation) {
   operation.started = now_;
   operation.together = 1;
   slot_.begin(operation, now_);
-  const auto limit = operation.request().options.run_timeout.value_or(context_.options.run_timeout);
+  const auto limit = operation.request().options.run_timeout.value_or(context_.options->run_timeout);
   slot_.interrupter->arm(deadline(now_, limit), &operation);
   if (operation.cancelled.load(std::memory_order_relaxed))
     slot_.interrupter->request(stop_reason::cancelled, &operation);

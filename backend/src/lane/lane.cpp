@@ -41,8 +41,8 @@ Lane::Lane(const LaneContext& context, connection_role role, std::size_t most, O
       before_close_(role == connection_role::writer ? &context.before_close : nullptr),
       messages_(context, role),
       slots_(context, most, [this] { granted(); }),
-      queue_(context.options.max_waiting),
-      history_(context.options),
+      queue_(context.options->max_waiting),
+      history_(*context.options),
       timer_(context, [this] { expire(); }) {}
 
 void Lane::add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter) {
@@ -61,7 +61,7 @@ void Lane::submit(Operation& operation) {
     operation.lane = this;
     operation.submitted = context_.clock->now();
     operation.wait_until =
-        deadline(operation.submitted, request.options.timeout.value_or(context_.options.acquire_timeout));
+        deadline(operation.submitted, request.options.timeout.value_or(context_.options->acquire_timeout));
     const bool waits = !queue_.begins() || !slots_.any_idle();  // or as soon as it asks for a connection
     const auto refuse = [&](std::exception_ptr error) {
       operation.fail(std::move(error));

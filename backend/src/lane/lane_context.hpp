@@ -16,8 +16,8 @@ namespace statehouse::detail {
 
 /// What the lanes of one pool have in common, and whom they tell. Filled in before the first operation; outlives them.
 struct LaneContext {
-  std::string name;     ///< Of the database.
-  PoolOptions options;  ///< Normalised.
+  std::string name;                      ///< Of the database.
+  const PoolOptions* options = nullptr;  ///< Normalised.
   DatabaseExecutor executor;
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;

@@ -109,7 +109,7 @@ void Lane::close_connections() noexcept {
 }
 
 void Lane::report_long_leases() {
-  const auto limit = context_.options.long_lease;
+  const auto limit = context_.options->long_lease;
   if (limit == TimeLimit()) return;
   std::vector<Holder> found;
   {

@@ -87,10 +87,10 @@ std::exception_ptr LaneMessages::no_lease(const Operation& operation, const Leas
 void LaneMessages::log_slow(const Operation& operation) const {
   const Request& request = operation.request();
   const auto waited = operation.started - operation.submitted;
-  if (reaches(waited, context_.options.slow_acquire))
+  if (reaches(waited, context_.options->slow_acquire))
     context_.logger->warn("database '{}': {} at {} waited {} for a {} connection", context_.name,
                           to_string(request.verb), to_string(request.where), count_ms(waited), to_string(role_));
-  if (reaches(operation.ran, context_.options.slow_statement))
+  if (reaches(operation.ran, context_.options->slow_statement))
     context_.logger->warn("database '{}': {} at {} ran {}{}{}", context_.name, to_string(request.verb),
                           to_string(request.where), count_ms(operation.ran),
                           operation.sql().empty() ? "" : ": ",  // as a closure's

@@ -58,7 +58,7 @@ PoolCore::~PoolCore() {
 
 LaneContext PoolCore::make_context() {
   return {.name = config_.name,
-          .options = config_.options,
+          .options = &config_.options,
           .executor = config_.executor,
           .clock = config_.clock,
           .logger = config_.logger,

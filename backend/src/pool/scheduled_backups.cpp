@@ -34,8 +34,8 @@ ScheduledBackups::ScheduledBackups(const PoolConfig& config, Open open, std::fun
     : config_(config),
       open_(std::move(open)),
       on_stopped_(std::move(on_stopped)),
-      interrupter_(std::make_shared<Interrupter>(config.clock)),
-      series_(config.path, config.backup_directory()) {}
+      interrupter_(scheduled() ? std::make_shared<Interrupter>(config.clock) : nullptr),
+      series_(scheduled() ? std::make_unique<BackupSeries>(config.path, config.backup_directory()) : nullptr) {}
 
 ScheduledBackups::~ScheduledBackups() = default;
 
@@ -111,10 +111,10 @@ void ScheduledBackups::work() {
 /// on another machine may not answer.
 bool ScheduledBackups::due_by_now() {
   if (looked_) return true;
-  const auto files = series_.list();
+  const auto files = series_->list();
   looked_ = true;
   if (files.empty()) return true;
-  const auto made = series_.made_at(files.back());
+  const auto made = series_->made_at(files.back());
   const auto bytes = file_size_or_zero(files.back());
   const auto age = std::chrono::system_clock::now() - made;
   const auto now = config_.clock->now();
@@ -129,11 +129,11 @@ bool ScheduledBackups::due_by_now() {
 /// A slice; false when the backup is there, or none is due.
 bool ScheduledBackups::advance() {
   if (run_ == nullptr) {
-    note_running(series_.directory().string(), false);
+    note_running(series_->directory().string(), false);
     if (!due_by_now()) return false;
-    prepare_directory(series_.directory(), "directory of the backups");
-    series_.remove_half_made();  // they take the room
-    run_ = std::make_unique<Run>(open_(interrupter_), series_.next(), config_.clock->now());
+    prepare_directory(series_->directory(), "directory of the backups");
+    series_->remove_half_made();  // they take the room
+    run_ = std::make_unique<Run>(open_(interrupter_), series_->next(), config_.clock->now());
     note_running(run_->target.filename().string(), true);
   }
   if (run_->copying.step()) return true;
@@ -149,7 +149,7 @@ void ScheduledBackups::finish() {
   config_.logger->info("database '{}': backed up to {}, {} KiB in {} ms", config_.name,
                        run_->target.filename().string(), (bytes + 1023) >> 10, took);
   try {
-    series_.trim(config_.options.backup.keep);
+    series_->trim(config_.options.backup.keep);
   } catch (const Error& error) {
     config_.logger->error("database '{}': older backups than are kept: {}", config_.name, error.what());
   }
@@ -162,7 +162,7 @@ void ScheduledBackups::note_running(std::string at, bool reads) {
 }
 
 void ScheduledBackups::note_made(std::uint64_t bytes) {
-  const auto made = series_.made_at(run_->target);
+  const auto made = series_->made_at(run_->target);
   std::lock_guard lock(mutex_);
   due_ = after(run_->began, config_.options.backup.every);
   stats_.last = made;
@@ -187,7 +187,7 @@ void ScheduledBackups::stop() noexcept {
     std::lock_guard lock(mutex_);
     stopped_ = true;
   }
-  interrupter_->request(stop_reason::shutdown);
+  if (interrupter_ != nullptr) interrupter_->request(stop_reason::shutdown);
   if (idle()) return;
   // Its turn may come in minutes.
   config_.executor.post([owner = owner_, this] {

@@ -74,8 +74,9 @@ class ScheduledBackups {
   const PoolConfig& config_;
   const Open open_;
   const std::function<void()> on_stopped_;
+  // None where nothing is scheduled.
   const std::shared_ptr<Interrupter> interrupter_;
-  const BackupSeries series_;
+  const std::unique_ptr<BackupSeries> series_;
   std::weak_ptr<void> owner_;
   std::unique_ptr<Run> run_;
   bool looked_ = false;  // for what earlier processes have made
