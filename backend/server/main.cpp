@@ -52,7 +52,8 @@ void announce(const HttpServer& server, const Settings& settings) {
 asio::awaitable<void> bring_tenants_up_to_date(const DbInstances& databases) {
   const MigrateAllReport report = co_await databases.migrate_all(tenants_databases);
   for (const MigratedDatabase& database : report.databases)
-    if (!database.failure.empty()) spdlog::error("database '{}' is not up to date: {}", database.name, database.failure);
+    if (!database.failure.empty())
+      spdlog::error("database '{}' is not up to date: {}", database.name, database.failure);
   spdlog::info("tenants: databases={}", report.databases.size());
 }
 
