@@ -126,6 +126,10 @@ void add_tenants_goals(Goals& goals, const Results& results) {
   }
   goals.value("memory of an idle database, writer only", "KB", at_most, 80,
               results.median("tenants/memory", statehouse_name, "idle_kb"));
+  const char* const crowd = "10,000 databases, ulimit -n 1024";
+  goals.value(crowd, "errors", at_most, 0, results.median("crowd/ulimit 1024", statehouse_name, "errors"));
+  goals.value(crowd, "most descriptors", at_most, 900,
+              results.median("crowd/ulimit 1024", statehouse_name, "most_descriptors"));
 }
 
 }  // namespace

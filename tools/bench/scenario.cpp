@@ -10,6 +10,7 @@ const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all{
       {"databases", "1 to 1,000 open databases: time and memory", run_many_databases},  // forks: before any thread
       {"tenants", "databases that exist: open, read, close; 1,000 of them; memory", run_tenants},  // the same
+      {"crowd", "10,000 databases under ulimit -n 1024, 64 in flight", run_crowd},
       {"load", "throughput and latency beside other systems", run_load},
       {"fairness", "64 writers, what each of them gets", run_fairness},
       {"interference", "reads beside writers", run_interference},

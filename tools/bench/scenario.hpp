@@ -46,6 +46,7 @@ void run_interference(const Bench& bench, int round);
 void run_lane(const Bench& bench, int round);
 void run_hot_path(const Bench& bench, int round);
 void run_tenants(const Bench& bench, int round);
+void run_crowd(const Bench& bench, int round);
 void run_opening(const Bench& bench, int round);
 void run_migrations(const Bench& bench, int round);
 void run_large_result(const Bench& bench, int round);

@@ -33,7 +33,8 @@ struct AppStateOptions {
   /// checkpoint opens for itself come on top. At the limit the database that nobody has used for the longest time is put
   /// to sleep; where all are in use, whoever needs one more waits in turn, within his timeout. 0 means a quarter of the
   /// limit of open files (`ulimit -n`, the soft one, when the AppState is made): with up to three files for each
-  /// connection, a quarter is left for sockets and the like.
+  /// connection, a quarter is left for sockets and the like. A database that does not sleep (see
+  /// `PoolOptions::idle_close`) keeps its writer, which counts: have more than those. So do connections to a cluster.
   std::size_t max_open_connections = 0;
   std::shared_ptr<spdlog::logger> logger{};   ///< spdlog's default logger when empty.
   std::shared_ptr<Clock> clock{};             ///< The steady clock when empty.

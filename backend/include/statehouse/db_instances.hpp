@@ -83,8 +83,9 @@ class DbInstances {
   ///
   /// Executor: the caller's. Cancellation: any type, detaches this caller only; the opening goes on. Errors: Error with
   /// `errc::invalid_name`, `not_initialised`, `closed`, `acquire_timeout` when `options.timeout` passes (default: no
-  /// limit, since migrations may take their time), `file_replaced` or `sync_failed` after the file, or a part of it,
-  /// was lost under the open pool, a MigrationError, or what the file system or SQLite said.
+  /// limit, since migrations may take their time) or the opening gets no connection within the pool's
+  /// `acquire_timeout`, `file_replaced` or `sync_failed` after the file, or a part of it, was lost under the open pool, a
+  /// MigrationError, or what the file system or SQLite said.
   asio::awaitable<Pool> get_pool(std::string_view name, CallOptions options = {}) const;
 
   /// The pool of `name` if it is open: nothing when it is not, not any more, or failed. Never waits. Throws Error with

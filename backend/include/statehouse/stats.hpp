@@ -190,6 +190,9 @@ struct StatsSummary {
   /// Their counters, of the lanes, the checkpoints, the migrations and the failures of backups, since the program
   /// began: sums that never fall. What is open and waits at this moment, and the sizes, are of those that are awake.
   DatabaseStats sum;
+  std::size_t acquired_connections = 0;    ///< Of all databases: open, or about to be.
+  std::size_t max_open_connections = 0;    ///< Of these at most so many, as AppStateOptions say.
+  std::size_t waiting_for_connection = 0;  ///< Lanes and openings that wait for one of them.
 };
 
 }  // namespace statehouse

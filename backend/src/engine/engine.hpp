@@ -69,6 +69,9 @@ class Engine {
   virtual void optimize(Session& writer, TimeLimit budget) noexcept = 0;
   /// Before the writer is closed for good, when all readers are. Best effort.
   virtual void before_close(Session& writer) noexcept = 0;
+  /// The same while readers are open, of which the last sees to what is left. Nothing works beside, nor will before
+  /// there is a writer again.
+  virtual void before_close_alone() noexcept {}
   /// All connections are closed: the database is somebody else's to open. Says what could not be finished, and where it
   /// is; nothing when all is well.
   virtual std::string release() noexcept = 0;

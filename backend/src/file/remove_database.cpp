@@ -3,8 +3,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <initializer_list>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "file/advice.hpp"
 #include "file/file.hpp"
@@ -24,23 +25,21 @@ void unlink_if_there(const std::filesystem::path& file) {
 }  // namespace
 
 bool remove_database(const std::filesystem::path& file) {
-  const bool there = identify(file).has_value();
-  if (there) {
-    require_regular_file(file);
-    const WholeFileLock lock(file);
-    unlink_if_there(file);
-    // Before it is without its log, without which what was last committed would be missing, should it come back.
-    sync_directory(file.parent_path());
-  }
-  bool beside = false;
+  if (!identify(file)) return false;  // and what is beside it is somebody's who makes it now, or stays for who does
+  require_regular_file(file);
+  const WholeFileLock lock(file);
+  std::vector<std::pair<std::filesystem::path, FileIdentity>> beside;
   for (const char* const suffix : {"-wal", "-shm", "-journal"}) {
     const std::filesystem::path sidecar = file.string() + suffix;
-    if (!identify(sidecar)) continue;
-    unlink_if_there(sidecar);
-    beside = true;
+    if (const auto identity = identify(sidecar)) beside.emplace_back(sidecar, *identity);
   }
-  if (beside) sync_directory(file.parent_path());
-  return there;
+  unlink_if_there(file);
+  // Before it is without its log, without which what was last committed would be missing, should it come back.
+  sync_directory(file.parent_path());
+  for (const auto& [sidecar, identity] : beside)
+    if (identify(sidecar) == identity) unlink_if_there(sidecar);  // not of one that was made anew meanwhile
+  if (!beside.empty()) sync_directory(file.parent_path());
+  return true;
 }
 
 }  // namespace statehouse::detail

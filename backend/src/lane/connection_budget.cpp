@@ -1,13 +1,14 @@
 #include "lane/connection_budget.hpp"
 
 #include <algorithm>
+#include <vector>
 
 namespace statehouse::detail {
 
 bool ConnectionBudget::acquire(std::function<void()> granted) {
   {
     std::lock_guard lock(mutex_);
-    if (waiting_.empty() && acquired_ < most_) {
+    if (closed_ || (waiting_.empty() && acquired_ < most_)) {
       ++acquired_;
       return true;
     }
@@ -36,13 +37,25 @@ void ConnectionBudget::make_room() {
 }
 
 void ConnectionBudget::release(std::size_t count) noexcept {
-  std::lock_guard lock(mutex_);
-  acquired_ -= count;
-  while (!waiting_.empty() && acquired_ < most_) {
-    ++acquired_;
-    executor_.post(std::move(waiting_.front()));
-    waiting_.pop_front();
+  std::vector<std::function<void()>> granted;
+  {
+    std::lock_guard lock(mutex_);
+    acquired_ -= count;
+    while (!waiting_.empty() && acquired_ < most_) {
+      ++acquired_;
+      granted.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+    }
+    count_unmet();
   }
+  for (auto& grant : granted) executor_.post(std::move(grant));
+}
+
+void ConnectionBudget::close() noexcept {
+  std::deque<std::function<void()>> dropped;  // under no mutex: they have those who come here
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  dropped.swap(waiting_);
   count_unmet();
 }
 

@@ -26,6 +26,8 @@ class ConnectionBudget : public std::enable_shared_from_this<ConnectionBudget> {
   /// on a database thread, once.
   bool acquire(std::function<void()> granted);
   void release(std::size_t count = 1) noexcept;
+  /// The shutdown has told everybody: nobody waits any more, and who still comes goes on.
+  void close() noexcept;
 
   /// Somebody waits for whom nothing could be closed: who has a connection that he does not use any more closes it.
   bool wanted() const noexcept { return unmet_.load(std::memory_order_relaxed) > 0; }
@@ -43,6 +45,7 @@ class ConnectionBudget : public std::enable_shared_from_this<ConnectionBudget> {
 
   mutable std::mutex mutex_;
   std::size_t acquired_ = 0;
+  bool closed_ = false;
   std::deque<std::function<void()>> waiting_;
   std::size_t searches_ = 0;           // for them, that have not begun
   std::atomic<std::size_t> unmet_{0};  // who waits beyond those; changes under the mutex

@@ -186,6 +186,7 @@ void Lane::serve(Slot& slot) {
     } else if (gives_way) {
       slots_.put_idle(slot);
       schedule_idle();
+      if (queue_.held()) freed_.notify_one();
     } else {
       schedule(slot);
     }
@@ -298,7 +299,7 @@ Afterwards Lane::free(Slot& slot) {
   const bool due = role_ == connection_role::writer && session != nullptr && context_.due && context_.due(*session);
   if (!dirty && !due && !queue_.ready()) {
     slots_.put_idle(slot);
-    after.wanted = wanted() && session != nullptr;
+    after.wanted = wanted() && slot.is_open();
   } else if (!dirty && !due && session != nullptr && queue_.front().request().wants_only_connection()) {
     Operation& operation = queue_.pop();
     const auto now = context_.clock->now();

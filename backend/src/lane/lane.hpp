@@ -58,6 +58,7 @@ class Lane final : public ReaderGate {
 
   /// Nothing begins until `wake_up`. False, and nothing has changed, when somebody uses a connection or waits for one.
   bool fall_asleep();
+  void stay_awake();  ///< It was not to be.
   /// `one_more`: a connection was acquired that it may open.
   void wake_up(bool one_more = false);
   /// Fails all that wait: they cannot be served.

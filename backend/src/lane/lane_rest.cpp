@@ -22,6 +22,12 @@ void Lane::wake_up(bool one_more) {
   slots_.return_granted();
 }
 
+void Lane::stay_awake() {
+  std::lock_guard lock(mutex_);
+  queue_.wake();
+  if (queue_.begins()) schedule_idle();
+}
+
 /// On a database thread.
 void Lane::granted() {
   std::lock_guard lock(mutex_);
@@ -65,9 +71,11 @@ void Lane::close_one(Slot& slot) noexcept {
 
 /// The thread has the slot. False when it keeps its connection.
 bool Lane::close_for_others(Slot& slot) noexcept {
-  if (!slot.is_open() || (role_ == connection_role::writer && !context_.writer_may_close)) return false;
   slot.clean();
-  slot.close(before_close_);
+  if (slot.session() == nullptr) return false;
+  const bool writes = role_ == connection_role::writer;
+  if (writes && (!context_.before_close_alone || !context_.before_close_alone(*slot.session()))) return false;
+  slot.close(nullptr);
   return true;
 }
 
@@ -75,12 +83,11 @@ bool Lane::close_idle_one() {
   Slot* slot = nullptr;
   {
     std::lock_guard lock(mutex_);
-    const bool may = role_ == connection_role::reader || context_.writer_may_close;
-    slot = may && queue_.closed() == nullptr && !queue_.asleep() ? slots_.take_open() : nullptr;
+    slot = queue_.closed() == nullptr && !queue_.asleep() ? slots_.take_open() : nullptr;
     if (slot == nullptr) return false;
     slot->enter(Slot::state::running);
   }
-  close_for_others(*slot);
+  const bool closed = close_for_others(*slot);
   Afterwards after;
   {
     std::lock_guard lock(mutex_);
@@ -89,10 +96,11 @@ bool Lane::close_idle_one() {
     } else {
       slots_.put_idle(*slot);
       if (queue_.ready()) schedule_idle();  // behind those who have waited for this one
+      if (queue_.held()) freed_.notify_one();
     }
   }
   after.carry_out(context_, messages_);
-  return true;
+  return closed;
 }
 
 Clock::time_point Lane::last_use() const {

@@ -1,6 +1,7 @@
 #include "pool/awake_pools.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "pool/pool_core.hpp"
@@ -70,7 +71,7 @@ bool AwakePools::make_room() {
   const std::size_t all = size();
   for (std::size_t seen = 0; seen < all; seen += sample)
     if (tried(next(sample), &PoolCore::sleep_now)) return true;
-  return tried(next(all), &PoolCore::close_idle_connection);
+  return tried(next(std::numeric_limits<std::size_t>::max()), &PoolCore::close_idle_connection);
 }
 
 }  // namespace statehouse::detail

@@ -12,8 +12,9 @@ namespace statehouse::detail {
 
 class PoolCore;
 
-/// The pools of one registry that have connections, or may, and the budget for all of these. When somebody wants one and
-/// all are taken, the pool that was not used for the longest time is put to sleep; where there are many, one of some.
+/// The pools of one registry that have connections, or may, and the budget for all of these. When somebody wants one
+/// and all are taken, the pool that was not used for the longest time is put to sleep; where there are many, one of
+/// some.
 ///
 /// Thread-safety: all functions, from any thread.
 class AwakePools : public std::enable_shared_from_this<AwakePools> {

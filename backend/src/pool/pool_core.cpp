@@ -64,12 +64,12 @@ LaneContext PoolCore::make_context() {
           .logger = config_.logger,
           .observer = config_.observer,
           .budget = config_.budget(),
-          .writer_may_close = config_.may_sleep(),
           .owner = {},
           .generation = fork_generation(),
           .due = [this](const Session& writer) { return engine_->due(writer); },
           .before_next = [this](Session& writer) { before_next(writer); },
           .before_close = [this](Session& writer) { engine_->before_close(writer); },
+          .before_close_alone = [this](Session& writer) { return before_close_alone(writer); },
           .on_parked = [this] { on_parked(); },
           .wake = [this] { wake(); },
           .on_wanted = [this] { give_way(); }};

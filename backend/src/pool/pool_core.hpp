@@ -69,7 +69,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   /// For AwakePools.
   AwakePools::Place& place_among_awake() noexcept { return place_; }
   Clock::time_point last_use() const;
-  /// Falls asleep on the calling thread, a database thread, if nobody uses it and it may; else false.
+  /// Falls asleep on the calling thread, a database thread, if nobody uses it and it may. False when no connection was
+  /// closed.
   bool sleep_now();
   /// Closes a connection that nobody uses on the calling thread, a database thread; false when there is none.
   bool close_idle_connection();
@@ -98,6 +99,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   template <class Open>
   auto open_with_room(Open open) const -> decltype(open());
   void before_next(Session& writer);
+  bool before_close_alone(Session& writer);
   void work_beside();
   std::optional<Loss> close_if_lost();
   void on_parked();

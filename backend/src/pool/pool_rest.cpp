@@ -56,13 +56,31 @@ void PoolCore::rest_if_quiet() {
 
 bool PoolCore::sleep_now() {
   if (!config_.may_sleep() || !begin_to_sleep()) return false;
+  const bool had_any = writer_.any_open() || (readers_ && readers_->any_open());
   config_.logger->debug("database '{}': it falls asleep, as others need its connections", config_.name);
   fall_asleep();
-  return true;
+  return had_any;
 }
 
 bool PoolCore::close_idle_connection() {
   return (readers_ && readers_->close_idle_one()) || writer_.close_idle_one();
+}
+
+/// The writer gives its connection to others: false when it may not. It is the last of all only without readers, and
+/// then the log is cut; else whoever is last sees to that.
+bool PoolCore::before_close_alone(Session& writer) {
+  if (!config_.may_sleep()) return false;
+  {
+    std::lock_guard lock(mutex_);
+    if (turn_asked_ || in_turn_) return false;
+  }
+  if (readers_ && readers_->any_open()) {
+    engine_->before_close_alone();
+  } else {
+    engine_->before_close(writer);
+    close_if_lost();
+  }
+  return true;
 }
 
 /// A connection has become idle, and somebody else waits for one in vain.
@@ -76,7 +94,9 @@ void PoolCore::give_way() {
       std::lock_guard lock(self->mutex_);
       self->gives_way_ = false;
     }
-    if (self->context_.budget->wanted() && !self->sleep_now()) self->close_idle_connection();
+    // It may have been more than one that became idle.
+    while (self->context_.budget->wanted() && (self->sleep_now() || self->close_idle_connection())) {
+    }
   });
 }
 
@@ -102,7 +122,7 @@ bool PoolCore::begin_to_sleep() {
   if (backups_.pause()) {
     if (!readers_ || readers_->fall_asleep()) {
       if (writer_.fall_asleep()) return true;
-      if (readers_) readers_->wake_up();
+      if (readers_) readers_->stay_awake();
       if (readers_ && readers_->any_open()) give_way_if_wanted();
     }
     backups_.resume();

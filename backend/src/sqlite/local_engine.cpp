@@ -134,6 +134,10 @@ void LocalEngine::before_close(Session& writer) noexcept {
   if (wal_keeper_->loss() != nullptr) own(writer).keep_log();
 }
 
+void LocalEngine::before_close_alone() noexcept {
+  if (wal_keeper_) wal_keeper_->close();
+}
+
 std::string LocalEngine::release() noexcept {
   if (wal_keeper_) wal_keeper_->close();
   claim_.reset();

@@ -42,6 +42,7 @@ class LocalEngine final : public Engine {
   void on_idle(Session& writer) noexcept override;
   void optimize(Session& writer, TimeLimit budget) noexcept override;
   void before_close(Session& writer) noexcept override;
+  void before_close_alone() noexcept override;
   std::string release() noexcept override;
   std::optional<Loss> loss() const override;
   EngineFacts facts() const override;

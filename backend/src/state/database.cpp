@@ -108,16 +108,18 @@ void Database::begin() {
       }))
     return;
   std::shared_ptr<ConnectionBudget> budget;
+  bool asked = false;
   {
     std::lock_guard lock(mutex_);
     if (!std::exchange(wanted_, false)) return;  // closed
     state_ = state::opening;
     visiting_ = !visitors_.empty() && waiters_->empty();
     if (!options().in_memory) budget = surroundings_->awake->budget();
+    asked = budget != nullptr && std::exchange(asked_for_connection_, true);  // for an opening that gave up
   }
   const auto self = shared_from_this();
   const auto go_on = [self, budget] { self->open(ConnectionPermit(budget)); };
-  if (budget == nullptr || budget->acquire(go_on)) {
+  if (!asked && (budget == nullptr || budget->acquire(go_on))) {
     surroundings_->config.executor.post(go_on);
   } else {
     wait_for_connection();
@@ -136,6 +138,7 @@ void Database::wait_for_connection() {
 }
 
 void Database::give_up_waiting() {
+  const auto executor = surroundings_->config.executor.hold();  // longer than the copy of the strand
   std::optional<Strand> strand;
   {
     std::lock_guard lock(mutex_);
@@ -145,6 +148,7 @@ void Database::give_up_waiting() {
                                                               "not opened in time: all " + most +
                                                                   " connections of max_open_connections are taken",
                                                               {text_, {}}))};
+    if (visiting_) outcome_->visit.emplace();
     interrupter_ = std::make_shared<Interrupter>(surroundings_->config.clock);  // nobody opens it any more
     strand = strand_;
   }
@@ -159,6 +163,7 @@ void Database::open(ConnectionPermit permit) {
   std::shared_ptr<Interrupter> interrupter;
   {
     std::lock_guard lock(mutex_);
+    asked_for_connection_ = false;
     if (state_ != state::opening || interrupter_ != nullptr) return;  // closed before, or given up
     connection_timer_.reset();
     interrupter_ = interrupter = std::make_shared<Interrupter>(config.clock);
@@ -244,6 +249,8 @@ void Database::publish() {
       state_ = state::ready;
     } else if (!late) {
       state_ = state::failed;
+    } else if (removal_ != removal::unwanted) {
+      state_ = state::absent;
     }
     visitors.swap(visitors_);
     if (!late && outcome.visit && end_visit()) again = strand_;

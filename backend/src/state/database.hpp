@@ -65,6 +65,7 @@ class Database : public std::enable_shared_from_this<Database> {
   DatabaseHealth health() const;
   // For StatsSums, one at a time.
   bool shown_alone() const noexcept { return shown_alone_; }
+  bool left_sums() const noexcept { return left_sums_; }
   void show_alone(DatabaseStats& settled);
   void add_to(StatsSummary& summary, DatabaseStats& settled);
   void settle(DatabaseStats& settled);  ///< It is about to be closed, and nobody will ask it any more.
@@ -145,6 +146,7 @@ class Database : public std::enable_shared_from_this<Database> {
   const std::shared_ptr<OpenWaiters> waiters_;
 
   bool shown_alone_ = false;
+  bool left_sums_ = false;
   std::mutex share_mutex_;                  // before the other
   bool summed_ = false;                     // it was in a sum
   bool settled_ = false;                    // what it has counted is in the sum for good, until it wakes
@@ -162,6 +164,7 @@ class Database : public std::enable_shared_from_this<Database> {
   std::vector<OnVisited> visitors_;
   bool visiting_ = false;                           // the opening is for them alone
   std::shared_ptr<Interrupter> interrupter_;        // while an opening has begun and is not published
+  bool asked_for_connection_ = false;               // the budget, and has not been granted it
   std::unique_ptr<Clock::Timer> connection_timer_;  // while it waits for a connection of the budget
   std::optional<RunningMigration> migration_;       // that the opening has come to
   std::optional<Outcome> outcome_;                  // of an opening, until it is published

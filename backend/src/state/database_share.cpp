@@ -78,6 +78,7 @@ void Database::add_to(StatsSummary& summary, DatabaseStats& settled) {
 
 void Database::settle(DatabaseStats& settled) {
   std::lock_guard lock(share_mutex_);
+  left_sums_ = true;
   if (!std::exchange(settled_, true) && summed_ && !shown_alone_)
     add_counters(settled, share(stats().value_or(DatabaseStats())));
   counted_.reset();

@@ -179,14 +179,24 @@ void add_times(detail::Exposition& out, const Databases& databases) {
   });
 }
 
+void add_budget(detail::Exposition& out, const StatsSummary& summary) {
+  out.family("statehouse_connections_limit", "gauge", "Connections that all databases together may have.");
+  out.sample({}, summary.max_open_connections);
+  out.family("statehouse_connections_acquired", "gauge", "Of these, those that are open or about to be.");
+  out.sample({}, summary.acquired_connections);
+  out.family("statehouse_connection_waiters", "gauge", "Lanes and openings that wait for one of these.");
+  out.sample({}, summary.waiting_for_connection);
+}
+
 /// `sum`: that of many, among them; null when there is none.
-std::string text_of(const Databases& databases, const DatabaseStats* sum, const States& of_sum) {
+std::string text_of(const Databases& databases, const DatabaseStats* sum, const StatsSummary* summary) {
   detail::Exposition out;
   const SqliteVersion sqlite = sqlite_version();
   const std::string_view bug = sqlite.wal_reset_bug ? "true" : "false";
   out.family("statehouse_build_info", "gauge", "1; what the program is made of.");
   out.sample({{"version", STATEHOUSE_VERSION}, {"sqlite_version", sqlite.text}, {"wal_reset_bug", bug}}, 1);
-  add_states(out, databases, sum, of_sum);
+  add_states(out, databases, sum, summary != nullptr ? summary->other_states : States());
+  if (summary != nullptr) add_budget(out, *summary);
   add_databases(out, databases, sum);
   add_backups(out, databases, sum);
   add_checkpoints(out, databases);
@@ -199,14 +209,14 @@ std::string text_of(const Databases& databases, const DatabaseStats* sum, const 
 }  // namespace
 
 std::string prometheus_text(const Databases& databases) {
-  return text_of(databases, nullptr, {});
+  return text_of(databases, nullptr, nullptr);
 }
 
 std::string prometheus_text(const StatsSummary& summary) {
-  if (summary.others == 0) return text_of(summary.databases, nullptr, {});
+  if (summary.others == 0) return text_of(summary.databases, nullptr, &summary);
   Databases all = summary.databases;
   all.push_back(summary.sum);
-  return text_of(all, &all.back(), summary.other_states);
+  return text_of(all, &all.back(), &summary);
 }
 
 }  // namespace statehouse

@@ -260,7 +260,12 @@ std::vector<DatabaseStats> Registry::stats() const {
 
 StatsSummary Registry::stats_summary(std::size_t named) {
   check_process();
-  return sums_.of(entries(), named);
+  StatsSummary summary = sums_.of(entries(), named);
+  const ConnectionBudget& budget = *surroundings_->awake->budget();
+  summary.acquired_connections = budget.acquired();
+  summary.max_open_connections = budget.most();
+  summary.waiting_for_connection = budget.waiting();
+  return summary;
 }
 
 Health Registry::health() const {
@@ -303,7 +308,10 @@ std::shared_ptr<ClosingRun> Registry::shut_down(ShutdownOptions options) {
     run = shutdown_;
   }
   run->limit(options);
-  if (first) run->close();
+  if (first) {
+    run->close();
+    surroundings_->awake->budget()->close();
+  }
   run->proceed();
   return run;
 }
@@ -314,6 +322,7 @@ std::shared_ptr<ClosingRun> Registry::close(const DatabaseName& name, ending why
   {
     std::lock_guard lock(mutex_);
     check_usable();
+    forget();
     const auto closed = entry(name);
     if (why == ending::removal) closed->check_removable();
     std::vector<std::shared_ptr<Database>> databases = with_predecessors(closed);
@@ -334,7 +343,7 @@ std::shared_ptr<ClosingRun> Registry::close(const DatabaseName& name, ending why
 
 void Registry::forget(const DatabaseName& name) {
   std::lock_guard lock(mutex_);
-  forget_unused(name);
+  if (!forget_unused(name)) visited_.push_back(name);
 }
 
 bool Registry::idle() const {

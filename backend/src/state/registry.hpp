@@ -78,7 +78,7 @@ class Registry : public std::enable_shared_from_this<Registry> {
   std::map<std::string, std::shared_ptr<Database>, std::less<>> databases_;
   StatsSums sums_;
   NameRules rules_;
-  std::vector<DatabaseName> visited_;     // and not mentioned before
+  std::vector<DatabaseName> visited_;     // or closed, and perhaps of no interest any more
   std::shared_ptr<ClosingRun> shutdown_;  // once it has begun
 };
 

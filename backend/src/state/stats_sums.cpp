@@ -77,7 +77,7 @@ void StatsSums::show_more(const std::vector<std::shared_ptr<Database>>& all, std
   const bool room_for_all = all.size() <= named;
   std::vector<std::pair<std::uint64_t, std::size_t>> candidates;
   for (std::size_t i = 0; i < all.size(); ++i)
-    if (!all[i]->shown_alone() && all[i]->asked_for() && (room_for_all || all[i]->awake()))
+    if (!all[i]->shown_alone() && !all[i]->left_sums() && all[i]->asked_for() && (room_for_all || all[i]->awake()))
       candidates.emplace_back(all[i]->operations(), all.size() - i);  // of equal ones the first name
   std::ranges::sort(candidates, std::greater());
   candidates.resize(std::min(candidates.size(), named - shown_));
@@ -97,6 +97,7 @@ StatsSummary StatsSums::of(const std::vector<std::shared_ptr<Database>>& all, st
   StatsSummary summary;
   summary.sum.name = "_other";
   for (const auto& database : all) {
+    if (database->left_sums()) continue;  // another has its place
     if (!database->shown_alone()) {
       database->add_to(summary, settled_);
     } else if (auto stats = database->stats()) {
