@@ -11,7 +11,7 @@ namespace {
 struct Rested : LaneTest {
   Rested() : LaneTest(connection_role::reader, 2) {
     REQUIRE(lane->fall_asleep());
-    lane->close_idle();
+    lane->close_connections();
     lane->wake_up();
     REQUIRE(open() == 0);
   }

@@ -73,9 +73,8 @@ asio::awaitable<MigrateAllReport> DbInstances::migrate_all(std::string_view patt
 }
 
 asio::awaitable<Pool> DbInstances::get_pool(std::string_view name, CallOptions options) const {
+  if (auto core = registry_->find_open(name)) return ready(std::move(core));
   const auto parsed = DatabaseName::parse(name);
-  if (parsed)
-    if (auto core = registry_->find_open(*parsed)) return ready(std::move(core));
   return open(registry_, parsed, options, parsed ? std::string() : std::string(name));
 }
 

@@ -28,9 +28,11 @@ class Registry : public std::enable_shared_from_this<Registry> {
   // The same for all that match, but for those of which more is said.
   void add_migrator(NamePattern pattern, Migrator migrator);
   void configure(NamePattern pattern, PoolOptions options);
-  /// The open pool, without a lock; null when there is none, for whatever reason.
-  std::shared_ptr<PoolCore> find_open(const DatabaseName& name) const noexcept {
-    return forked() ? nullptr : surroundings_->open_pools.find(name.view());
+  /// The open pool, if this thread's table has it; null when it has not, for whatever reason. What is in there is a
+  /// name, so `name` need not be looked at for that.
+  std::shared_ptr<PoolCore> find_open(std::string_view name) const noexcept {
+    if (name.ends_with(".db")) name.remove_suffix(3);
+    return forked() ? nullptr : surroundings_->open_pools.find(name);
   }
   /// The open pool; null when somebody has to open it. Throws when that is impossible.
   std::shared_ptr<PoolCore> find(const DatabaseName& name) const;
