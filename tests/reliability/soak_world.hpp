@@ -122,7 +122,7 @@ struct SoakWorld {
   std::atomic<std::int64_t> next_value{0};
   std::atomic<std::uint64_t> done{0};
   std::array<std::atomic<std::uint64_t>, 5> failed{};  // closed, timeout, cancelled, undone, removed
-  const std::chrono::steady_clock::time_point end = std::chrono::steady_clock::now() + long_time;
+  std::chrono::steady_clock::time_point end;           // in the long form, set before the work
   std::mutex mutex;
   std::vector<std::string> wrong;
 };

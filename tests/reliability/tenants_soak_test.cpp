@@ -70,6 +70,7 @@ TEST_CASE(
   };
 
   all(&SoakActor::look_at_all);
+  world.end = std::chrono::steady_clock::now() + long_time;
   all(&SoakActor::work);
   if (long_form()) WARN(resident() << " KiB at the end");
   CHECK(eventually([&] { return world.connections.open() == 0; }));  // all fall asleep
