@@ -180,6 +180,53 @@ TEST_CASE("close: an AppState that is destroyed meanwhile closes it") {
   check_closed(app.file());
 }
 
+TEST_CASE("close: one that sleeps, falls asleep or wakes at that moment is closed, and opens again") {
+  const std::string when = GENERATE("asleep", "falling asleep", "waking", "woken");
+  const bool removes = GENERATE(false, true);
+  CAPTURE(when, removes);
+  Two app;
+  app.insert(app.pool);
+  const auto pass = [&](int seconds) {
+    for (; seconds > 0; --seconds) {
+      app.clock->advance(1s);
+      app.settle();
+    }
+  };
+  pass(10);  // the log is cut
+  if (when == "falling asleep") {
+    while (app.log.count("database 'x': nobody uses it") == 0) {
+      app.clock->advance(1s);
+      if (app.log.count("database 'x': nobody uses it") == 0) app.settle();
+    }
+  } else {
+    pass(80);
+    REQUIRE(app.pool.stats().state == database_state::asleep);
+  }
+  std::optional<Task<int>> read;
+  if (when == "waking") read = app.spawn(app.pool.query_one<int>("SELECT count(*) FROM t"));
+  if (when == "woken") CHECK(app.rows(app.pool) == 1);
+  std::optional<Task<ShutdownReport>> close;
+  std::optional<Task<bool>> removal;
+  if (removes) {
+    removal = app.spawn(app.databases().remove("x"));
+  } else {
+    close = app.spawn(app.databases().close("x"));
+  }
+  auto again = app.spawn(app.databases().get_pool("x"));
+  app.settle();
+  if (removes) {
+    CHECK(removal->get());
+  } else {
+    const ShutdownReport report = close->get();
+    CHECK(report.clean());
+    CHECK(report.databases.size() == (when == "asleep" ? 0 : 1));
+  }
+  if (read) CHECK(read->code() == errc::closed);
+  CHECK(app.rows(again.get()) == (removes ? 0 : 1));
+  CHECK(app.run(app.state->shutdown()).clean());
+  check_closed(app.file());
+}
+
 TEST_CASE("close: at the deadline it is told who still has it, and the next opening waits for him") {
   std::function<void()> hook;
   AppStateOptions options;

@@ -61,9 +61,18 @@ std::shared_ptr<PoolCore> Database::usable() const {
 std::shared_ptr<PoolCore> Database::find() const {
   std::lock_guard lock(mutex_);
   auto core = usable();
-  // Under the mutex: whoever finds it asleep, lost or closed withdraws it afterwards.
-  if (core != nullptr && !core->asleep()) surroundings_->open_pools.add(text_, core);
+  show_to_this_thread();
   return core;
+}
+
+void Database::note_resumed() const {
+  std::lock_guard lock(mutex_);
+  show_to_this_thread();
+}
+
+/// Its next look finds it. Under the mutex: whoever finds it asleep, lost or closed withdraws it afterwards.
+void Database::show_to_this_thread() const {
+  if (state_ == state::ready && !ending_ && !core_->asleep()) surroundings_->open_pools.add(text_, core_);
 }
 
 void Database::wait_for_open(OpenWaiter& waiter) {
@@ -197,6 +206,12 @@ void Database::open(ConnectionPermit permit) {
   }
 }
 
+/// Somebody has wanted that of this database, which is no failure.
+bool Database::closes_alone() const {
+  std::lock_guard lock(mutex_);
+  return ending_ && *ending_ != ending::shutdown;
+}
+
 /// The same, telling what `health` says of it as well.
 Migrator Database::watched(const Migrator& migrator) {
   MigratorOptions options = migrator.options();
@@ -222,7 +237,11 @@ Database::Outcome Database::try_open(PoolConfig pool, const std::optional<Migrat
     config.logger->info("database '{}': opened {} in {} ms", text_, outcome.core->config().place(), took());
   } catch (...) {
     outcome.failure = std::current_exception();
-    config.logger->error("database '{}': opening failed after {} ms: {}", text_, took(), text_of(outcome.failure));
+    if (closes_alone()) {
+      config.logger->info("database '{}': its opening was stopped after {} ms, as it is closed", text_, took());
+    } else {
+      config.logger->error("database '{}': opening failed after {} ms: {}", text_, took(), text_of(outcome.failure));
+    }
   }
   return outcome;
 }

@@ -55,6 +55,7 @@ class Database : public std::enable_shared_from_this<Database> {
   /// The same for a caller of get_pool: throws when there will never be one any more.
   std::shared_ptr<PoolCore> find() const;
   void wait_for_open(OpenWaiter& waiter);
+  void note_resumed() const;  ///< By the caller that has waited.
   /// Has it opened, migrated and closed again, on a database thread, but for one that is open or being opened, which
   /// stays so. Who comes to use it meanwhile waits. Given here, or to `done`, which must not throw. Throws like `find`.
   std::optional<Visit> visit(OnVisited done);
@@ -109,6 +110,7 @@ class Database : public std::enable_shared_from_this<Database> {
   void wait_for_connection();
   void give_up_waiting();
   void open(ConnectionPermit permit);
+  bool closes_alone() const;
   Migrator watched(const Migrator& migrator);
   Outcome try_open(PoolConfig pool, const std::optional<Migrator>& migrator,
                    const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) const;
@@ -138,6 +140,7 @@ class Database : public std::enable_shared_from_this<Database> {
   health_reason reason() const noexcept;
   bool end_visit();
   std::shared_ptr<PoolCore> usable() const;
+  void show_to_this_thread() const;
   const PoolOptions& options() const noexcept { return options_ ? *options_ : surroundings_->config.pool; }
 
   const std::shared_ptr<Surroundings> surroundings_;

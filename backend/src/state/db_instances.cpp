@@ -22,7 +22,9 @@ asio::awaitable<Pool> open(std::shared_ptr<detail::Registry> registry, std::opti
   detail::OpenWaiter waiter(options);
   auto start = [&] { database->wait_for_open(waiter); };
   co_await detail::suspend(waiter, start);
-  co_return detail::PoolAccess::make<Pool>(waiter.take());
+  auto core = waiter.take();
+  database->note_resumed();
+  co_return detail::PoolAccess::make<Pool>(std::move(core));
 }
 
 asio::awaitable<MigrateAllReport> bring_up_to_date(std::shared_ptr<detail::Registry> registry,
@@ -79,6 +81,7 @@ asio::awaitable<Pool> DbInstances::get_pool(std::string_view name, CallOptions o
 }
 
 std::optional<Pool> DbInstances::try_get_pool(std::string_view name) const {
+  if (auto core = registry_->find_open(name)) return detail::PoolAccess::make<Pool>(std::move(core));
   const auto parsed = DatabaseName::parse_or_throw(name);
   try {
     auto core = registry_->find(parsed);
