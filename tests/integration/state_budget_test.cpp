@@ -291,7 +291,8 @@ TEST_CASE("budget: many databases, few connections, callers at once: all are ser
   std::vector<std::future<void>> all;
   for (int i = 0; i < 8; ++i) all.push_back(app.spawn(caller(5 * i)));
   for (auto& one : all) one.get();
-  CHECK(open_descriptors(app.dir.path()) <= 3 * connections);
+  // Of a connection that is closed beside another of the same file SQLite keeps the descriptor, for that one's sake.
+  CHECK(open_descriptors(app.dir.path()) <= 4 * connections);
   CHECK(app.run(app.state->shutdown()).clean());
   int rows = 0;
   for (int i = 0; i < databases; ++i)
