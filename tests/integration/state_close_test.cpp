@@ -300,6 +300,13 @@ TEST_CASE("remove: what is no database file of its own is left alone") {
   fs::create_symlink(app.file(), app.dir / "link.db");
   CHECK(app.code(app.databases().remove("link")) == errc::not_a_regular_file);
   CHECK(fs::exists(app.file()));
+  const testing::TempDir elsewhere;
+  PlainDatabase(elsewhere / "v.db").execute("CREATE TABLE t(a)");
+  fs::create_directory_symlink(elsewhere.path(), app.dir / "tenants");
+  CHECK(app.code(app.databases().remove("tenants/v")) == boost::system::errc::too_many_symbolic_link_levels);
+  CHECK(fs::exists(elsewhere / "v.db"));
+  CHECK_FALSE(app.run(app.databases().remove("nobody/v")));
+  CHECK_FALSE(fs::exists(app.dir / "nobody"));
   fs::create_directory(app.dir / "directory.db");
   CHECK(app.code(app.databases().remove("directory")) == errc::not_a_regular_file);
 }

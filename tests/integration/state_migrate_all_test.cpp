@@ -256,7 +256,7 @@ TEST_CASE("migrate_all: a shutdown stops the one that runs, begins no other, and
   program.app.settle();
   const auto report = task.get();
   CHECK(report.databases.at(0).code == errc::closed);
-  CHECK(report.databases.size() + report.not_begun == 3);
+  CHECK(report.not_begun == 2);
   REQUIRE(shutdown);
   CHECK(shutdown->get().clean());
   for (int i = 1; i <= 3; ++i) {

@@ -97,13 +97,18 @@ class Dormitory {
     for (;;) {
       const int row = ++next_row_;
       at = (at + 1 + row % 5) % dormitory_beds;
-      bool undone = false;
+      std::string failure;
       try {
         co_await write(pools_[std::size_t(at)], row);
-      } catch (const std::runtime_error&) {
-        undone = true;
+      } catch (const std::runtime_error& error) {
+        failure = error.what();
       }
-      if (undone != (row % 10 == 1)) ::_exit(2);  // nothing else fails
+      const bool undone = !failure.empty();
+      if (undone != (row % 10 == 1)) {  // nothing else fails
+        failure += " (not expected of row " + std::to_string(row) + ")\n";
+        static_cast<void>(!::write(STDERR_FILENO, failure.data(), failure.size()));
+        ::_exit(2);
+      }
       tell_parent(out_, undone ? 'f' : 'k', at, row);
     }
   }
@@ -150,12 +155,13 @@ void kill_dormitory(const fs::path& dir, std::size_t connections, char moment, i
                     Diary& diary) {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
+  diary.last_row += 1000;  // also where nothing is told: what the last child wrote may be there all the same
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
     ::close(ends[0]);
     try {
-      Dormitory(dir, connections, diary.last_row + 1000, ends[1]).run();
+      Dormitory(dir, connections, diary.last_row, ends[1]).run();
     } catch (const std::exception& error) {
       static_cast<void>(!::write(STDERR_FILENO, error.what(), std::strlen(error.what())));
     }

@@ -47,7 +47,8 @@ std::filesystem::path named_file(const std::filesystem::path& data_dir, const Da
   std::filesystem::path directory = data_dir;
   for (const auto& segment : std::filesystem::path(name.directory())) {
     std::error_code ignored;
-    if (std::filesystem::is_symlink(directory /= segment, ignored))
+    directory /= segment;
+    if (std::filesystem::is_symlink(directory, ignored))
       throw Error(errc::not_a_regular_file,
                   "'" + directory.string() + "' is a symbolic link, and none is followed inside the data directory");
   }

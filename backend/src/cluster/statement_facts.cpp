@@ -142,7 +142,8 @@ std::vector<std::string> parameter_names(const std::vector<SqlToken>& tokens) {
       const bool numbered = next.data() == text.data() + 1 && error == std::errc() && number > 0;
       if (!numbered) number = names.size() + 1;
       if (names.size() < number) names.resize(number);
-      if (numbered && names[number - 1].empty()) names[number - 1] = "?" + std::string(next.data(), end);
+      if (numbered && names[number - 1].empty())
+        names[number - 1] = "?" + std::string(next.begin(), next.begin() + (end - next.data()));
     } else if (text.size() > 1 && std::string_view(":@$").find(text.front()) != std::string_view::npos) {
       if (std::ranges::find(names, text) == names.end()) names.emplace_back(text);
     }

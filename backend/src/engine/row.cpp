@@ -123,6 +123,7 @@ void fail_variant(Statement& statement, int index) {
 
 void find_columns(Statement& statement, std::span<const std::string_view> fields, std::span<int> columns) {
   std::vector<std::string> names;
+  names.reserve(static_cast<std::size_t>(statement.column_count()));
   for (int index = 0; index < statement.column_count(); ++index) names.push_back(statement.column_name(index));
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const auto is_field = [&](const std::string& name) { return same_ascii(name, fields[i]); };

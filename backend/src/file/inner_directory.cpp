@@ -73,4 +73,20 @@ void make_inner_directory(const std::filesystem::path& directory, std::string_vi
   for (const std::filesystem::path& name : std::filesystem::path(inner)) at = enter(at, name.string(), path /= name);
 }
 
+bool has_inner_directory(const std::filesystem::path& directory, std::string_view inner) {
+  if (inner.empty()) return true;
+  OpenDirectory at(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::filesystem::path path = directory;
+  if (!at) fail_inside(errno, path, false);
+  for (const std::filesystem::path& name : std::filesystem::path(inner)) {
+    OpenDirectory next = at.inner(name.c_str());
+    const int error = errno;
+    path /= name;
+    if (!next && error == ENOENT) return false;
+    if (!next) fail_inside(error, path, is_link(at, name.c_str()));
+    at = std::move(next);
+  }
+  return true;
+}
+
 }  // namespace statehouse::detail

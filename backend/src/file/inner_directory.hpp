@@ -9,4 +9,7 @@ namespace statehouse::detail {
 /// does not take it. Follows no symbolic link: where there is one, or a file, throws Error in the system category.
 void make_inner_directory(const std::filesystem::path& directory, std::string_view inner);
 
+/// Whether all of it is there, with the same errors; makes nothing.
+bool has_inner_directory(const std::filesystem::path& directory, std::string_view inner);
+
 }  // namespace statehouse::detail

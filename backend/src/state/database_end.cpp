@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "file/inner_directory.hpp"
 #include "file/remove_database.hpp"
 #include "state/database.hpp"
 
@@ -71,7 +72,7 @@ void Database::close() {
   ending why{};
   {
     std::lock_guard lock(mutex_);
-    why = *ending_;
+    why = ending_.value_or(ending::shutdown);
   }
   waiters_->refuse(why);
   publish();  // an opening that is over, but the strand has not seen it
@@ -87,7 +88,7 @@ void Database::close_pool() {
     if (core_ == nullptr && (state_ == state::opening || removal_ == removal::unwanted)) return;
     if (std::exchange(told_to_close_, true)) return;
     core = core_;
-    error = std::make_exception_ptr(closed_error(text_, *ending_));
+    error = std::make_exception_ptr(closed_error(text_, ending_.value_or(ending::shutdown)));
   }
   if (core == nullptr) return remove_when_alone();
   core->close(std::move(error), [self = shared_from_this()] { self->on_closed(); });
@@ -140,7 +141,7 @@ void Database::remove_file() {
   bool removed = false;
   std::exception_ptr failure;
   try {
-    removed = wanted && remove_database(file);
+    removed = wanted && has_inner_directory(surroundings_->directory, name_.directory()) && remove_database(file);
   } catch (...) {
     failure = std::current_exception();
   }

@@ -67,7 +67,7 @@ void Database::refuse_visitors() {
   {
     std::lock_guard lock(mutex_);
     if (state_ != state::opening) visitors.swap(visitors_);
-    why = *ending_;
+    why = ending_.value_or(ending::shutdown);
   }
   if (!visitors.empty()) tell(std::move(visitors), {.failure = std::make_exception_ptr(closed_error(text_, why))});
 }

@@ -49,7 +49,8 @@ void MigrateAllRun::on_cancel(asio::cancellation_type type) noexcept {
 /// which this may be gone.
 void MigrateAllRun::go_on() noexcept {
   std::unique_lock lock(mutex_);
-  while (!ended_ && next_ < databases_.size() && running_ <= std::max<std::size_t>(options_.concurrency, 1)) {
+  while (!ended_ && !registry_->stopping() && next_ < databases_.size() &&
+         running_ <= std::max<std::size_t>(options_.concurrency, 1)) {
     const std::size_t index = next_++;
     ++running_;
     lock.unlock();

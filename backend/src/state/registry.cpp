@@ -346,6 +346,11 @@ void Registry::forget(const DatabaseName& name) {
   if (!forget_unused(name)) visited_.push_back(name);
 }
 
+bool Registry::stopping() const {
+  std::lock_guard lock(mutex_);
+  return shutdown_ != nullptr;
+}
+
 bool Registry::idle() const {
   std::lock_guard lock(mutex_);
   return std::ranges::all_of(all_at_work(), &Database::is_idle);

@@ -56,7 +56,8 @@ class Registry : public std::enable_shared_from_this<Registry> {
   std::shared_ptr<ClosingRun> close(const DatabaseName& name, ending why, ShutdownOptions options);
   /// After that: there is no entry unless somebody wants one.
   void forget(const DatabaseName& name);
-  bool idle() const;  ///< Nothing is open or being opened.
+  bool idle() const;      ///< Nothing is open or being opened.
+  bool stopping() const;  ///< The shutdown has begun.
   bool forked() const noexcept;
 
  private:
