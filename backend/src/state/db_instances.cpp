@@ -49,6 +49,17 @@ auto run_to_the_end(Begin begin, Tell tell) -> asio::awaitable<decltype(tell(*be
   co_return tell(*run);
 }
 
+/// The same of one database, of which nothing is remembered afterwards that nobody needs.
+template <class Tell>
+auto end_one(const std::shared_ptr<detail::Registry>& registry, const DatabaseName& name, detail::ending why,
+             ShutdownOptions options, Tell tell) {
+  return run_to_the_end([=] { return registry->close(name, why, options); },
+                        [=](const detail::ClosingRun& run) {
+                          registry->forget(name);
+                          return tell(run);
+                        });
+}
+
 }  // namespace
 
 bool ShutdownReport::clean() const noexcept {
@@ -113,25 +124,13 @@ Health DbInstances::health() const {
 }
 
 asio::awaitable<ShutdownReport> DbInstances::close(std::string_view name, ShutdownOptions options) const {
-  return run_to_the_end(
-      [registry = registry_, name = DatabaseName::parse_or_throw(name), options] {
-        return registry->close(name, detail::ending::close, options);
-      },
-      [registry = registry_, name = DatabaseName::parse_or_throw(name)](const detail::ClosingRun& run) {
-        registry->forget(name);
-        return run.report();
-      });
+  return end_one(registry_, DatabaseName::parse_or_throw(name), detail::ending::close, options,
+                 [](const detail::ClosingRun& run) { return run.report(); });
 }
 
 asio::awaitable<bool> DbInstances::remove(std::string_view name, ShutdownOptions options) const {
-  return run_to_the_end(
-      [registry = registry_, name = DatabaseName::parse_or_throw(name), options] {
-        return registry->close(name, detail::ending::removal, options);
-      },
-      [registry = registry_, name = DatabaseName::parse_or_throw(name)](const detail::ClosingRun& run) {
-        registry->forget(name);
-        return run.take_removed();
-      });
+  return end_one(registry_, DatabaseName::parse_or_throw(name), detail::ending::removal, options,
+                 [](const detail::ClosingRun& run) { return run.take_removed(); });
 }
 
 asio::awaitable<ShutdownReport> DbInstances::shutdown(ShutdownOptions options) const {

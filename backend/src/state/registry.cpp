@@ -183,7 +183,7 @@ std::optional<Visit> Registry::visit(const DatabaseName& name, OnVisited done) {
     std::lock_guard lock(mutex_);
     check_usable();
     forget();
-    if (known(name) == nullptr) visited_.push_back(name);
+    if (known(name) == nullptr) perhaps_unused_.push_back(name);
     database = entry(name);
   }
   return database->visit(std::move(done));
@@ -196,7 +196,7 @@ void Registry::forget_visited() {
 
 void Registry::forget() {
   if (shutdown_ != nullptr) return;
-  std::erase_if(visited_, [this](const DatabaseName& name) { return forget_unused(name); });
+  std::erase_if(perhaps_unused_, [this](const DatabaseName& name) { return forget_unused(name); });
 }
 
 /// False while somebody has it: he may be about to open it.
@@ -343,7 +343,7 @@ std::shared_ptr<ClosingRun> Registry::close(const DatabaseName& name, ending why
 
 void Registry::forget(const DatabaseName& name) {
   std::lock_guard lock(mutex_);
-  if (!forget_unused(name)) visited_.push_back(name);
+  if (!forget_unused(name)) perhaps_unused_.push_back(name);
 }
 
 bool Registry::stopping() const {

@@ -81,8 +81,8 @@ class Registry : public std::enable_shared_from_this<Registry> {
   std::map<std::string, std::shared_ptr<Database>, std::less<>> databases_;
   StatsSums sums_;
   NameRules rules_;
-  std::vector<DatabaseName> visited_;     // or closed, and perhaps of no interest any more
-  std::shared_ptr<ClosingRun> shutdown_;  // once it has begun
+  std::vector<DatabaseName> perhaps_unused_;  // visited and not mentioned before, or closed
+  std::shared_ptr<ClosingRun> shutdown_;      // once it has begun
 };
 
 }  // namespace statehouse::detail
