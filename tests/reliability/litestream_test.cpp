@@ -249,9 +249,9 @@ TEST_CASE(
   CHECK(app.log.count("is it running?", spdlog::level::warn) == 1);
   Litestream litestream(app.dir.path(), pool.path());
   CHECK(until(health_reason::none));
-  litestream.signal(SIGSTOP);
+  litestream.pause();
   CHECK(until(health_reason::log_unattended));
-  litestream.signal(SIGCONT);
+  litestream.resume();
   CHECK(until(health_reason::none));
   litestream.kill();
   CHECK(until(health_reason::log_unattended));

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "eventually.hpp"
+#include "plain_database.hpp"
 #include "program.hpp"
 
 namespace statehouse::test {
@@ -25,7 +26,7 @@ class Litestream {
 
   Litestream(const std::filesystem::path& dir, const std::filesystem::path& database,
              const std::string& interval = "50ms")
-      : config_(dir / "litestream.yml"), replica_(dir / "replica") {
+      : config_(dir / "litestream.yml"), database_(database), replica_(dir / "replica") {
     std::ofstream(config_) << "dbs:\n"
                            << "  - path: " << database.string() << '\n'
                            << "    monitor-interval: " << interval << '\n'
@@ -41,7 +42,12 @@ class Litestream {
   void start() {
     running_ = std::make_unique<Program>(std::vector<std::string>{program(), "replicate", "-config", config_.string()});
   }
-  void signal(int number) const { running_->signal(number); }
+  /// Stopped with SIGSTOP, but not where nobody could write until it goes on: it has the write lock while it checkpoints.
+  void pause() const {
+    const PlainDatabase other(database_);
+    for (running_->pause(); other.try_execute("BEGIN IMMEDIATE; ROLLBACK") != SQLITE_OK; running_->pause()) resume();
+  }
+  void resume() const { running_->signal(SIGCONT); }
   void kill() { end(SIGKILL); }
   /// Lets it copy what is left.
   void stop() { end(SIGTERM); }
@@ -75,6 +81,7 @@ class Litestream {
   }
 
   const std::filesystem::path config_;
+  const std::filesystem::path database_;
   const std::filesystem::path replica_;
   std::unique_ptr<Program> running_;
   std::string said_;

@@ -53,6 +53,12 @@ class Program {
   void signal(int number) const {
     if (pid_ > 0) ::kill(pid_, number);
   }
+  /// Stops it with SIGSTOP, and waits until it stands still, or has ended.
+  void pause() const {
+    signal(SIGSTOP);
+    siginfo_t changed{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &changed, WSTOPPED | WEXITED | WNOWAIT);
+  }
   /// Waits for its end, which must be on its way, and gives its exit code, or 128 plus the signal that ended it.
   int wait() {
     int status = 0;
