@@ -10,7 +10,7 @@ using progress = detail::Operation::progress;
 
 struct Queue {
   detail::OperationQueue queue{3};
-  detail::Slot slot{nullptr};
+  detail::Slot slot;
   std::deque<Caller> callers;
 
   Caller& push(std::chrono::milliseconds wait_until = 0ms) {

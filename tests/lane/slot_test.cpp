@@ -16,9 +16,12 @@ constexpr state all_states[] = {state::idle,           state::scheduled,      st
 
 /// One of an idle lane that nobody else uses: only the lease refers to the lane.
 struct OneSlot : LaneTest {
-  Slot slot{std::make_shared<detail::Interrupter>(clock)};
+  Slot slot;
 
-  OneSlot() { slot.connection = open(slot.interrupter); }
+  OneSlot() {
+    slot.interrupter = std::make_shared<detail::Interrupter>(clock);
+    slot.connection = open(slot.interrupter);
+  }
 
   detail::LeaseHandle lease(const Kind& kind) {
     Caller holder(request(kind), "", nullptr);

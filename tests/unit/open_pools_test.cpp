@@ -24,7 +24,7 @@ std::shared_ptr<PoolCore> pool_named(const std::string& name) {
   detail::PoolConfig config;
   config.name = name;
   config.path = ":memory:";
-  config.options.in_memory = true;
+  config.options = detail::share_options({.in_memory = true});
   config.clock = std::make_shared<testing::ManualClock>();
   config.logger = log.logger();
   return std::make_shared<PoolCore>(std::move(config));

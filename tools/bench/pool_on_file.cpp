@@ -19,7 +19,7 @@ std::shared_ptr<detail::PoolCore> open(const std::filesystem::path& file, const 
   const std::shared_ptr<Clock> clock = make_steady_clock();
   return detail::PoolCore::open({.name = file.stem().string(),
                                  .path = std::filesystem::canonical(file),
-                                 .options = options,
+                                 .options = detail::share_options(options),
                                  .executor = threads.executor(),
                                  .clock = clock,
                                  .logger = spdlog::default_logger()},

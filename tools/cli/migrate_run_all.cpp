@@ -63,6 +63,7 @@ class Crew {
   void work_through() {
     while (Done* const database = take()) {
       try {
+        require_file(database->file);  // none is made anew that was deleted since it was found
         auto connection = open_to_write(arguments_, database->file);
         database->applied = migrations_.run(connection);
       } catch (...) {

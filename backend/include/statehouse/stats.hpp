@@ -173,8 +173,8 @@ struct DatabaseStats {
   /// The highest migration that is applied to the database, known to this program or not, when it was opened.
   std::optional<std::int64_t> schema_version;
   std::chrono::nanoseconds opening_time{0};    ///< Of the opening that it is ready from, migrations included.
-  std::size_t migrations_applied = 0;          ///< By that opening.
-  std::chrono::nanoseconds migration_time{0};  ///< Of those, waits for other processes included.
+  std::size_t migrations_applied = 0;          ///< By that opening, and when a file that others have had was looked at.
+  std::chrono::nanoseconds migration_time{0};  ///< Of the last look, waits for other processes included.
   bool vulnerable_sqlite = false;              ///< See has_wal_reset_bug.
   std::optional<BackupStats> backups;          ///< None where none are scheduled.
   /// Those of this pool, its migrations' too, by `checkpoint_way`; of other processes' nothing is known.

@@ -23,8 +23,7 @@ class SlotSet {
 
   /// One that is open already, and acquired.
   void add(std::unique_ptr<Connection> connection, std::shared_ptr<Interrupter> interrupter) {
-    Slot& slot = unopened_.empty() ? grow() : *unopened_.back();
-    if (!unopened_.empty()) unopened_.pop_back();
+    Slot& slot = take_unopened();
     slot.adopt(std::move(connection), std::move(interrupter));
     open_.push_back(&slot);
     ++acquired_;
@@ -36,10 +35,9 @@ class SlotSet {
   Slot* take_idle() {
     if (Slot* const open = take_open()) return open;
     if ((unopened_.empty() && all_.size() >= most_) || !acquire()) return nullptr;
-    if (unopened_.empty()) return &grow();
-    Slot* const slot = unopened_.back();
-    unopened_.pop_back();
-    return slot;
+    Slot& slot = take_unopened();
+    slot.interrupter = std::make_shared<Interrupter>(context_.clock);
+    return &slot;
   }
   /// Null when none is open and idle.
   Slot* take_open() noexcept {
@@ -54,7 +52,9 @@ class SlotSet {
   void put_idle(Slot& slot) {
     slot.enter(Slot::state::idle);
     (slot.is_open() ? open_ : unopened_).push_back(&slot);
-    if (!slot.is_open()) release(1);
+    if (slot.is_open()) return;
+    slot.interrupter.reset();
+    release(1);
   }
 
   /// One may be opened: asked for, or given.
@@ -88,6 +88,7 @@ class SlotSet {
   void note_all_closed() {
     unopened_.insert(unopened_.end(), open_.begin(), open_.end());
     open_.clear();
+    for (Slot& slot : all_) slot.interrupter.reset();
     release(acquired_);
   }
 
@@ -109,7 +110,12 @@ class SlotSet {
   auto end() const noexcept { return all_.end(); }
 
  private:
-  Slot& grow() { return all_.emplace_back(std::make_shared<Interrupter>(context_.clock)); }
+  Slot& take_unopened() {
+    if (unopened_.empty()) return all_.emplace_back();
+    Slot& slot = *unopened_.back();
+    unopened_.pop_back();
+    return slot;
+  }
 
   bool acquire() {
     if (asked_) return false;

@@ -29,7 +29,8 @@ class Chore final : public Operation {
 
 std::weak_ptr<void> queue_chore(Lane& writer, const DatabaseExecutor& executor, operation_verb verb,
                                 std::function<void(Session&)> chore) {
-  const auto operation = std::make_shared<Chore>(verb, std::move(chore));
+  // In a block of its own: who asks whether it is over keeps no more than the count.
+  const std::shared_ptr<Chore> operation(new Chore(verb, std::move(chore)));
   const auto target = executor.hold();
   if (target == nullptr) return {};  // the threads are over
   operation->hold(asio::bind_executor(*target, [operation] {}));

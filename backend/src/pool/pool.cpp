@@ -44,7 +44,7 @@ void roll_back_on(Connection& connection) {
 namespace detail {
 
 bool run_inline(const std::shared_ptr<PoolCore>& core, Operation& operation) {
-  return core != nullptr && operation.request().may_run_inline(core->config().options.inline_reads) &&
+  return core != nullptr && operation.request().may_run_inline(core->config().options->inline_reads) &&
          core->run_inline(operation);
 }
 

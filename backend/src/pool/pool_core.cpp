@@ -4,14 +4,12 @@
 
 #include <algorithm>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "cluster/cluster_engine.hpp"
 #include "engine/connection_access.hpp"
 #include "file/descriptors.hpp"
 #include "file/fork.hpp"
-#include "pool/checkpoint_options.hpp"
 #include "pool/cluster_options.hpp"
 #include "sqlite/local_engine.hpp"
 
@@ -19,11 +17,8 @@ namespace statehouse::detail {
 namespace {
 
 PoolConfig normalised(PoolConfig config) {
-  PoolOptions& options = config.options = with_checkpoint_patience(std::move(config.options));
   if (config.turns == nullptr) config.turns = std::make_shared<TurnQueue>(config.executor);
   if (config.backup_turns == nullptr) config.backup_turns = std::make_shared<TurnQueue>(config.executor);
-  if (options.in_memory) options.mode = pool_mode::single;
-  if (options.readers == 0) options.readers = std::clamp(std::thread::hardware_concurrency(), 2U, 4U);
   return config;
 }
 
@@ -40,12 +35,10 @@ PoolCore::PoolCore(PoolConfig config, const Migrator* migrator)
                 return connection;
               }),
       optimized_at_(config_.clock->now()),
-      backups_(
-          config_, [this](const auto& interrupter) { return connect(connection_role::reader, interrupter); },
-          [this] { on_parked(); }),
-      gate_(readers_, backups_) {
-  if (config_.options.mode == pool_mode::single) return;
-  readers_.emplace(context_, connection_role::reader, config_.options.readers,
+      backups_(make_backups()),
+      gate_(readers_, backups_.get()) {
+  if (config_.options->mode == pool_mode::single) return;
+  readers_.emplace(context_, connection_role::reader, config_.options->readers,
                    [this](const auto& interrupter) { return connect(connection_role::reader, interrupter); });
 }
 
@@ -56,9 +49,17 @@ PoolCore::~PoolCore() {
   writer_.close_connections();
 }
 
+/// Null where none are scheduled.
+std::unique_ptr<ScheduledBackups> PoolCore::make_backups() {
+  if (!ScheduledBackups::wanted(config_)) return nullptr;
+  return std::make_unique<ScheduledBackups>(
+      config_, [this](const auto& interrupter) { return connect(connection_role::reader, interrupter); },
+      [this] { on_parked(); });
+}
+
 LaneContext PoolCore::make_context() {
   return {.name = config_.name,
-          .options = &config_.options,
+          .options = config_.options.get(),
           .executor = config_.executor,
           .clock = config_.clock,
           .logger = config_.logger,
@@ -90,7 +91,7 @@ std::shared_ptr<PoolCore> PoolCore::open_alone(PoolConfig config, const Migrator
 std::shared_ptr<PoolCore> PoolCore::open(PoolConfig config, const Migrator* migrator,
                                          const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) {
   auto core = open_alone(std::move(config), migrator, interrupter, std::move(permit));
-  core->backups_.begin(core);
+  if (core->backups_) core->backups_->begin(core);
   core->rest_ = rest::awake;
   if (core->context_.budget != nullptr) core->config_.awake->add(*core);
   core->give_way_if_wanted();
@@ -107,14 +108,14 @@ MigrationReport PoolCore::bring_up_to_date(PoolConfig config, const Migrator* mi
 }
 
 std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const {
-  if (in_cluster(config_.options))
+  if (in_cluster(*config_.options))
     return std::make_unique<ClusterEngine>(ClusterEngineConfig{.database = config_.name,
-                                                               .cluster = config_.options.cluster,
-                                                               .connection = config_.options.connection,
+                                                               .cluster = config_.options->cluster,
+                                                               .connection = config_.options->connection,
                                                                .logger = config_.logger});
   return std::make_unique<LocalEngine>(LocalEngineConfig{.path = config_.path,
                                                          .database = config_.name,
-                                                         .options = config_.options,
+                                                         .options = *config_.options,
                                                          .clock = config_.clock,
                                                          .logger = config_.logger,
                                                          .known = rest_ != rest::opening,
@@ -152,7 +153,7 @@ auto PoolCore::open_with_room(Open open) const -> decltype(open()) {
 }
 
 std::unique_ptr<Connection> PoolCore::connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter) {
-  return open_with_room([&] { return detail::connect(engine_->open(role, interrupter), config_.options.connection); });
+  return open_with_room([&] { return detail::connect(engine_->open(role, interrupter), config_.options->connection); });
 }
 
 void PoolCore::submit(Operation& operation) {
@@ -176,7 +177,7 @@ void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) 
     if (on_closed) on_closed();
     return;
   }
-  backups_.stop();  // first: none begins once all are parked
+  if (backups_) backups_->stop();  // first: none begins once all are parked
   if (readers_) readers_->close(error);
   writer_.close(error);
   if (asleep()) {
@@ -206,7 +207,7 @@ bool PoolCore::parked() const {
     std::lock_guard lock(mutex_);
     if (in_turn_ || rest_ == rest::waking || rest_ == rest::falling_asleep) return false;
   }
-  return writer_.parked() && (!readers_ || readers_->parked()) && backups_.idle();
+  return writer_.parked() && (!readers_ || readers_->parked()) && (!backups_ || backups_->idle());
 }
 
 void PoolCore::before_next(Session& writer) {
@@ -253,7 +254,7 @@ void PoolCore::on_parked() {
 }
 
 bool PoolCore::close_now() {
-  backups_.abandon();
+  if (backups_) backups_->abandon();
   if (!parked()) return false;
   {
     std::lock_guard lock(mutex_);

@@ -10,6 +10,7 @@
 #include "file/file_trace.hpp"
 #include "lane/lane.hpp"
 #include "pool/awake_pools.hpp"
+#include "pool/past_engines.hpp"
 #include "pool/pool_config.hpp"
 #include "pool/reading_gate.hpp"
 #include "pool/scheduled_backups.hpp"
@@ -61,8 +62,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   /// Once a second, by one thread, which it does not keep: long leases, chores, backups, losses, sleep.
   void look_after();
-  /// Else there is nothing to look after until `PoolConfig::on_rest` says that it is awake.
-  bool wants_looking_after() const { return !asleep() || loss() || backups_.scheduled(); }
+  /// Else there is nothing to look after until `PoolConfig::on_rest` says that it wakes.
+  bool wants_looking_after() const { return !asleep() || loss() || backups_; }
   bool asleep() const;
   /// It did when it was closed: there was nothing to close.
   bool ended_asleep() const;
@@ -92,6 +93,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   static std::shared_ptr<PoolCore> open_alone(PoolConfig config, const Migrator* migrator,
                                               const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit);
   LaneContext make_context();
+  std::unique_ptr<ScheduledBackups> make_backups();
   std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const;
   void open_engine(const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit& permit);
   std::string release_engine();
@@ -118,6 +120,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void give_way();
   void give_way_if_wanted();
   void rest_until_needed();
+  void tell_rest(bool asleep) const;
+  bool backup_due() const { return backups_ && backups_->due(); }
   void tell_unwakeable(const std::exception_ptr& failure);
 
   /// Of the engine, where there is one; else nothing.
@@ -135,7 +139,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   // Changes only while no lane has a connection; who has none may use it under the mutex, and does not keep that.
   mutable std::mutex engine_mutex_;
   std::unique_ptr<Engine> engine_;  // outlives the connections; null while asleep
-  EngineFacts past_;                // of those that were released
+  PastEngines past_;
   Clock::duration opening_time_{0};
   LaneContext context_;
   Lane writer_;
@@ -143,7 +147,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   // The periodic check's.
   std::weak_ptr<void> idle_chore_;  // queued or running
   Clock::time_point optimized_at_;
-  ScheduledBackups backups_;
+  const std::unique_ptr<ScheduledBackups> backups_;  // null where none are scheduled
   ReadingGate gate_;
   AwakePools::Place place_;  // under their mutex
 

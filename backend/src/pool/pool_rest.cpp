@@ -18,13 +18,13 @@ constexpr auto optimize_interval = std::chrono::hours(24);
 
 void PoolCore::look_after() {
   if (asleep()) {
-    if (backups_.due()) wake();
+    if (backup_due()) wake();
     return;
   }
   if (readers_) readers_->report_long_leases();
   writer_.report_long_leases();
   queue_chores();
-  backups_.begin_if_due();
+  if (backups_) backups_->begin_if_due();
   if (!close_if_lost()) rest_if_quiet();
 }
 
@@ -35,7 +35,7 @@ void PoolCore::queue_chores() {
   if (now - optimized_at_ >= optimize_interval) {
     optimized_at_ = now;
     queue_chore(writer_, config_.executor, operation_verb::optimize,
-                [this](Session& writer) { engine_->optimize(writer, config_.options.connection.optimize_budget); });
+                [this](Session& writer) { engine_->optimize(writer, config_.options->connection.optimize_budget); });
   }
   const bool idle = of_engine([](Engine& engine) { return engine.note_idle(); });
   if (!idle || !idle_chore_.expired()) return;
@@ -45,7 +45,7 @@ void PoolCore::queue_chores() {
 
 /// The writer is the last: without readers it can cut the log to nothing.
 void PoolCore::rest_if_quiet() {
-  const TimeLimit time = config_.options.idle_close;
+  const TimeLimit time = config_.options->idle_close;
   if (time == TimeLimit()) return;
   if (readers_) readers_->close_quiet(time);
   if (!config_.may_sleep() || !writer_.quiet_for(time) || (readers_ && readers_->any_open())) return;
@@ -119,13 +119,13 @@ bool PoolCore::begin_to_sleep() {
     begun_ = false;
     work_began_ = config_.clock->now();
   }
-  if (backups_.pause()) {
+  if (!backups_ || backups_->pause()) {
     if (!readers_ || readers_->fall_asleep()) {
       if (writer_.fall_asleep()) return true;
       if (readers_) readers_->stay_awake();
       if (readers_ && readers_->any_open()) give_way_if_wanted();
     }
-    backups_.resume();
+    if (backups_) backups_->resume();
   }
   {
     std::lock_guard lock(mutex_);
@@ -161,9 +161,13 @@ void PoolCore::rest_until_needed() {
     rest_ = rest::asleep;
     waking_.reset();
   }
-  if (config_.on_rest) config_.on_rest(true);
+  tell_rest(true);
   on_parked();
-  if (writer_.anybody_waits() || (readers_ && readers_->anybody_waits()) || backups_.due()) wake();
+  if (writer_.anybody_waits() || (readers_ && readers_->anybody_waits()) || backup_due()) wake();
+}
+
+void PoolCore::tell_rest(bool asleep) const {
+  if (config_.on_rest) config_.on_rest(asleep);
 }
 
 bool PoolCore::asleep() const {
@@ -186,13 +190,18 @@ void PoolCore::wake() {
   waking_ = std::make_shared<Interrupter>(config_.clock);
   const auto self = shared_from_this();
   const auto go_on = [self] { self->wake_up(ConnectionPermit(self->context_.budget)); };
-  if (context_.budget == nullptr || context_.budget->acquire(go_on)) config_.executor.post(go_on);
+  if (context_.budget == nullptr || context_.budget->acquire(go_on)) {
+    config_.executor.post(go_on);
+  } else {
+    config_.executor.post([self] { self->tell_rest(false); });  // who waits for a connection in vain is counted, too
+  }
 }
 
 /// On a database thread, with a connection of the budget. When it fails all who wait are told why, and the next to come
 /// has it tried again.
 void PoolCore::wake_up(ConnectionPermit permit) {
   if (!begin(rest::waking)) return;
+  tell_rest(false);
   try {
     open_engine(waking_, permit);
   } catch (...) {
@@ -207,9 +216,10 @@ void PoolCore::wake_up(ConnectionPermit permit) {
     waking_.reset();
   }
   if (context_.budget != nullptr) config_.awake->add(*this);
-  backups_.resume();
-  backups_.begin_if_due();
-  if (config_.on_rest) config_.on_rest(false);
+  if (backups_) {
+    backups_->resume();
+    backups_->begin_if_due();
+  }
   // The permit, if it was not for the writer, is for a lane that somebody waits in.
   const bool one_more = permit.hand_on();
   const bool for_readers = one_more && readers_ && readers_->anybody_waits();
@@ -227,7 +237,7 @@ void PoolCore::tell_unwakeable(const std::exception_ptr& failure) {
   }
   if (!closing) {
     config_.logger->error("database '{}': cannot be opened again: {}", config_.name, text_of(failure));
-    if (backups_.due()) backups_.note_failure(failure);
+    if (backup_due()) backups_->note_failure(failure);
   }
   if (readers_) readers_->fail_waiting(failure);
   writer_.fail_waiting(failure);
@@ -239,7 +249,7 @@ std::string PoolCore::release_engine() {
   {
     std::lock_guard lock(engine_mutex_);
     if (engine_ == nullptr) return {};
-    past_ = facts_so_far();
+    past_.add(engine_->facts());
     engine = std::move(engine_);
   }
   return engine->release();

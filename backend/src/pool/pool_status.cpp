@@ -11,13 +11,6 @@ namespace {
 /// How long what an operation has found is taken to be so: without requests nobody would find that it is over.
 constexpr auto found_recently = std::chrono::seconds(10);
 
-void add(decltype(EngineFacts::checkpoints)& sum, const decltype(EngineFacts::checkpoints)& more) {
-  for (std::size_t way = 0; way < sum.size(); ++way) {
-    for (std::size_t i = 0; i < more[way].outcomes.size(); ++i) sum[way].outcomes[i] += more[way].outcomes[i];
-    sum[way].times.add(more[way].times);
-  }
-}
-
 }  // namespace
 
 std::vector<Holder> PoolCore::holders() const {
@@ -29,7 +22,7 @@ std::vector<Holder> PoolCore::holders() const {
 
 std::vector<Holder> PoolCore::at_work() const {
   std::vector<Holder> all = holders();
-  if (auto backup = backups_.holder()) all.push_back(std::move(*backup));
+  if (auto backup = backups_ ? backups_->holder() : std::nullopt) all.push_back(std::move(*backup));
   std::lock_guard lock(mutex_);
   const char* const work = in_turn_                                     ? "checkpoint"
                            : rest_ == rest::waking                      ? "open"
@@ -62,10 +55,7 @@ health_reason PoolCore::trouble() const {
 
 /// Of all engines since the pool was opened. Under the engine's mutex.
 EngineFacts PoolCore::facts_so_far() const {
-  if (engine_ == nullptr) return past_;
-  EngineFacts facts = engine_->facts();
-  add(facts.checkpoints, past_.checkpoints);
-  return facts;
+  return past_.with(engine_ != nullptr ? std::optional(engine_->facts()) : std::nullopt);
 }
 
 std::uint64_t PoolCore::operations() const {
@@ -95,7 +85,7 @@ DatabaseStats PoolCore::stats() const {
   schema_.tell(result);
   result.opening_time = opening_time_;
   result.vulnerable_sqlite = facts.vulnerable_sqlite;
-  result.backups = backups_.stats();
+  if (backups_) result.backups = backups_->stats();
   result.checkpoints = facts.checkpoints;
   return result;
 }

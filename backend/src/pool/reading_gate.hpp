@@ -7,11 +7,11 @@
 
 namespace statehouse::detail {
 
-/// All who read in a pool: the lane of the readers, where there is one, and a backup, which would not be over in any
-/// time for which they can be held back.
+/// All who read in a pool: the lane of the readers, where there is one, and a backup, where they are
+/// scheduled, which would not be over in any time for which they can be held back.
 class ReadingGate final : public ReaderGate {
  public:
-  ReadingGate(std::optional<Lane>& readers, const ScheduledBackups& backups) noexcept
+  ReadingGate(std::optional<Lane>& readers, const ScheduledBackups* backups) noexcept
       : readers_(readers), backups_(backups) {}
 
   bool hold_back(TimeLimit limit) override {
@@ -23,18 +23,20 @@ class ReadingGate final : public ReaderGate {
   }
   std::vector<Holder> holders() const override {
     std::vector<Holder> all = readers_ ? readers_->holders() : std::vector<Holder>();
-    if (auto backup = backups_.holder()) all.push_back(std::move(*backup));
+    if (auto backup = backup_holder()) all.push_back(std::move(*backup));
     return all;
   }
 
  private:
   bool backup_reads() const {
-    const auto backup = backups_.holder();
+    const auto backup = backup_holder();
     return backup && backup->running;
   }
 
+  std::optional<Holder> backup_holder() const { return backups_ != nullptr ? backups_->holder() : std::nullopt; }
+
   std::optional<Lane>& readers_;
-  const ScheduledBackups& backups_;
+  const ScheduledBackups* const backups_;
 };
 
 }  // namespace statehouse::detail

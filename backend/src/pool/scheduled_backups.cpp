@@ -30,12 +30,17 @@ struct ScheduledBackups::Run {
   BackupRun copying;
 };
 
+bool ScheduledBackups::wanted(const PoolConfig& config) {
+  const PoolOptions& options = *config.options;
+  return options.backup.every > TimeLimit() && !options.in_memory && !in_cluster(options);
+}
+
 ScheduledBackups::ScheduledBackups(const PoolConfig& config, Open open, std::function<void()> on_stopped)
     : config_(config),
       open_(std::move(open)),
       on_stopped_(std::move(on_stopped)),
-      interrupter_(scheduled() ? std::make_shared<Interrupter>(config.clock) : nullptr),
-      series_(scheduled() ? std::make_unique<BackupSeries>(config.path, config.backup_directory()) : nullptr) {}
+      interrupter_(std::make_shared<Interrupter>(config.clock)),
+      series_(config.path, config.backup_directory()) {}
 
 ScheduledBackups::~ScheduledBackups() = default;
 
@@ -52,12 +57,8 @@ void ScheduledBackups::begin_if_due() {
   post();
 }
 
-bool ScheduledBackups::scheduled() const {
-  return config_.options.backup.every > TimeLimit() && !config_.options.in_memory && !in_cluster(config_.options);
-}
-
 bool ScheduledBackups::is_due() const {
-  return scheduled() && !stopped_ && state_ == state::idle && config_.clock->now() >= due_;
+  return !stopped_ && state_ == state::idle && config_.clock->now() >= due_;
 }
 
 bool ScheduledBackups::due() const {
@@ -111,10 +112,10 @@ void ScheduledBackups::work() {
 /// on another machine may not answer.
 bool ScheduledBackups::due_by_now() {
   if (looked_) return true;
-  const auto files = series_->list();
+  const auto files = series_.list();
   looked_ = true;
   if (files.empty()) return true;
-  const auto made = series_->made_at(files.back());
+  const auto made = series_.made_at(files.back());
   const auto bytes = file_size_or_zero(files.back());
   const auto age = std::chrono::system_clock::now() - made;
   const auto now = config_.clock->now();
@@ -122,18 +123,18 @@ bool ScheduledBackups::due_by_now() {
   stats_.last = made;
   stats_.last_bytes = bytes;
   if (age < Clock::duration(0)) return true;  // of a time that is to come it tells nothing
-  due_ = after(now - age, config_.options.backup.every);
+  due_ = after(now - age, config_.options->backup.every);
   return now >= due_;
 }
 
 /// A slice; false when the backup is there, or none is due.
 bool ScheduledBackups::advance() {
   if (run_ == nullptr) {
-    note_running(series_->directory().string(), false);
+    note_running(series_.directory().string(), false);
     if (!due_by_now()) return false;
-    prepare_directory(series_->directory(), "directory of the backups");
-    series_->remove_half_made();  // they take the room
-    run_ = std::make_unique<Run>(open_(interrupter_), series_->next(), config_.clock->now());
+    prepare_directory(series_.directory(), "directory of the backups");
+    series_.remove_half_made();  // they take the room
+    run_ = std::make_unique<Run>(open_(interrupter_), series_.next(), config_.clock->now());
     note_running(run_->target.filename().string(), true);
   }
   if (run_->copying.step()) return true;
@@ -149,7 +150,7 @@ void ScheduledBackups::finish() {
   config_.logger->info("database '{}': backed up to {}, {} KiB in {} ms", config_.name,
                        run_->target.filename().string(), (bytes + 1023) >> 10, took);
   try {
-    series_->trim(config_.options.backup.keep);
+    series_.trim(config_.options->backup.keep);
   } catch (const Error& error) {
     config_.logger->error("database '{}': older backups than are kept: {}", config_.name, error.what());
   }
@@ -162,9 +163,9 @@ void ScheduledBackups::note_running(std::string at, bool reads) {
 }
 
 void ScheduledBackups::note_made(std::uint64_t bytes) {
-  const auto made = series_->made_at(run_->target);
+  const auto made = series_.made_at(run_->target);
   std::lock_guard lock(mutex_);
-  due_ = after(run_->began, config_.options.backup.every);
+  due_ = after(run_->began, config_.options->backup.every);
   stats_.last = made;
   stats_.last_bytes = bytes;
   stats_.last_error.clear();
@@ -175,7 +176,7 @@ void ScheduledBackups::note_failure(const std::exception_ptr& error) {
   {
     std::lock_guard lock(mutex_);
     if (stopped_) return;
-    due_ = after(config_.clock->now(), std::min(config_.options.backup.every, TimeLimit(retry_after)));
+    due_ = after(config_.clock->now(), std::min(config_.options->backup.every, TimeLimit(retry_after)));
     ++stats_.failures;
     stats_.last_error = reason;
   }
@@ -187,7 +188,7 @@ void ScheduledBackups::stop() noexcept {
     std::lock_guard lock(mutex_);
     stopped_ = true;
   }
-  if (interrupter_ != nullptr) interrupter_->request(stop_reason::shutdown);
+  interrupter_->request(stop_reason::shutdown);
   if (idle()) return;
   // Its turn may come in minutes.
   config_.executor.post([owner = owner_, this] {
@@ -222,9 +223,9 @@ std::optional<Holder> ScheduledBackups::holder() const {
   return Holder{connection_role::reader, "backup", running_->at, since, running_->reads};
 }
 
-std::optional<BackupStats> ScheduledBackups::stats() const {
+BackupStats ScheduledBackups::stats() const {
   std::lock_guard lock(mutex_);
-  return scheduled() ? std::optional(stats_) : std::nullopt;
+  return stats_;
 }
 
 }  // namespace statehouse::detail

@@ -25,7 +25,9 @@ class ScheduledBackups {
  public:
   using Open = std::function<std::unique_ptr<Connection>(const std::shared_ptr<Interrupter>&)>;
 
-  /// `open` opens a reader; `on_stopped` is called on a database thread when `stop` has ended a run. `config` outlives
+  static bool wanted(const PoolConfig& config);
+
+  /// Of a pool that wants them. `open` opens a reader; `on_stopped` is called on a database thread when `stop` has ended a run. `config` outlives
   /// this.
   ScheduledBackups(const PoolConfig& config, Open open, std::function<void()> on_stopped);
   ~ScheduledBackups();
@@ -36,7 +38,6 @@ class ScheduledBackups {
   void begin_if_due();
   /// It is time, and none is at it.
   bool due() const;
-  bool scheduled() const;
   /// None begins until `resume`; false, and nothing has changed, when one is at it.
   bool pause();
   void resume();
@@ -50,8 +51,7 @@ class ScheduledBackups {
   bool idle() const;
   /// One that runs, as who has a connection: `running` while that reads. Nothing when none runs.
   std::optional<Holder> holder() const;
-  /// Nothing where none are scheduled.
-  std::optional<BackupStats> stats() const;
+  BackupStats stats() const;
 
  private:
   struct Run;
@@ -74,9 +74,8 @@ class ScheduledBackups {
   const PoolConfig& config_;
   const Open open_;
   const std::function<void()> on_stopped_;
-  // None where nothing is scheduled.
   const std::shared_ptr<Interrupter> interrupter_;
-  const std::unique_ptr<BackupSeries> series_;
+  const BackupSeries series_;
   std::weak_ptr<void> owner_;
   std::unique_ptr<Run> run_;
   bool looked_ = false;  // for what earlier processes have made

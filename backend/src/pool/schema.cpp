@@ -50,10 +50,11 @@ void Schema::bring_up_to_date(Connection& writer, Engine& engine) {
   {
     std::lock_guard lock(mutex_);
     applied_ = std::move(applied);
+    total_ += applied_.versions.size();
     version_ = version;
   }
   // Statistics for the new schema before anybody is served.
-  if (changed) engine.optimize(session_of(writer), config_.options.connection.optimize_budget);
+  if (changed) engine.optimize(session_of(writer), config_.options->connection.optimize_budget);
 }
 
 /// Looks what is applied, and goes on, where the leader of a cluster went in the middle. A migration that has cost two
@@ -80,7 +81,7 @@ MigrationReport Schema::applied() const {
 void Schema::tell(DatabaseStats& stats) const {
   std::lock_guard lock(mutex_);
   stats.schema_version = version_;
-  stats.migrations_applied = applied_.versions.size();
+  stats.migrations_applied = total_;
   stats.migration_time = applied_.elapsed;
 }
 

@@ -31,6 +31,7 @@ class Schema {
   mutable std::mutex mutex_;
   std::optional<std::int64_t> version_;
   MigrationReport applied_;
+  std::size_t total_ = 0;  // of all looks, that a counter does not fall
 };
 
 }  // namespace statehouse::detail

@@ -59,10 +59,10 @@ void ConnectionSettings::apply() {
   const SessionConfig& config = handle_.config();
   harden();
   register_regexp(handle_.get(), config.options.regexp_budget);
-  // With its first page a connection allocates room for 20, or for as many as the cache may hold. With 4 it is a third
-  // as large while it is idle. The PRAGMA has read a page itself, hence the release; the next is read before the cache
-  // has its size, see `apply_options`.
-  handle_.run("PRAGMA cache_size = 4");
+  // With its first page a connection allocates room for 20, but not where the cache may hold no more than 2. The PRAGMA
+  // has read a page itself, hence the release; the next is read before the cache has its size, see `apply_options`, and
+  // it is never quite empty again.
+  handle_.run("PRAGMA cache_size = 2");
   sqlite3_db_release_memory(handle_.get());
   require_same_file();
   if (config.writes() && !config.in_memory()) enable_wal();
@@ -146,6 +146,11 @@ void ConnectionSettings::require(const std::string& pragma, const char* expected
 void ConnectionSettings::fail(const std::string& pragma) {
   throw Error(make_sqlite_error(SQLITE_ERROR), "SQLite does not set PRAGMA " + pragma + " as it was told",
               {handle_.config().context.database, {}});
+}
+
+void ConnectionSettings::empty_cache() {
+  const std::string size = value_of("cache_size");
+  handle_.run("PRAGMA cache_size = 1; PRAGMA cache_size = " + size);
 }
 
 void ConnectionSettings::remember(change changes) {

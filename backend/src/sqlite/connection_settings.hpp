@@ -19,6 +19,8 @@ class ConnectionSettings {
 
   /// Hardening, REGEXP, WAL, and what the options say.
   void apply();
+  /// Forgets the pages that were read, but for one.
+  void empty_cache();
   /// Takes what stays with the connection as it is now for that which `put_back` goes back to. `changes`: what was done
   /// since it was opened. The PRAGMAs are many, and few connections ever have a user who may set one: they are taken by
   /// `remember_pragmas`.

@@ -89,7 +89,7 @@ std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr
 }
 
 void LocalEngine::begin_service(Session& writer) {
-  own(writer).forget_statements();  // of the migrations, which nobody will ask for again
+  own(writer).forget_migrations();
   if (!wal_keeper_) return;
   sidecars_->note();
   wal_keeper_->attach(own(writer));

@@ -57,6 +57,12 @@ LocalSession::~LocalSession() {
   rollback();
 }
 
+void LocalSession::forget_migrations() {
+  if (compiled_ == 0) return;
+  cache_->clear();
+  settings_->empty_cache();
+}
+
 StatementPtr LocalSession::prepare(std::string_view sql) {
   if (rules().expects_transaction) require_transaction(*this);
   LocalStatement* const cached = cache_->check_out(sql);

@@ -48,8 +48,8 @@ class LocalSession final : public Session {
   Handle& handle() const noexcept { return *handle_; }
   WriteAheadLog& log() const noexcept { return *log_; }
   void keep_log() noexcept { handle_->keep_log(); }
-  /// None may be in use.
-  void forget_statements() noexcept { cache_->clear(); }
+  /// Nobody will want the statements and the pages of the migrations again. None may be in use.
+  void forget_migrations();
   /// `PRAGMA optimize`, bounded by `budget`; errors are logged at debug and ignored.
   void optimize(TimeLimit budget) noexcept;
   /// Before the last close of a writer, and its last checkpoint: `PRAGMA optimize` within its budget, if anything was

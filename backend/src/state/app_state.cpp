@@ -8,6 +8,7 @@
 
 #include "pool/checkpoint_options.hpp"
 #include "pool/cluster_options.hpp"
+#include "pool/shared_options.hpp"
 #include "state/database_threads.hpp"
 #include "state/registry.hpp"
 
@@ -47,7 +48,7 @@ std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, detail:
   return std::make_shared<detail::Registry>(
       detail::RegistryConfig{.data_dir = std::move(options.data_dir),
                              .prefix = std::move(options.dev_prefix),
-                             .pool = std::move(options.pool),
+                             .pool = detail::share_options(std::move(options.pool)),
                              .max_open_connections = connection_limit(options.max_open_connections),
                              .executor = std::move(executor),
                              .clock = options.clock != nullptr ? std::move(options.clock) : running_clock(),

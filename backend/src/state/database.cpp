@@ -38,13 +38,13 @@ void Database::set_migrator(Migrator migrator) {
 void Database::set_options(PoolOptions options) {
   std::lock_guard lock(mutex_);
   check_unopened("configure");
-  options_ = std::make_shared<const PoolOptions>(std::move(options));
+  options_ = share_options(std::move(options));
   own_options_ = true;
 }
 
 std::filesystem::path Database::path() const {
   std::lock_guard lock(mutex_);
-  return surroundings_->path_of(name_, options());
+  return surroundings_->path_of(name_, *options());
 }
 
 std::shared_ptr<PoolCore> Database::open_pool() const {
@@ -123,7 +123,7 @@ void Database::begin() {
     if (!std::exchange(wanted_, false)) return;  // closed
     state_ = state::opening;
     visiting_ = !visitors_.empty() && waiters_->empty();
-    if (!options().in_memory) budget = surroundings_->awake->budget();
+    if (!options()->in_memory) budget = surroundings_->awake->budget();
     asked = budget != nullptr && std::exchange(asked_for_connection_, true);  // for an opening that gave up
   }
   const auto self = shared_from_this();
@@ -143,7 +143,7 @@ void Database::wait_for_connection() {
   connection_timer_ = clock->make_timer([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->give_up_waiting();
   });
-  connection_timer_->arm(deadline(clock->now(), options().acquire_timeout));
+  connection_timer_->arm(deadline(clock->now(), options()->acquire_timeout));
 }
 
 void Database::give_up_waiting() {
@@ -178,7 +178,7 @@ void Database::open(ConnectionPermit permit) {
     interrupter_ = interrupter = std::make_shared<Interrupter>(config.clock);
     if (migrator_) migrator = watched(*migrator_);
     pool = {.name = text_,
-            .path = surroundings_->path_of(name_, options()),
+            .path = surroundings_->path_of(name_, *options()),
             .options = surroundings_->completed(name_, options()),
             .executor = config.executor,
             .turns = surroundings_->turns,

@@ -141,7 +141,7 @@ class Database : public std::enable_shared_from_this<Database> {
   bool end_visit();
   std::shared_ptr<PoolCore> usable() const;
   void show_to_this_thread() const;
-  const PoolOptions& options() const noexcept { return options_ ? *options_ : surroundings_->config.pool; }
+  const SharedOptions& options() const noexcept { return options_ ? options_ : surroundings_->config.pool; }
 
   const std::shared_ptr<Surroundings> surroundings_;
   const DatabaseName name_;
@@ -161,7 +161,7 @@ class Database : public std::enable_shared_from_this<Database> {
   state state_ = state::absent;
   bool wanted_ = false;  // somebody has asked, and the strand has not run since
   std::optional<Migrator> migrator_;
-  std::shared_ptr<const PoolOptions> options_;  // in place of everybody's
+  SharedOptions options_;                       // in place of everybody's
   bool own_migrator_ = false;                   // not by a pattern
   bool own_options_ = false;
   std::vector<OnVisited> visitors_;

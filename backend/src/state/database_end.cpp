@@ -121,7 +121,7 @@ void Database::remove_when_alone() {
 
 void Database::check_removable() const {
   std::lock_guard lock(mutex_);
-  if (in_cluster(options()))
+  if (in_cluster(*options()))
     throw Error(errc::not_supported, "a database of a cluster is not removed from here", {text_, {}});
 }
 
@@ -135,8 +135,8 @@ void Database::remove_file() {
   {
     std::lock_guard lock(mutex_);
     if (removal_ == removal::begun) return;  // by who could not wait for a thread
-    wanted = std::exchange(removal_, removal::begun) == removal::wanted && !options().in_memory;
-    if (wanted) file = surroundings_->path_of(name_, options());
+    wanted = std::exchange(removal_, removal::begun) == removal::wanted && !options()->in_memory;
+    if (wanted) file = surroundings_->path_of(name_, *options());
   }
   bool removed = false;
   std::exception_ptr failure;

@@ -48,7 +48,7 @@ DatabaseHealth Database::health() const {
   {
     std::lock_guard lock(mutex_);
     result.state = shown();
-    result.required = options().required;
+    result.required = options()->required;
     result.reason = reason();
     if (result.reason == health_reason::migrating) result.migration = migration_;
     if (result.reason == health_reason::none) core = core_;

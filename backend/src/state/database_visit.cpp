@@ -31,7 +31,8 @@ Database::Outcome Database::try_visit(PoolConfig pool, const std::optional<Migra
   const auto began = config.clock->now();
   Outcome outcome{.visit = Visit()};
   try {
-    if (!pool.options.in_memory && !in_cluster(pool.options) && !identify(pool.path))
+    Surroundings::check_name(pool);
+    if (!pool.options->in_memory && !in_cluster(*pool.options) && !identify(pool.path))
       throw Error(boost::system::error_code(ENOENT, boost::system::system_category()),
                   "the file was deleted before its turn came", {text_, {}});
     outcome.visit->applied =

@@ -14,12 +14,12 @@ constexpr auto look_interval = std::chrono::seconds(1);
 void Maintenance::watch(std::weak_ptr<Database> database) {
   std::lock_guard lock(mutex_);
   if (stopped_) return;
-  watched_.insert(std::move(database));
+  const bool is_new = watched_.insert(std::move(database)).second;
   if (timer_ == nullptr)
     timer_ = clock_->make_timer([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->look();
     });
-  if (watched_.size() == 1) timer_->arm(clock_->now() + look_interval);
+  if (is_new && watched_.size() == 1) timer_->arm(clock_->now() + look_interval);
 }
 
 void Maintenance::stop() {

@@ -27,7 +27,7 @@ void NameRules::add_migrator(NamePattern pattern, Migrator migrator) {
 }
 
 void NameRules::add_options(NamePattern pattern, PoolOptions options) {
-  add_rule(options_, std::move(pattern), std::make_shared<const PoolOptions>(std::move(options)));
+  add_rule(options_, std::move(pattern), share_options(std::move(options)));
 }
 
 std::optional<Migrator> NameRules::migrator_of(std::string_view name) const {
@@ -35,7 +35,7 @@ std::optional<Migrator> NameRules::migrator_of(std::string_view name) const {
   return found != migrators_.end() ? std::optional(found->second) : std::nullopt;
 }
 
-std::shared_ptr<const PoolOptions> NameRules::options_of(std::string_view name) const {
+SharedOptions NameRules::options_of(std::string_view name) const {
   const auto found = first_match(options_, name);
   return found != options_.end() ? found->second : nullptr;
 }

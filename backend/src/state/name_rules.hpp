@@ -1,14 +1,13 @@
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "pool/shared_options.hpp"
 #include "state/name_pattern.hpp"
 #include "statehouse/migrator.hpp"
-#include "statehouse/options.hpp"
 
 namespace statehouse::detail {
 
@@ -21,11 +20,11 @@ class NameRules {
 
   // Nothing where no pattern matches.
   std::optional<Migrator> migrator_of(std::string_view name) const;
-  std::shared_ptr<const PoolOptions> options_of(std::string_view name) const;
+  SharedOptions options_of(std::string_view name) const;
 
  private:
   std::vector<std::pair<NamePattern, Migrator>> migrators_;
-  std::vector<std::pair<NamePattern, std::shared_ptr<const PoolOptions>>> options_;
+  std::vector<std::pair<NamePattern, SharedOptions>> options_;
 };
 
 }  // namespace statehouse::detail

@@ -239,7 +239,7 @@ std::filesystem::path Registry::path_of(const DatabaseName& name) const {
   const auto database = known(name);
   if (database != nullptr) return database->path();
   const auto options = rules_.options_of(name.view());
-  return surroundings_->path_of(name, options != nullptr ? *options : surroundings_->config.pool);
+  return surroundings_->path_of(name, *(options != nullptr ? options : surroundings_->config.pool));
 }
 
 std::vector<std::string> Registry::names() const {

@@ -28,7 +28,7 @@ namespace statehouse::detail {
 struct RegistryConfig {
   std::filesystem::path data_dir;
   std::string prefix;
-  PoolOptions pool;
+  SharedOptions pool;
   std::size_t max_open_connections;
   DatabaseExecutor executor;  ///< Runs SQLite.
   std::shared_ptr<Clock> clock;
@@ -54,10 +54,11 @@ struct Surroundings {
   const std::shared_ptr<Maintenance> maintenance;
 
   /// With the name in the cluster, where there is one and it is not given.
-  PoolOptions completed(const DatabaseName& name, PoolOptions options) const {
-    if (in_cluster(options) && options.cluster.database.empty())
-      options.cluster.database = name.file_name(config.prefix);
-    return options;
+  SharedOptions completed(const DatabaseName& name, const SharedOptions& options) const {
+    if (!in_cluster(*options) || !options->cluster.database.empty()) return options;
+    auto named = std::make_shared<PoolOptions>(*options);
+    named->cluster.database = name.file_name(config.prefix);
+    return named;
   }
 
   /// Empty for a database of a cluster. Throws Error with `errc::not_initialised`.
@@ -68,12 +69,16 @@ struct Surroundings {
     return directory / name.file_name(config.prefix);
   }
 
-  /// Before a pool of that name is opened: makes the directories in the name. Blocks; throws Error.
-  void make_directories(const DatabaseName& name, const PoolConfig& pool) const {
-    if (in_cluster(pool.options) && pool.options.cluster.database.find('/') != std::string::npos)
+  /// Throws Error where a cluster cannot have a database of that name.
+  static void check_name(const PoolConfig& pool) {
+    if (in_cluster(*pool.options) && pool.options->cluster.database.find('/') != std::string::npos)
       throw Error(errc::invalid_name, "a cluster takes no '/': give the name there as cluster.database",
                   {pool.name, {}});
-    if (!pool.options.in_memory && !in_cluster(pool.options)) make_inner_directory(directory, name.directory());
+  }
+  /// Before a pool of that name is opened: makes the directories in the name. Blocks; throws Error.
+  void make_directories(const DatabaseName& name, const PoolConfig& pool) const {
+    check_name(pool);
+    if (!pool.options->in_memory && !in_cluster(*pool.options)) make_inner_directory(directory, name.directory());
   }
 };
 
