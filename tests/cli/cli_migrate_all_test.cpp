@@ -1,6 +1,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "error_of.hpp"
+#include "eventually.hpp"
 #include "plain_database.hpp"
 #include "tool.hpp"
 
@@ -76,6 +77,23 @@ TEST_CASE("migrate run --all: one that fails does not stop the others, is told, 
   CHECK(told.exit_code == 1);
   CHECK(contains(told.out, "failed t/2: "));
   CHECK(contains(told.err, "1 of 4 databases could not be brought up to date"));
+}
+
+// test                                   tool, one at a time
+// has the write lock of t/1              other is brought up to date, waits for t/1
+// deletes t/3, gives the lock back       t/1, t/2, and there is no t/3
+TEST_CASE("migrate run --all makes no file anew that was deleted since it was found") {
+  const Tenants shop;
+  std::optional<PlainDatabase> holder(shop.file("t/1"));
+  holder->execute("BEGIN IMMEDIATE");
+  ToolProcess tool(shop.path(), {"migrate", "run", "--all", "--data-dir", "data", "--concurrency", "1"});
+  REQUIRE(eventually([&] { return shop.tables("other") == "a,b"; }));
+  std::filesystem::remove(shop.file("t/3"));
+  holder.reset();
+  CHECK(tool.wait() == 1);
+  CHECK(contains(read_file(shop / "out"), "failed t/3: there is no database file"));
+  CHECK(shop.tables("t/2") == "a,b");
+  CHECK_FALSE(std::filesystem::exists(shop.file("t/3")));
 }
 
 TEST_CASE("migrate run --all has the development prefix of names, and excludes what means one database") {

@@ -74,6 +74,18 @@ TEST_CASE("migrate_all: brings every file that matches up to date, and leaves no
   CHECK(program.migrate("t/*").databases.at(0).versions.empty());  // nothing is left to do
 }
 
+TEST_CASE("migrate_all: a file whose name a cluster does not take is an error that says so, as of get_pool") {
+  const OldFiles files(1);
+  NewProgram program(files);
+  PoolOptions cluster;
+  cluster.cluster.nodes = {"127.0.0.1:1"};
+  program.state->db_instances.configure("t/1", cluster);
+  const auto report = program.migrate();
+  REQUIRE(report.databases.size() == 1);
+  CHECK(report.databases.at(0).code == errc::invalid_name);
+  CHECK(contains(report.databases.at(0).failure, "cluster.database"));
+}
+
 TEST_CASE("migrate_all: only what matches and is there is opened, and nothing is made") {
   const OldFiles files(2);
   NewProgram program(files);

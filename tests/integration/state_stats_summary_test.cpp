@@ -1,5 +1,6 @@
 // What a service of many databases tells of itself: some by name, the rest summed up.
 #include <catch2/generators/catch_generators.hpp>
+#include <filesystem>
 #include <sstream>
 
 #include "state_support.hpp"
@@ -9,16 +10,18 @@ namespace statehouse::test {
 namespace {
 
 using namespace std::string_literals;
+namespace fs = std::filesystem;
 
 /// Databases that fall asleep after two seconds, `d/1` and so on, each with a table that is written to.
 struct ManyDatabases : SteppedApp {
-  ManyDatabases() : SteppedApp(sleepy()) {
+  explicit ManyDatabases(std::size_t connections = 0) : SteppedApp(limited(connections)) {
     run(state->init());
     state->db_instances.add_migrator("d/*", migrations({"CREATE TABLE t(x)"}));
   }
-  static PoolOptions sleepy() {
-    PoolOptions options;
-    options.idle_close = 2s;
+  static AppStateOptions limited(std::size_t connections) {
+    AppStateOptions options;
+    options.pool.idle_close = 2s;
+    options.max_open_connections = connections;
     return options;
   }
   void write(int database, int times) {
@@ -126,6 +129,48 @@ TEST_CASE("stats_summary: a sleeping database is not asked again") {
   const auto second = app.summary(1);
   CHECK(second.sum.writer.completed == first.sum.writer.completed);
   CHECK(second.other_states == first.other_states);
+}
+
+// d/1        d/2                           summary
+// all of it  asleep                        all that d/2 has counted is settled
+//            somebody wants it, in vain
+//                                          that is in the sum, too, although it sleeps as before
+TEST_CASE("stats_summary: who has waited in vain for a sleeping database is in the sum") {
+  ManyDatabases app(1);
+  app.write(2, 1);
+  app.write(1, 2);
+  app.let_sleep();
+  const auto settled = app.summary(1).sum;
+  const Pool pool = app.run(app.state->db_instances.get_pool("d/2"));
+  const auto errors = [](const DatabaseStats& stats) {
+    std::uint64_t count = 0;
+    for (const ErrorCount& each : stats.writer.errors) count += each.count;
+    return count;
+  };
+  SECTION("as there was no connection for it") {
+    const auto held = app.run(app.run(app.state->db_instances.get_pool("d/1")).begin());
+    auto waits = app.spawn(pool.execute("INSERT INTO t VALUES (1)"));
+    app.settle();
+    app.clock->advance(3s);
+    app.settle();
+    REQUIRE(waits.code() == errc::acquire_timeout);
+  }
+  SECTION("as it could not be opened") {
+    const auto file = app.dir / "d/2.db";
+    fs::rename(file, app.dir / "d/2.away");
+    auto waits = app.spawn(pool.execute("INSERT INTO t VALUES (1)"));
+    app.settle();
+    REQUIRE(waits.failed());
+    fs::rename(app.dir / "d/2.away", file);
+  }
+  CHECK(pool.stats().state == database_state::asleep);
+  const auto sum = app.summary(1).sum;
+  const DatabaseStats all = pool.stats();
+  CHECK(sum.writer.acquire_timeouts == all.writer.acquire_timeouts);
+  CHECK(errors(sum) == errors(all));
+  CHECK(sum.writer.acquire_timeouts + errors(sum) > settled.writer.acquire_timeouts + errors(settled));
+  app.write(2, 1);
+  CHECK(app.summary(1).sum.writer.completed == pool.stats().writer.completed);
 }
 
 TEST_CASE("stats_summary: one that comes to be shown by name leaves what it has counted in the sum") {

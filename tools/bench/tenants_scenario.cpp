@@ -183,9 +183,10 @@ void measure_all(const Bench& bench, int count) {
   bench.results.add(what, statehouse_name, open_all(directory, count));
 }
 
-/// An AppState whose databases sleep when the bench says so, by its clock.
+/// An AppState whose databases sleep when the bench says so, by its clock, or as others need their connections.
 struct Sleepers {
-  explicit Sleepers(const ScratchDirectory& directory) : app(directory.path(), options()) {}
+  explicit Sleepers(const ScratchDirectory& directory, std::size_t max_open_connections = 0)
+      : app(directory.path(), options(max_open_connections)) {}
 
   asio::awaitable<Pool> open(int index) {
     app.state.db_instances.add_migrator(tenant(index), migrator);
@@ -205,10 +206,11 @@ struct Sleepers {
   Application app;
 
  private:
-  AppStateOptions options() const {
+  AppStateOptions options(std::size_t max_open_connections) const {
     AppStateOptions options;
     options.clock = clock;
     options.pool.idle_close = std::chrono::seconds(2);
+    options.max_open_connections = max_open_connections;
     return options;
   }
 };
@@ -246,30 +248,27 @@ void measure_wake(const Bench& bench) {
   bench.results.add("tenants/wake", statehouse_name, {{"first_read_us", median_of(std::move(woken)).value_or(0)}});
 }
 
-/// Databases of which nearly all sleep: the memory of each, the way to one, the end of all.
+/// Databases of which nearly all sleep, as the connections are for a few: what each takes beyond those, the way to one,
+/// the end of all.
 Values known(const ScratchDirectory& directory, int count) {
-  constexpr int at_a_time = 100;
-  Sleepers sleepers(directory);
+  const int awake = count / 10;
+  Sleepers sleepers(directory, static_cast<std::size_t>(awake));
   const auto init = [&]() -> asio::awaitable<void> { co_await sleepers.app.state.init(); };
   run_to_end(sleepers.app.io, init);
   std::vector<Pool> pools;
-  const auto open = [&]() -> asio::awaitable<void> {
-    for (int i = 0; i < at_a_time && std::ssize(pools) < count; ++i) {
-      pools.push_back(co_await sleepers.open(static_cast<int>(pools.size())));
-      co_await read_row(pools.back());
-    }
-  };
-  std::int64_t before = 0;
-  while (std::ssize(pools) < count) {
+  const auto open_until = [&](int many) {
+    const auto open = [&]() -> asio::awaitable<void> {
+      while (std::ssize(pools) < many) {
+        pools.push_back(co_await sleepers.open(static_cast<int>(pools.size())));
+        co_await read_row(pools.back());
+      }
+    };
     run_to_end(sleepers.app.io, open);
-    sleepers.put_to_sleep(pools);
-    if (before == 0) {  // what all of them share is there
-      ::malloc_trim(0);
-      before = resident_kb();
-    }
-  }
-  ::malloc_trim(0);
-  Values values{{"known_kb", static_cast<double>(resident_kb() - before) / (count - at_a_time)}};
+    ::malloc_trim(0);
+    return resident_kb();
+  };
+  const std::int64_t before = open_until(awake);
+  Values values{{"known_kb", static_cast<double>(open_until(count) - before) / (count - awake)}};
   const auto get = [&]() -> asio::awaitable<void> {
     constexpr int calls = 100'000;
     std::vector<std::string> names;

@@ -89,9 +89,8 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
   DatabaseStats stats() const;
   /// The logical name, without prefix and suffix. Valid while a handle to the pool is. Throws as `stats`.
   const std::string& name() const;
-  /// The file; ":memory:" for an in-memory database, empty for one of a cluster. Valid while a handle to the pool is.
-  /// Throws as `stats`.
-  const std::filesystem::path& path() const;
+  /// The file; ":memory:" for an in-memory database, empty for one of a cluster. Throws as `stats`.
+  std::filesystem::path path() const;
 
  private:
   friend detail::PoolAccess;

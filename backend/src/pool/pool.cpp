@@ -82,7 +82,7 @@ DatabaseStats Pool::stats() const {
 const std::string& Pool::name() const {
   return core().config().name;
 }
-const std::filesystem::path& Pool::path() const {
+std::filesystem::path Pool::path() const {
   return core().config().path;
 }
 

@@ -24,7 +24,9 @@ namespace statehouse::detail {
 
 struct PoolConfig {
   std::string name;
-  std::filesystem::path path;  ///< Absolute and canonical but for the file name; ":memory:" when in memory.
+  /// Absolute and canonical but for the file name; ":memory:" when in memory. As text: a std::filesystem::path keeps
+  /// each of its parts a second time.
+  std::string path;
   SharedOptions options;
   DatabaseExecutor executor;
   std::shared_ptr<TurnQueue> turns{};         ///< For what databases do beside their writers; null: one of its own.
@@ -48,15 +50,16 @@ struct PoolConfig {
   }
   /// What the log calls it.
   std::string place() const {
-    return in_cluster(*options) ? options->cluster.database + " of a cluster" : (inner() / path.filename()).string();
+    return in_cluster(*options) ? options->cluster.database + " of a cluster" : (inner() / file().filename()).string();
   }
+  std::filesystem::path file() const { return path; }
   /// The directories in the name, below that of all databases.
   std::filesystem::path inner() const { return std::filesystem::path(name).parent_path(); }
   /// Where the backups go. In a directory that all databases share each has its own part, as their names have it: files
   /// of the same name in there are told apart by no more than a short hash.
   std::filesystem::path backup_directory() const {
     const auto& directory = options->backup.directory;
-    return directory.is_absolute() ? directory / inner() : path.parent_path() / directory;
+    return directory.is_absolute() ? directory / inner() : file().parent_path() / directory;
   }
 };
 
