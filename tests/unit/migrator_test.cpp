@@ -181,6 +181,26 @@ TEST_CASE("migrator: everything is checked before anything is changed") {
   }
 }
 
+TEST_CASE("migrator: the report of a run has the highest version that is applied now, by whomever") {
+  Connection db(":memory:");
+  CHECK_FALSE(migrator_of({{"7_view.down.sql", "SELECT 1"}, {"7_view.up.sql", "SELECT 1"}})
+                  .with_options({.table = "none"})
+                  .undo(db, 0)
+                  .schema_version);
+  const auto migrator = migrator_of({{"1_a.up.sql", "CREATE TABLE a(x)"},
+                                     {"1_a.down.sql", "DROP TABLE a"},
+                                     {"2_b.up.sql", "CREATE TABLE b(x)"},
+                                     {"2_b.down.sql", "DROP TABLE b"}});
+  CHECK(migrator.run_to(db, 1).schema_version == 1);
+  CHECK(migrator.run(db).schema_version == 2);
+  CHECK(migrator.run(db).schema_version == 2);  // nothing was left to do
+  const auto other = migrator_of({{"5_e.sql", "CREATE TABLE e(x)"}}).with_options({.ignore_missing = true});
+  CHECK(other.run(db).schema_version == 5);
+  CHECK(migrator.with_options({.ignore_missing = true}).undo(db, 1).schema_version == 5);
+  db.execute("DELETE FROM _sqlx_migrations WHERE version = 5");
+  CHECK(migrator.undo(db, 0).schema_version == std::nullopt);
+}
+
 TEST_CASE("migrator: ignore_missing accepts versions that the set does not know") {
   Connection db(":memory:");
   migrator_of({{"1_a.sql", "CREATE TABLE a(x);"}, {"2_b.sql", "CREATE TABLE b(x);"}}).run(db);

@@ -139,7 +139,7 @@ std::vector<Goal> evaluate(const Results& results) {
   add_load_goals(goals, results);
   add_sqlx_goals(goals, results);
   add_cost_goals(goals, results);
-  goals.absolute("get_pool hot", "ns", at_most, 100, results.median("get_pool/1", statehouse_name, "ns"));
+  goals.absolute("get_pool hot", "ns", at_most, 80, results.median("get_pool/1", statehouse_name, "ns"));
   goals.value("get_pool hot", "allocations", at_most, 0,
               results.median("allocations/get_pool", statehouse_name, "per_call"));
   goals.ratio("get_pool hot", "calls of two threads, of one", at_least, 1,

@@ -69,6 +69,8 @@ struct MigratorOptions {
 struct MigrationReport {
   std::vector<std::int64_t> versions;   ///< Applied or reverted, in that order.
   std::chrono::nanoseconds elapsed{0};  ///< Of the whole run, waits for other processes included.
+  /// The highest migration that is applied to the database now, by whomever, in this set or not; none where none is.
+  std::optional<std::int64_t> schema_version{};
 };
 
 /// What `run`, `run_to` or `undo` would do next.

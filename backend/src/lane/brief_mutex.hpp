@@ -12,10 +12,11 @@ namespace statehouse::detail {
 class BriefMutex {
  public:
   void lock() {
+    if (mutex_.try_lock()) return;
     static const int tries = std::thread::hardware_concurrency() > 1 ? 50 : 0;
     for (int i = 0; i < tries; ++i) {
-      if (mutex_.try_lock()) return;
       for (int pause = 0; pause < 8; ++pause) boost::core::sp_thread_pause();
+      if (mutex_.try_lock()) return;
     }
     mutex_.lock();
   }

@@ -43,15 +43,11 @@ void Schema::bring_up_to_date(Connection& writer, Engine& engine) {
     config_.logger->warn("database '{}': migration file '{}' is ignored: name it <version>_<description>.sql",
                          config_.name, file);
   MigrationReport applied = run(*migrator_, writer);
-  std::optional<std::int64_t> version;
-  for (const MigrationStatus& each : migrator_->status(writer))  // ascending, and not all of them in the set
-    if (each.state != migration_state::pending) version = each.version;
   const bool changed = !applied.versions.empty();
   {
     std::lock_guard lock(mutex_);
     applied_ = std::move(applied);
     total_ += applied_.versions.size();
-    version_ = version;
   }
   // Statistics for the new schema before anybody is served.
   if (changed) engine.optimize(session_of(writer), config_.options->connection.optimize_budget);
@@ -80,7 +76,7 @@ MigrationReport Schema::applied() const {
 
 void Schema::tell(DatabaseStats& stats) const {
   std::lock_guard lock(mutex_);
-  stats.schema_version = version_;
+  stats.schema_version = applied_.schema_version;
   stats.migrations_applied = total_;
   stats.migration_time = applied_.elapsed;
 }

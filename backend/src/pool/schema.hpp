@@ -29,7 +29,6 @@ class Schema {
   const std::optional<Migrator> migrator_;
 
   mutable std::mutex mutex_;
-  std::optional<std::int64_t> version_;
   MigrationReport applied_;
   std::size_t total_ = 0;  // of all looks, that a counter does not fall
 };

@@ -6,10 +6,11 @@
 namespace statehouse::detail {
 namespace {
 
-/// Threads are numbered as they come; the number decides which table is theirs.
+/// Threads are numbered as they come, from 1; the number decides which table is theirs.
 std::size_t thread_number() noexcept {
   static std::atomic<std::size_t> count{0};
-  thread_local const std::size_t number = count.fetch_add(1, std::memory_order_relaxed);
+  thread_local std::size_t number = 0;  // one that is computed would be looked after at each use
+  if (number == 0) number = count.fetch_add(1, std::memory_order_relaxed) + 1;
   return number;
 }
 

@@ -192,8 +192,17 @@ MigrationReport Runner::execute(std::vector<Step> steps) {
     throw;
   }
   record_last_time();
+  report.schema_version = latest_after(report.versions);
   report.elapsed = session_.interrupter().clock().now() - start_;
   return report;
+}
+
+std::optional<std::int64_t> Runner::latest_after(std::span<const std::int64_t> done) const {
+  std::optional<std::int64_t> latest;
+  for (const AppliedMigration& applied : applied_)
+    if (!reverting_ || std::ranges::find(done, applied.version) == done.end()) latest = applied.version;
+  if (!reverting_ && !done.empty()) latest = std::max(latest, std::optional(std::ranges::max(done)));
+  return latest;
 }
 
 MigrationReport Runner::run_steps(std::vector<Step>& steps) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "migrate/run/bookkeeping.hpp"
@@ -55,6 +56,8 @@ class Runner {
   std::vector<Step> plan() const;
   MigrationReport execute(std::vector<Step> steps);
   MigrationReport run_steps(std::vector<Step>& steps);
+  /// As `applied_` was read before them.
+  std::optional<std::int64_t> latest_after(std::span<const std::int64_t> done) const;
   bool run_step(Step& step);
   bool run_in_transaction(Step& step);
   bool run_alone(const Step& step);
