@@ -1,4 +1,3 @@
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -6,9 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <catch2/catch_get_random_seed.hpp>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <random>
 #include <set>
@@ -25,6 +22,7 @@
 #include "statehouse/backup.hpp"
 #include "statehouse/statehouse.hpp"
 #include "statehouse/testing/fault_vfs.hpp"
+#include "telling_child.hpp"
 
 // A process that makes backups by itself all the time, writes as fast as it can, and is killed.
 
@@ -114,35 +112,18 @@ struct Acknowledged {
 
 /// One life, which ends by a kill after so many microseconds under load.
 void live_and_die(const fs::path& dir, int life, useconds_t moment, Acknowledged& told) {
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    ::close(ends[0]);
-    try {
-      BackedService(dir, life, ends[1]).run();
-    } catch (const std::exception& error) {
-      static_cast<void>(!::write(STDERR_FILENO, error.what(), std::strlen(error.what())));
-    }
-    ::_exit(1);
-  }
-  ::close(ends[1]);
-  std::FILE* const lines = ::fdopen(ends[0], "r");
+  TellingChild child([&](int end) { BackedService(dir, life, end).run(); });
   char what = 0;
   char word[128];
   bool doomed = false;
-  while (std::fscanf(lines, "%c %127s\n", &what, word) == 2) {
+  while (std::fscanf(child.lines(), "%c %127s\n", &what, word) == 2) {
     if (what == 'k') told.rows.push_back(std::stoi(word));
     if (what == 'b') told.before.emplace(word, told.rows.size());
     if (std::exchange(doomed, true)) continue;
     ::usleep(moment);
-    ::kill(child, SIGKILL);
+    child.kill();
   }
-  std::fclose(lines);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+  CHECK(child.wait_for_kill());
 }
 
 /// Of each writer in each life the first ones, without a gap, and at most one that was not acknowledged.

@@ -6,9 +6,7 @@
 #include <array>
 #include <catch2/catch_get_random_seed.hpp>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <random>
 #include <set>
@@ -24,6 +22,7 @@
 #include "statehouse/backup.hpp"
 #include "statehouse/statehouse.hpp"
 #include "statehouse/testing/fault_vfs.hpp"
+#include "telling_child.hpp"
 
 // A process that is killed at any moment of its life: what it has told before is true of the files.
 
@@ -164,17 +163,11 @@ class Killer {
 
   /// Whether it has ended by the kill; it may have been faster.
   bool run(const std::filesystem::path& dir, int first_id, int steps, Told& told) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) live(dir, first_id, steps, ends);
-    ::close(ends[1]);
+    TellingChild child([&](int end) { Service(dir, first_id, steps, end).run(); });
     const std::string phase = phases[turn_++ % phases.size()];
     CAPTURE(phase);
-    follow(child, ends[0], phase, told);
-    int status = 0;
-    ::waitpid(child, &status, 0);
+    follow(child, phase, told);
+    const int status = child.wait();
     const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     CHECK((killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)));
     if (killed) ++killed_in[phase];
@@ -189,23 +182,11 @@ class Killer {
   std::map<std::string, int> killed_in;
 
  private:
-  [[noreturn]] static void live(const std::filesystem::path& dir, int first_id, int steps, const int (&ends)[2]) {
-    ::close(ends[0]);
-    try {
-      Service(dir, first_id, steps, ends[1]).run();
-    } catch (const std::exception& error) {
-      static_cast<void>(!::write(STDERR_FILENO, error.what(), std::strlen(error.what())));
-      ::_exit(1);
-    }
-    ::_exit(0);
-  }
-
-  void follow(pid_t child, int end, const std::string& phase, Told& told) {
-    std::FILE* const lines = ::fdopen(end, "r");
+  void follow(const TellingChild& child, const std::string& phase, Told& told) {
     char what = 0;
     char word[32];
     std::set<int> kept_before_backup;
-    while (std::fscanf(lines, "%c %31s\n", &what, word) == 2) {
+    while (std::fscanf(child.lines(), "%c %31s\n", &what, word) == 2) {
       if (what == 'k') told.kept.insert(std::stoi(word));
       if (what == 'f') told.failed.insert(std::stoi(word));
       if (what == 'm') ++told.migrated;
@@ -216,10 +197,9 @@ class Killer {
       if (what == 'p' && word == std::string("backup")) kept_before_backup = told.kept;
       if (what == 'p' && word == phase) {
         ::usleep(moment());
-        ::kill(child, SIGKILL);
+        child.kill();
       }
     }
-    std::fclose(lines);
   }
 
   /// Microseconds: 10 to 10,000, as often in each order of magnitude.

@@ -1,5 +1,3 @@
-#include <fcntl.h>
-
 #include <algorithm>
 #include <boost/asio/use_future.hpp>
 #include <catch2/catch_get_random_seed.hpp>
@@ -15,6 +13,7 @@
 #include "random.hpp"
 #include "state_support.hpp"
 #include "statehouse/statehouse.hpp"
+#include "telling_child.hpp"
 
 // A service beside a process that checkpoints in its place: Litestream, where it is installed, and a plain one always.
 
@@ -22,8 +21,6 @@ namespace statehouse::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-using Lines = std::unique_ptr<std::FILE, decltype(&std::fclose)>;
 
 PoolOptions checkpointed_by_another() {
   PoolOptions options;
@@ -36,33 +33,24 @@ PoolOptions checkpointed_by_another() {
 /// A service in a process of its own that writes the rows 1, 2, 3 and so on, and tells each when it is committed.
 class WritingService {
  public:
-  explicit WritingService(const fs::path& dir) : told_(nullptr, &std::fclose) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    ::fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);  // so that it seldom waits for the test
-    neighbour_.emplace([&] {
-      ::close(ends[0]);
-      write_rows(dir, ends[1]);
-    });
-    ::close(ends[1]);
-    told_.reset(::fdopen(ends[0], "r"));
-  }
+  explicit WritingService(const fs::path& dir) : child_([&](int end) { write_rows(dir, end); }) {}
 
   /// Reads until so many are committed.
   void follow(int row) {
     while (last_ < row)
-      if (std::fscanf(told_.get(), "%d\n", &last_) != 1) FAIL("the service has ended after row " << last_);
+      if (std::fscanf(child_.lines(), "%d\n", &last_) != 1) FAIL("the service has ended after row " << last_);
   }
   /// Gives the last row that it has told of.
   int kill() {
-    CHECK(neighbour_->kill());
-    while (std::fscanf(told_.get(), "%d\n", &last_) == 1) {
+    child_.kill();
+    while (std::fscanf(child_.lines(), "%d\n", &last_) == 1) {
     }
+    CHECK(child_.wait_for_kill());
     return last_;
   }
 
  private:
-  [[noreturn]] static void write_rows(const fs::path& dir, int out) {
+  static void write_rows(const fs::path& dir, int out) {
     Spawner spawn;
     asio::io_context io;
     testing::LogCapture log;
@@ -86,11 +74,9 @@ class WritingService {
     auto life = spawn(io.get_executor(), write);
     io.run();
     life.get();
-    ::_exit(0);
   }
 
-  std::optional<Neighbour> neighbour_;
-  Lines told_;
+  TellingChild child_;
   int last_ = 0;
 };
 

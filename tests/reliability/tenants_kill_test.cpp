@@ -2,15 +2,12 @@
 
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <catch2/catch_get_random_seed.hpp>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <random>
 #include <set>
@@ -19,6 +16,7 @@
 #include "sanitized.hpp"
 #include "state_support.hpp"
 #include "statehouse/testing/fault_vfs.hpp"
+#include "telling_child.hpp"
 
 namespace statehouse::test {
 namespace {
@@ -153,38 +151,21 @@ constexpr std::array dormitory_moments{'s', 'w', 'k', 'o'};
 /// Runs a child, reads what it tells, and kills it some time after it has told of `moment` for the `nth` time.
 void kill_dormitory(const fs::path& dir, std::size_t connections, char moment, int nth, useconds_t later,
                     Diary& diary) {
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
   diary.last_row += 1000;  // also where nothing is told: what the last child wrote may be there all the same
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    ::close(ends[0]);
-    try {
-      Dormitory(dir, connections, diary.last_row, ends[1]).run();
-    } catch (const std::exception& error) {
-      static_cast<void>(!::write(STDERR_FILENO, error.what(), std::strlen(error.what())));
-    }
-    ::_exit(1);
-  }
-  ::close(ends[1]);
-  std::FILE* const lines = ::fdopen(ends[0], "r");
+  TellingChild child([&](int end) { Dormitory(dir, connections, diary.last_row, end).run(); });
   char what = 0;
   int database = 0;
   int row = 0;
-  while (std::fscanf(lines, "%c %d %d\n", &what, &database, &row) == 3) {
+  while (std::fscanf(child.lines(), "%c %d %d\n", &what, &database, &row) == 3) {
     if (what == 'k') diary.kept[database].insert(row);
     if (what == 'f') diary.failed[database].insert(row);
     if (what == 'o') diary.opened.insert(database);
     diary.last_row = std::max(diary.last_row, row);
     if (what != moment || --nth != 0) continue;
     ::usleep(later);
-    ::kill(child, SIGKILL);
+    child.kill();
   }
-  std::fclose(lines);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));  // every database was opened, and nothing failed
+  CHECK(child.wait_for_kill());  // every database was opened, and nothing failed
 }
 
 /// What was kept is there, once; what failed is not; each transaction wholly.

@@ -42,7 +42,8 @@ class Litestream {
   void start() {
     running_ = std::make_unique<Program>(std::vector<std::string>{program(), "replicate", "-config", config_.string()});
   }
-  /// Stopped with SIGSTOP, but not where nobody could write until it goes on: it has the write lock while it checkpoints.
+  /// Stopped with SIGSTOP, but not where nobody could write until it goes on: it has the write lock while it
+  /// checkpoints.
   void pause() const {
     const PlainDatabase other(database_);
     for (running_->pause(); other.try_execute("BEGIN IMMEDIATE; ROLLBACK") != SQLITE_OK; running_->pause()) resume();

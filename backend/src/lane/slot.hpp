@@ -26,11 +26,11 @@ class Slot {
   using Open = std::function<std::unique_ptr<Connection>(const std::shared_ptr<Interrupter>&)>;
   enum class state : unsigned char { idle, scheduled, running, leased_idle, leased_waiting, leased_running, parked };
 
-  std::unique_ptr<Connection> connection;  // empty before it is needed, and when it could not be opened again
-  std::unique_ptr<Connection> spent;       // what it is opened anew for: gone when that is done
+  std::unique_ptr<Connection> connection;    // empty before it is needed, and when it could not be opened again
+  std::unique_ptr<Connection> spent;         // what it is opened anew for: gone when that is done
   std::shared_ptr<Interrupter> interrupter;  // null where there is neither a connection nor one on its way
-  bool reported = false;    // as held for long
-  std::size_t planned = 0;  // of what waits, what its batch is still to take
+  bool reported = false;                     // as held for long
+  std::size_t planned = 0;                   // of what waits, what its batch is still to take
 
   /// Null where there is no connection.
   Session* session() const noexcept;

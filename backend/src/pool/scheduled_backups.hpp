@@ -27,8 +27,8 @@ class ScheduledBackups {
 
   static bool wanted(const PoolConfig& config);
 
-  /// Of a pool that wants them. `open` opens a reader; `on_stopped` is called on a database thread when `stop` has ended a run. `config` outlives
-  /// this.
+  /// Of a pool that wants them. `open` opens a reader; `on_stopped` is called on a database thread when `stop` has
+  /// ended a run. `config` outlives this.
   ScheduledBackups(const PoolConfig& config, Open open, std::function<void()> on_stopped);
   ~ScheduledBackups();
 

@@ -161,8 +161,8 @@ class Database : public std::enable_shared_from_this<Database> {
   state state_ = state::absent;
   bool wanted_ = false;  // somebody has asked, and the strand has not run since
   std::optional<Migrator> migrator_;
-  SharedOptions options_;                       // in place of everybody's
-  bool own_migrator_ = false;                   // not by a pattern
+  SharedOptions options_;      // in place of everybody's
+  bool own_migrator_ = false;  // not by a pattern
   bool own_options_ = false;
   std::vector<OnVisited> visitors_;
   bool visiting_ = false;                           // the opening is for them alone
