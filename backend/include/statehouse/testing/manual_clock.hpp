@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -49,10 +50,10 @@ class ManualClock final : public Clock, public std::enable_shared_from_this<Manu
   void advance(duration by) {
     std::unique_lock lock(mutex_);
     const time_point until = now_ + by;
-    while (!due_.empty() && due_.begin()->first <= until) {
+    while (!due_.empty() && due_.begin()->first.first <= until) {
       const auto [when, id] = *due_.begin();
       due_.erase(due_.begin());
-      now_ = std::max(now_, when);
+      now_ = std::max(now_, when.first);
       const auto callback = callbacks_.at(id);
       lock.unlock();
       (*callback)();
@@ -68,6 +69,8 @@ class ManualClock final : public Clock, public std::enable_shared_from_this<Manu
   }
 
  private:
+  using Due = std::pair<time_point, std::uint64_t>;  // of equal times the one that was armed first
+
   class ManualTimer final : public Timer {
    public:
     ManualTimer(std::shared_ptr<ManualClock> clock, std::function<void()> callback) : clock_(std::move(clock)) {
@@ -82,7 +85,8 @@ class ManualClock final : public Clock, public std::enable_shared_from_this<Manu
     void arm(time_point when) override {
       std::lock_guard lock(clock_->mutex_);
       erase();
-      clock_->due_.emplace(when, this);
+      due_ = {when, ++clock_->armings_};
+      clock_->due_.emplace(due_, this);
     }
     void disarm() noexcept override {
       std::lock_guard lock(clock_->mutex_);
@@ -91,17 +95,20 @@ class ManualClock final : public Clock, public std::enable_shared_from_this<Manu
 
    private:
     void erase() noexcept {
-      std::erase_if(clock_->due_, [this](const auto& entry) { return entry.second == this; });
+      const auto found = clock_->due_.find(due_);
+      if (found != clock_->due_.end() && found->second == this) clock_->due_.erase(found);
     }
 
     const std::shared_ptr<ManualClock> clock_;
+    Due due_{};  // as it was armed last
   };
 
   mutable std::mutex mutex_;
   mutable int readings_ = 0;
   std::function<void(int)> hook_;
   time_point now_{std::chrono::hours(1)};
-  std::multimap<time_point, const Timer*> due_;
+  std::uint64_t armings_ = 0;
+  std::map<Due, const Timer*> due_;
   std::map<const Timer*, std::shared_ptr<std::function<void()>>> callbacks_;
 };
 
