@@ -205,7 +205,7 @@ TEST_CASE("stats_summary: one that was summed up awake, and is shown by name the
 
 TEST_CASE("stats_summary: names that were only mentioned, or are brought up to date, are in no sum") {
   ManyDatabases app;
-  app.state->db_instances.configure("d/9", ManyDatabases::sleepy());
+  app.state->db_instances.configure("d/9", PoolOptions());
   app.write(1, 1);
   app.write(2, 1);
   const auto summary = app.summary(1);
