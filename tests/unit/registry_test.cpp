@@ -13,7 +13,7 @@ struct OwnRegistry {
   const std::shared_ptr<detail::Registry> registry =
       std::make_shared<detail::Registry>(detail::RegistryConfig{.data_dir = app.dir.path(),
                                                                 .prefix = {},
-                                                                .pool = {},
+                                                                .pool = detail::share_options({}),
                                                                 .max_open_connections = 100,
                                                                 .executor = threads.executor(),
                                                                 .clock = app.clock,

@@ -35,7 +35,8 @@ std::uint64_t Database::operations() const {
   return core != nullptr ? core->operations() : 0;
 }
 
-/// On a database thread, before anything is counted.
+/// On a database thread, before anything runs. Who gives up before there is a thread for this is counted by the database
+/// alone.
 void Database::on_wake() {
   {
     std::lock_guard lock(share_mutex_);
