@@ -104,8 +104,8 @@ std::vector<Done> find(const Arguments& arguments) {
 /// Whether it is up to date now.
 bool tell(const Done& database, Output& output) {
   json::object told{{"name", database.name}, {"database", database.file.string()}};
-  auto& versions = told["applied"].emplace_array();
-  for (const auto version : database.applied.versions) versions.emplace_back(version);
+  const auto& versions = database.applied.versions;
+  told["applied"] = json::array(versions.begin(), versions.end());
   told["elapsed_ns"] = database.applied.elapsed.count();
   told["error"] = nullptr;
   if (database.failure != nullptr) {
