@@ -20,6 +20,7 @@ class LaneAlone : public std::enable_shared_from_this<LaneAlone> {
  public:
   explicit LaneAlone(connection_role role)
       : role_(role),
+        context_(with(options_)),
         lane_(context_, role, connections(), [this](const auto& interrupter) { return open(interrupter); }) {}
   void begin(const detail::DatabaseThreads& threads) {
     context_.name = "free";
@@ -36,6 +37,11 @@ class LaneAlone : public std::enable_shared_from_this<LaneAlone> {
   detail::Lane& lane() noexcept { return lane_; }
 
  private:
+  static detail::LaneContext with(const PoolOptions& options) {
+    detail::LaneContext context;
+    context.options = &options;
+    return context;
+  }
   /// As many as a pool has.
   unsigned connections() const {
     return role_ == connection_role::reader ? std::clamp(std::thread::hardware_concurrency(), 2U, 4U) : 1;
@@ -46,6 +52,7 @@ class LaneAlone : public std::enable_shared_from_this<LaneAlone> {
   }
 
   const connection_role role_;
+  const PoolOptions options_;
   detail::LaneContext context_;
   detail::Lane lane_;
 };
