@@ -7,8 +7,8 @@
 
 namespace statehouse::detail {
 
-/// All who read in a pool: the lane of the readers, where there is one, and a backup, where they are
-/// scheduled, which would not be over in any time for which they can be held back.
+/// All who read in a pool: the lane of the readers, where there is one, and a backup, where these are scheduled, which
+/// would not be over in any time for which they can be held back.
 class ReadingGate final : public ReaderGate {
  public:
   ReadingGate(std::optional<Lane>& readers, const ScheduledBackups* backups) noexcept
