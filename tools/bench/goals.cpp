@@ -90,8 +90,8 @@ void add_sqlx_goals(Goals& goals, const Results& results) {
   add("mixed, 64 in flight", "mixed/normal/64", 5);
 }
 
-/// What an operation costs, which others who keep the machine busy hardly change: the bounds are near what was reached
-/// when they were written, 1.2, 0.65, 0.11 and 0.03.
+/// What an operation costs, which others who keep the machine busy change less than its time, as they take caches and
+/// disks as well as cores. When the bounds were written 1.2, 0.65, 0.11 and 0.03 were reached.
 void add_cost_goals(Goals& goals, const Results& results) {
   const std::string cores = std::to_string(std::max(1U, std::thread::hardware_concurrency()));
   const char* const read = "read, 64 in flight";
@@ -99,7 +99,7 @@ void add_cost_goals(Goals& goals, const Results& results) {
   goals.ratio(read, "CPU time, C API with a thread per core", at_most, 1,
               against("read/normal/64", c_api_name, "read/normal/" + cores, "cpu_us_per_op"), 2);
   goals.ratio(write, "CPU time, C API with one thread", at_most, 0.6,
-              against("write/normal/64", c_api_name, "write/normal/1", "cpu_us_per_op"), 1.2);
+              against("write/normal/64", c_api_name, "write/normal/1", "cpu_us_per_op"));
   const char* const switches = "voluntary_switches_per_op";
   goals.value(read, "voluntary switches each", at_most, 0.25,
               results.median("read/normal/64", statehouse_name, switches), 0.5);

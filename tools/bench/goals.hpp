@@ -19,6 +19,9 @@ struct Goal {
 
   bool met() const noexcept { return reached && (at_least ? *reached >= target : *reached <= target); }
   bool broken() const noexcept { return bound && reached && (at_least ? *reached < *bound : *reached > *bound); }
+  /// Noise explains none.
+  bool counts_faults() const noexcept { return !at_least && target == 0; }
+  bool same_as(const Goal& other) const noexcept { return what == other.what && measure == other.measure; }
 };
 
 std::vector<Goal> evaluate(const Results& results);

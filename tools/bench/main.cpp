@@ -1,8 +1,10 @@
 // statehouse-bench: statehouse beside the C API and other pools on this machine.
+#include <algorithm>
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 
 #include "command_line.hpp"
 #include "dataset.hpp"
@@ -46,16 +48,29 @@ void measure(const Arguments& arguments, Results& results) {
   }
 }
 
-/// Exit code: whether a ratio is far from its target.
-int check(const std::vector<Goal>& goals) {
-  int failed = 0;
-  for (const Goal& goal : goals) {
-    if (!goal.broken()) continue;
+/// Those of `goals` that are far from their targets, each told.
+std::vector<Goal> broken(const std::vector<Goal>& goals) {
+  std::vector<Goal> far;
+  std::ranges::copy_if(goals, std::back_inserter(far), &Goal::broken);
+  for (const Goal& goal : far)
     std::cerr << "statehouse-bench: " << goal.what << ": " << goal.measure << ": " << *goal.reached << " is beyond "
               << *goal.bound << " (target " << goal.target << ")\n";
-    failed = 1;
+  return far;
+}
+
+/// Whether `far` stays what it is when all is measured twice more: other programs seldom disturb the same three times.
+bool stays_far(const Arguments& arguments, std::vector<Goal> far) {
+  for (int again = 0; again < 2 && !std::ranges::any_of(far, &Goal::counts_faults) && !far.empty(); ++again) {
+    std::cerr << "measured again\n";
+    Results results;
+    measure(arguments, results);
+    const std::vector<Goal> now = broken(evaluate(results));
+    if (std::ranges::any_of(now, &Goal::counts_faults)) return true;
+    std::erase_if(far, [&now](const Goal& before) {
+      return std::ranges::none_of(now, [&before](const Goal& each) { return each.same_as(before); });
+    });
   }
-  return failed;
+  return !far.empty();
 }
 
 int run(const Arguments& arguments) {
@@ -72,8 +87,7 @@ int run(const Arguments& arguments) {
     if (!out.flush()) throw std::runtime_error("cannot write " + arguments.out);
   }
   const bool failed = std::ranges::any_of(results.gaps(), &Results::Gap::failed);
-  const int far = arguments.check ? check(goals) : 0;
-  return failed ? 1 : far;
+  return failed || (arguments.check && stays_far(arguments, broken(goals))) ? 1 : 0;
 }
 
 void add_options(CLI::App& app, Arguments& arguments) {
@@ -82,8 +96,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
   std::vector<std::string> names;
   for (const Scenario& scenario : scenarios()) names.push_back(scenario.name);
   app.add_flag("--short", settings.brief, "only what the targets need, 3 rounds, about 30 seconds");
-  app.add_flag("--check", arguments.check,
-               "exit 1 when a ratio is far from its target, in most cases by a factor of three; times never count");
+  app.add_flag(
+      "--check", arguments.check,
+      "exit 1 when a ratio is far from its target, in most cases by a factor of three, also when measured twice "
+      "more; times never count");
   app.add_option("--out", arguments.out, "write everything measured to this JSON file");
   app.add_option("--only", arguments.only, "these scenarios")->check(CLI::IsMember(names))->delimiter(',');
   app.add_option("--peer", arguments.peers,
