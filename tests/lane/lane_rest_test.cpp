@@ -82,6 +82,19 @@ TEST_CASE_METHOD(Rested, "quiet: who comes while a connection is being closed ha
   check_all_clean();
 }
 
+TEST_CASE_METHOD(Rested, "quiet: nothing is closed while it falls asleep, which closes all") {
+  ask("opens one");
+  settle();
+  lane->close_quiet(60s);
+  clock->advance(60s);
+  REQUIRE(lane->fall_asleep());
+  lane->close_quiet(60s);
+  lane->stay_awake();
+  CHECK(lane->fall_asleep());  // no thread is on its way to close it
+  lane->wake_up();
+  check_all_clean();
+}
+
 TEST_CASE_METHOD(Rested, "asleep: nothing begins, each who comes has it woken, and is served when it is awake") {
   REQUIRE(lane->fall_asleep());
   Caller& first = ask("first");

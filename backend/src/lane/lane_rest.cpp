@@ -48,6 +48,7 @@ void Lane::fail_waiting(const std::exception_ptr& error) {
 
 void Lane::close_quiet(TimeLimit time) {
   std::lock_guard lock(mutex_);
+  if (queue_.asleep()) return;  // all are being closed, or are
   for (Slot* const slot : slots_.take_quiet(context_.clock->now(), time)) {
     slot->enter(Slot::state::scheduled);
     context_.executor.post([this, owner = context_.owner.lock(), slot] { close_one(*slot); });
