@@ -1,6 +1,7 @@
 #include "lane/connection_budget.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <vector>
 
 namespace statehouse::detail {
@@ -40,6 +41,7 @@ void ConnectionBudget::release(std::size_t count) noexcept {
   std::vector<std::function<void()>> granted;
   {
     std::lock_guard lock(mutex_);
+    assert(count <= acquired_);
     acquired_ -= count;
     while (!waiting_.empty() && acquired_ < most_) {
       ++acquired_;

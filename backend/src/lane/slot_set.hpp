@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <functional>
 #include <list>
 #include <utility>
@@ -131,6 +132,7 @@ class SlotSet {
     return true;
   }
   void release(std::size_t count) noexcept {
+    assert(count <= acquired_);
     acquired_ -= count;
     if (count > 0 && context_.budget != nullptr) context_.budget->release(count);
   }
