@@ -51,6 +51,7 @@ void run_opening(const Bench& bench, int round);
 void run_migrations(const Bench& bench, int round);
 void run_large_result(const Bench& bench, int round);
 void run_many_rows(const Bench& bench, int round);
+void run_types(const Bench& bench, int round);
 void run_shutdown(const Bench& bench, int round);
 void run_many_databases(const Bench& bench, int round);
 
