@@ -35,8 +35,10 @@ std::optional<std::string> RequestTarget::parameter(std::string_view name) const
 }
 
 RequestTarget parse_target(std::string_view target) {
-  // A client may send "http://host/path" to any server, not only to a proxy.
-  const auto url = target.starts_with('/') ? boost::urls::parse_origin_form(target) : boost::urls::parse_uri(target);
+  // A client may send "http://host/path" to any server, not only to a proxy; neither form has a fragment (RFC 9112,
+  // section 3.2), and Boost.URL 1.83 reads beyond the end of the parameters before one.
+  const auto url =
+      target.starts_with('/') ? boost::urls::parse_origin_form(target) : boost::urls::parse_absolute_uri(target);
   if (!url) throw HttpError(400, "bad_target", "the path or query is malformed, check its percent-encoding");
 
   RequestTarget result;

@@ -196,7 +196,7 @@ TEST_CASE("bad escapes, NUL, invalid UTF-8 and ids that are empty or too long ar
   for (const std::string target :
        {"/documents/%zz", "/documents/%", "/documents/%4", "/documents/a%00b", "/documents/%ff", "/documents/%c3",
         "/documents/%ed%a0%80", "/documents/%c0%80", "/search?q=%zz", "/search?q=%ff", "/search?%00=1", "documents",
-        "*", "/a#b", "/a|b", "http://[/a"}) {
+        "*", "/a#b", "/a|b", "http://[/a", "http://localhost/a#b", "http://localhost/?#b"}) {
     CAPTURE(target);
     const RawReply reply = client.request("GET", target);
     CHECK(reply.status == 400);
