@@ -207,10 +207,10 @@ TEST_CASE("litestream: a service that is stopped and started again leaves it whe
     app.state.emplace(app.io.get_executor(), std::move(options));
     app.run(app.state->init());
   }
+  // Before it is stopped: one that was stopped at once may have copied only what was there at its last interval.
+  CHECK(eventually([&] { return litestream->restore(app.dir / "restored") && rows_in(app.dir / "restored") == 1200; }));
   litestream->stop();
   CAPTURE(litestream->said());
-  REQUIRE(litestream->restore(app.dir / "restored"));
-  CHECK(rows_in(app.dir / "restored") == 1200);
   CHECK(litestream->generations() == 1);
 }
 
