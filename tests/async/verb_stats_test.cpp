@@ -25,6 +25,9 @@ asio::awaitable<void> call_each(Pool pool) {
   co_await pool.query_all<int>("SELECT a FROM t");
   co_await pool.query_optional<int>("SELECT a FROM t");
   co_await pool.query_one<int>("SELECT a FROM t");
+  RowStream<int> rows = pool.stream<int>("SELECT a FROM t");
+  while (co_await rows.next()) {
+  }
   auto look = [](Reader&) {};
   co_await pool.read(look);
   auto change = [](Connection&) {};
@@ -57,7 +60,8 @@ TEST_CASE("stats: how long each verb ran is counted under its own name, on the c
                                                                       {"commit", 1},
                                                                       {"rollback", 1}});
   CHECK(runs_of(stats.readers) ==
-        std::map<std::string, std::uint64_t>{{"query_all", 1}, {"query_optional", 1}, {"query_one", 1}, {"read", 1}});
+        std::map<std::string, std::uint64_t>{
+            {"query_all", 1}, {"query_optional", 1}, {"query_one", 1}, {"stream", 1}, {"read", 1}});
   for (const LaneStats& lane : {stats.writer, stats.readers}) CHECK(lane.waits.count() == lane.completed);
 }
 

@@ -38,6 +38,9 @@ TEST_CASE("fork: in the child every call says so, and nothing waits") {
   app.run(pool.execute("CREATE TABLE t(x)"));
   Transaction transaction = app.run(pool.begin());
   ReaderLease lease = app.run(pool.acquire(reader));
+  auto rows =
+      pool.stream<int>("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 2000) SELECT n FROM c");
+  app.run(rows.next());
   const std::string text = in_child([&] {
     app.io.notify_fork(asio::execution_context::fork_child);
     Outcomes outcomes;
@@ -61,6 +64,7 @@ TEST_CASE("fork: in the child every call says so, and nothing waits") {
     outcomes.add("acquire", app.spawn(pool.acquire(reader)));
     outcomes.add("transaction", app.spawn(transaction.execute("INSERT INTO t VALUES (1)")));
     outcomes.add("lease", app.spawn(lease.query_all<int>("SELECT x FROM t")));
+    outcomes.add("stream", app.spawn(rows.next()));
     outcomes.add("commit", app.spawn(std::move(transaction).commit()));
     return outcomes.text();
   });
@@ -71,7 +75,8 @@ TEST_CASE("fork: in the child every call says so, and nothing waits") {
     CAPTURE(line);
     CHECK(contains(line, ": " + Outcomes::forked()));
   }
-  CHECK(calls == 18);
+  CHECK(calls == 19);
+  CHECK(app.run(rows.next())->back() == 2000);
   app.run(transaction.execute("INSERT INTO t VALUES (2)"));
   app.run(std::move(transaction).commit());
   lease.release();
@@ -88,12 +93,17 @@ TEST_CASE("fork: the child's destructors close nothing, and the parent keeps its
   std::optional<ReaderLease> lease(app.run(pool->acquire(reader)));
   app.run(transaction->execute("INSERT INTO t VALUES (1)"));
   app.run(lease->query_all<int>("SELECT x FROM t"));
+  std::optional<RowStream<int>> rows(
+      pool->stream<int>("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 2000) SELECT n FROM c, "
+                        "(SELECT count(*) FROM t)"));
+  app.run(rows->next());
   const auto locks = locks_of_this_process();
   CHECK_FALSE(locks.empty());
   const auto descriptors = open_descriptors(app.dir.path());
   const std::string in_the_child = in_child([&] {
     transaction.reset();
     lease.reset();
+    rows.reset();
     pool.reset();
     app.state.reset();
     app.settle();
@@ -105,6 +115,7 @@ TEST_CASE("fork: the child's destructors close nothing, and the parent keeps its
   app.run(transaction->execute("INSERT INTO t VALUES (2)"));
   app.run(std::move(*transaction).commit());
   CHECK(app.run(pool->query_all<int>("SELECT x FROM t")) == std::vector{1, 2});
+  CHECK(app.run(rows->next())->back() == 2000);
   lease.reset();
   CHECK(app.run(app.state->shutdown()).clean());
   check_closed(app.dir / "x.db");

@@ -47,7 +47,7 @@ class Turns final : public detail::ReaderGate {
   void open_again() override {
     if (give_way_) begin();
   }
-  std::vector<Holder> holders() const override { return {}; }
+  std::vector<Holder> reading() const override { return {}; }
 
   int held_back = 0;
 

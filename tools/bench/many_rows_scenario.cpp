@@ -1,4 +1,4 @@
-// 100,000 rows in, in one transaction.
+// 100,000 rows in, in one transaction; and out again, one by one.
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Statement.h>
 #include <SQLiteCpp/Transaction.h>
@@ -19,6 +19,7 @@ constexpr std::int64_t item_count = 100'000;
 constexpr const char* create_items =
     "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, weight REAL NOT NULL)";
 constexpr const char* insert_item = "INSERT INTO item VALUES (?, ?, ?)";
+constexpr const char* select_items = "SELECT id, name, weight FROM item ORDER BY id";
 
 struct Item {
   std::int64_t id;
@@ -79,6 +80,101 @@ void measure(const Bench& bench, const char* system, const Open& open, const Ins
   bench.results.add("insert/100000 rows", system, {{"insert_ms", milliseconds_since(began)}});
 }
 
+/// What is done with each row, so that it must be read.
+struct Sum {
+  std::int64_t rows = 0;
+  double weight = 0;
+  std::size_t letters = 0;
+
+  void add(const Item& item) {
+    ++rows;
+    weight += item.weight;
+    letters += item.name.size();
+  }
+};
+
+Sum read(sqlite3* db) {
+  const CStatement statement = c_prepare(db, select_items);
+  Sum sum;
+  while (sqlite3_step(statement.get()) == SQLITE_ROW) {
+    const auto* name = reinterpret_cast<const char*>(sqlite3_column_text(statement.get(), 1));
+    sum.add({sqlite3_column_int64(statement.get(), 0),
+             std::string(name, static_cast<std::size_t>(sqlite3_column_bytes(statement.get(), 1))),
+             sqlite3_column_double(statement.get(), 2)});
+  }
+  return sum;
+}
+
+Sum read(SQLite::Database& db) {
+  SQLite::Statement statement(db, select_items);
+  Sum sum;
+  while (statement.executeStep())
+    sum.add(
+        {statement.getColumn(0).getInt64(), statement.getColumn(1).getString(), statement.getColumn(2).getDouble()});
+  return sum;
+}
+
+asio::awaitable<Sum> stream(Pool pool) {
+  Sum sum;
+  auto rows = pool.stream<Item>(select_items);
+  while (auto batch = co_await rows.next())
+    for (const Item& item : *batch) sum.add(item);
+  co_return sum;
+}
+
+asio::awaitable<Sum> for_each(Pool pool) {
+  auto read = [](Reader& db) {
+    Sum sum;
+    db.for_each<Item>(select_items, [&](const Item& item) { sum.add(item); });
+    return sum;
+  };
+  co_return co_await pool.read(read);
+}
+
+asio::awaitable<Sum> query_all(Pool pool) {
+  Sum sum;
+  for (const Item& item : co_await pool.query_all<Item>(select_items)) sum.add(item);
+  co_return sum;
+}
+
+/// The median of a few.
+template <class Read>
+void measure_reading(const Bench& bench, const char* system, const Read& read_all) {
+  constexpr int repeats = 5;
+  std::vector<double> times;
+  for (int i = 0; i < repeats; ++i) {
+    const auto began = steady_clock::now();
+    const Sum sum = read_all();
+    times.push_back(milliseconds_since(began));
+    if (sum.rows != item_count || sum.letters == 0 || sum.weight <= 0) throw std::runtime_error("not all rows came");
+  }
+  bench.results.add("read/100000 rows", system, {{"read_ms", median_of(std::move(times)).value_or(0)}});
+}
+
+void measure_reading(const Bench& bench) {
+  const ScratchDirectory directory(bench.settings.directory);
+  const std::filesystem::path file = directory / "items.db";
+  const CDatabase db = c_open({file});
+  c_execute(db.get(), create_items);
+  insert(db.get(), some_items());
+  measure_reading(bench, c_api_name, [&] { return read(db.get()); });
+  SQLite::Database cpp(file.string(), SQLite::OPEN_READWRITE);
+  measure_reading(bench, "SQLiteCpp", [&] { return read(cpp); });
+  PoolOnFile store(file);
+  boost::asio::io_context io(1);
+  const auto measure_verb = [&](const char* system, asio::awaitable<Sum> (*verb)(Pool)) {
+    measure_reading(bench, system, [&] {
+      Sum sum;
+      const auto run = [&]() -> asio::awaitable<void> { sum = co_await verb(store.pool()); };
+      run_to_end(io, run);
+      return sum;
+    });
+  };
+  measure_verb(statehouse_name, query_all);
+  measure_verb("statehouse, stream", stream);
+  measure_verb("statehouse, for_each", for_each);
+}
+
 }  // namespace
 
 void run_many_rows(const Bench& bench, int) {
@@ -100,6 +196,7 @@ void run_many_rows(const Bench& bench, int) {
         };
         run_to_end(io, run);
       });
+  measure_reading(bench);
 }
 
 }  // namespace statehouse::bench

@@ -19,7 +19,7 @@ const std::vector<Scenario>& scenarios() {
       {"opening", "a new database: open and migrate", run_opening},
       {"migrations", "1,000 migrations, fresh and again", run_migrations},
       {"large_result", "10,000 rows", run_large_result},
-      {"many_rows", "100,000 rows in", run_many_rows},
+      {"many_rows", "100,000 rows in, and out", run_many_rows},
       {"types", "10,000 rows with a uuid and a day, and 1,000 of them by a list", run_types},
       {"shutdown", "closing 8 databases", run_shutdown},
   };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <stop_token>
@@ -9,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "statehouse/detail/for_each.hpp"
 #include "statehouse/detail/savepoint_scope.hpp"
 #include "statehouse/options.hpp"
 #include "statehouse/verbs.hpp"
@@ -47,6 +49,29 @@ class Reader : public QueryVerbs<Reader, detail::Immediate> {
  public:
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
+
+  /// Calls `f(row)` for each row of a statement that only reads, in order and as SQLite finds them: none is kept.
+  /// `f` comes after the values, `for_each<int>("SELECT a FROM t WHERE b = ?", b, [&](int a) { sum += a; })`, takes
+  /// what `query_all<T>` would give and returns nothing, or false to stop. Gives how many rows `f` was given.
+  ///
+  /// `f` may run other statements on this connection, the same one and savepoints too. What it writes is committed or
+  /// undone with the transaction, as ever; whether a row that is written now is still to come here, SQLite does not
+  /// say. A savepoint that has changed the schema and is rolled back ends the query with an error. Errors: as the other
+  /// verbs, and whatever `f` throws. A statement that writes is `errc::write_on_reader`, on a Connection too: use
+  /// `execute_returning`. `errc::transaction_rolled_back` as soon as SQLite has rolled the transaction back while `f`
+  /// ran, also if `f` has caught the error. A stop, and `run_timeout`, which counts the time of `f`, is heeded before
+  /// each row and by the statements of `f`.
+  template <Row T, class... ValuesAndFunction>
+  requires(sizeof...(ValuesAndFunction) > 0 &&
+           detail::ValuesAndFunction<ValuesAndFunction...>::template fit<T>()) std::size_t
+      for_each(Sql sql, ValuesAndFunction&&... values_and_f)
+  const { return for_each<T>(CallOptions{}, sql, std::forward<ValuesAndFunction>(values_and_f)...); }
+  /// The same, with options.
+  template <Row T, class... ValuesAndFunction>
+  requires(sizeof...(ValuesAndFunction) > 0 &&
+           detail::ValuesAndFunction<ValuesAndFunction...>::template fit<T>()) std::size_t
+      for_each(CallOptions options, Sql sql, ValuesAndFunction&&... values_and_f)
+  const { return statement(detail::ForEach<T>(), options, sql, std::forward_as_tuple(values_and_f...)); }
 
   /// The SQLiteCpp object behind this connection, for what the verbs do not offer. Of the local engine only: any other
   /// throws Error with `errc::not_supported`. Statements, columns and blobs made from it must be gone when the closure

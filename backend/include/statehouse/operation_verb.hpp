@@ -13,6 +13,7 @@ enum class operation_verb : unsigned char {
   query_all,
   query_optional,
   query_one,
+  stream,
   read,
   write,
   write_without_transaction,
@@ -37,6 +38,7 @@ constexpr const char* to_string(operation_verb verb) noexcept {
     case operation_verb::query_all: return "query_all";
     case operation_verb::query_optional: return "query_optional";
     case operation_verb::query_one: return "query_one";
+    case operation_verb::stream: return "stream";
     case operation_verb::read: return "read";
     case operation_verb::write: return "write";
     case operation_verb::write_without_transaction: return "write_without_transaction";

@@ -10,6 +10,7 @@
 
 #include "statehouse/lease.hpp"
 #include "statehouse/stats.hpp"
+#include "statehouse/stream.hpp"
 #include "statehouse/transaction.hpp"
 
 namespace statehouse {
@@ -34,6 +35,7 @@ void submit(const std::shared_ptr<PoolCore>& core, Operation& operation);
 /// | `execute`, `execute_returning` | writer | one statement |
 /// | `execute_many` | writer | one statement for many rows, inside BEGIN IMMEDIATE |
 /// | `query_all`, `query_optional`, `query_one` | reader | one statement that only reads |
+/// | `stream` | reader | one statement that only reads, its rows in batches, one snapshot |
 /// | `read(f)` | reader | `f(Reader&)`, one snapshot |
 /// | `write(f)` | writer | `f(Connection&)` inside BEGIN IMMEDIATE: commits when it returns, rolls back when it throws |
 /// | `write_without_transaction(f)` | writer | `f(Connection&)`, for VACUUM and PRAGMAs |
@@ -65,6 +67,19 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
  public:
   /// An empty handle, to be assigned to.
   Pool() = default;
+
+  /// The rows of one statement that only reads, a batch at a time; for a result that is too large for `query_all`.
+  /// Gives at once what they are asked of; `T` and values as in QueryVerbs. `options` limit the wait for the connection
+  /// and, by `run_timeout`, each batch.
+  template <Row T, Bindable... Args>
+  RowStream<T> stream(Sql sql, Args&&... args) const {
+    return stream<T>(CallOptions{}, sql, std::forward<Args>(args)...);
+  }
+  /// The same, with options: `stream<int>({.timeout = 500ms}, "SELECT a FROM t")`.
+  template <Row T, Bindable... Args>
+  RowStream<T> stream(CallOptions options, Sql sql, Args&&... args) const {
+    return RowStream<T>(core_, options, sql, std::forward<Args>(args)...);
+  }
 
   /// `f(Connection&)` in no transaction, and gives what it returns. PRAGMAs that `f` changes are set back and what it
   /// attached is detached when it ends.

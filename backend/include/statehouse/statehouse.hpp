@@ -20,6 +20,7 @@
 #include "statehouse/pool.hpp"
 #include "statehouse/signals.hpp"
 #include "statehouse/sqlite_version.hpp"
+#include "statehouse/stream.hpp"
 #include "statehouse/value_traits.hpp"
 #include "statehouse/verbs.hpp"
 #include "statehouse/version.hpp"

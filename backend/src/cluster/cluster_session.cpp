@@ -45,7 +45,9 @@ ClusterSession::ClusterSession(SessionContext context, const ConnectionOptions& 
   rules().granted = permission::statements;
 }
 
-ClusterSession::~ClusterSession() = default;
+ClusterSession::~ClusterSession() {
+  take_kept().reset();
+}
 
 StatementPtr ClusterSession::prepare(std::string_view sql) {
   if (rules().expects_transaction) require_transaction(*this);
@@ -211,6 +213,7 @@ void ClusterSession::savepoint(savepoint_step step) {
 }
 
 hygiene ClusterSession::clean() noexcept {
+  let_go();
   const bool open = in_transaction();
   rollback();
   return open ? hygiene::rolled_back : hygiene::clean;

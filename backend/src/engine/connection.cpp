@@ -40,7 +40,9 @@ StatementPtr prepare(Session& session, std::string_view sql) {
 }
 
 bool changes_transaction(Session& session, const Statement& statement) noexcept {
-  return !session.rules().read_only && !statement.reads_only() && session.in_transaction();
+  // Between the rows of another statement no statement can be undone by itself.
+  return !session.rules().read_only && !statement.reads_only() &&
+         (session.in_transaction() || session.interrupter().has_open_query());
 }
 
 std::shared_ptr<void> limit_run(Session& session, TimeLimit limit) {

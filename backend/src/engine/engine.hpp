@@ -16,12 +16,12 @@ namespace statehouse::detail {
 /// What an engine may ask of the readers while it works on the writer.
 class ReaderGate {
  public:
-  /// Until `open_again` no reader begins anything. True as soon as none runs, false when that takes longer than
+  /// Until `open_again` no reader begins anything. True as soon as none reads, false when that takes longer than
   /// `limit`.
   virtual bool hold_back(TimeLimit limit) = 0;
   virtual void open_again() = 0;
-  /// Who has one of them.
-  virtual std::vector<Holder> holders() const = 0;
+  /// Who has a snapshot, or is about to.
+  virtual std::vector<Holder> reading() const = 0;
 
  protected:
   ~ReaderGate() = default;

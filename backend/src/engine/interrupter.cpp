@@ -75,7 +75,7 @@ stop_reason Interrupter::reason() const noexcept {
 /// `deadline` has passed: hits only an operation that it is meant for.
 void Interrupter::interrupt_after(Clock::time_point::rep deadline) noexcept {
   std::lock_guard lock(mutex_);
-  if (!interrupt_ || shielded_.load(std::memory_order_relaxed)) return;
+  if (!interrupt_ || shielded_.load(std::memory_order_relaxed) || has_open_query()) return;
   if (deadline_.load(std::memory_order_relaxed) <= deadline) interrupt_();
 }
 

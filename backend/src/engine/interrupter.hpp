@@ -45,6 +45,12 @@ class Interrupter {
   stop_reason reason() const noexcept;
   bool must_stop() const noexcept { return reason() != stop_reason::none; }
   Clock& clock() const noexcept { return *clock_; }
+
+  /// One more statement is between two of its rows, and others may run meanwhile; or one less. A deadline that passes
+  /// wakes nobody then: as long as any statement is open SQLite keeps an interrupt, which would be for a statement that
+  /// is over, and end the one that is open.
+  void count_open_query(int change) noexcept { open_queries_.fetch_add(change, std::memory_order_relaxed); }
+  bool has_open_query() const noexcept { return open_queries_.load(std::memory_order_relaxed) != 0; }
   const std::shared_ptr<Clock>& shared_clock() const noexcept { return clock_; }
 
   /// While it lives the running operation must also end by `deadline`. Ends even what asks no progress handler:
@@ -86,6 +92,7 @@ class Interrupter {
   const void* connection_ = nullptr;  // that it interrupts
   const void* operation_ = nullptr;
   bool closing_ = false;  // shutdown was requested
+  std::atomic<int> open_queries_{0};
   std::atomic<bool> shielded_{false};
   std::atomic<stop_reason> requested_{stop_reason::none};
   std::atomic<Clock::time_point::rep> deadline_{Clock::time_point::max().time_since_epoch().count()};

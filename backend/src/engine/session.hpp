@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/interrupter.hpp"
+#include "statehouse/detail/open_query.hpp"
 #include "statehouse/detail/statement.hpp"
 #include "statehouse/error.hpp"
 #include "statehouse/execute_result.hpp"
@@ -166,6 +167,19 @@ class Session {
   virtual void begin_script(std::optional<bool> foreign_keys) = 0;
   virtual void end_script() noexcept = 0;
 
+  /// Opens a query that stays open, in the snapshot that `begin` has opened, until `let_go`. One at a time. Throws
+  /// Error, and then there is none.
+  KeptQuery& keep(std::unique_ptr<StreamSource> source) {
+    kept_ = std::make_unique<KeptQuery>(*this, std::move(source));
+    return *kept_;
+  }
+  /// Closes it and ends its snapshot, if there is one. `clean` does so first.
+  void let_go() noexcept {
+    if (kept_ == nullptr) return;
+    kept_.reset();
+    rollback();
+  }
+
   /// The most bytes of a value or row that statements may read or make from now on; gives what it was.
   virtual int limit_length(int bytes) noexcept = 0;
 
@@ -183,9 +197,14 @@ class Session {
     throw Error(code, message, {context_.database, shorten(sql)});
   }
 
+ protected:
+  /// For destructors: its statement must not outlive what it is part of.
+  std::unique_ptr<KeptQuery> take_kept() noexcept { return std::move(kept_); }
+
  private:
   const SessionContext context_;
   SessionRules rules_;
+  std::unique_ptr<KeptQuery> kept_;
 };
 
 /// Throws when the engine has rolled the open transaction back by itself, as it may after some errors. Where the

@@ -54,7 +54,8 @@ class Lane final : public ReaderGate {
   /// Until `open_again` nothing begins, except on a lease. For one thread at a time.
   bool hold_back(TimeLimit limit) override;
   void open_again() override;
-  std::vector<Holder> holders() const override;
+  std::vector<Holder> reading() const override;
+  std::vector<Holder> holders() const;
 
   /// Nothing begins until `wake_up`. False, and nothing has changed, when somebody uses a connection or waits for one.
   bool fall_asleep();

@@ -11,16 +11,22 @@ namespace statehouse::detail {
 bool Lane::hold_back(TimeLimit limit) {
   std::unique_lock lock(mutex_);
   queue_.hold();
-  // A lease that runs nothing has no snapshot.
-  return freed_.wait_until(lock, after(std::chrono::steady_clock::now(), limit), [&] {
-    return std::ranges::none_of(slots_, [](const Slot& slot) { return slot.running(); });
-  });
+  return freed_.wait_until(lock, after(std::chrono::steady_clock::now(), limit),
+                           [&] { return std::ranges::none_of(slots_, &Slot::reads); });
 }
 
 void Lane::open_again() {
   std::lock_guard lock(mutex_);
   queue_.release();
   if (queue_.begins()) schedule_idle();
+}
+
+std::vector<Holder> Lane::reading() const {
+  std::lock_guard lock(mutex_);
+  std::vector<Holder> result;
+  for (const Slot& slot : slots_)
+    if (slot.in_use() && slot.reads()) result.push_back(messages_.describe(slot, context_.clock->now()));
+  return result;
 }
 
 std::vector<Holder> Lane::holders() const {

@@ -61,6 +61,8 @@ class Slot {
   bool leased() const noexcept {
     return is(state::leased_idle) || is(state::leased_waiting) || is(state::leased_running);
   }
+  /// The same, or a stream has its snapshot; a lease that is no transaction has none between two operations.
+  bool reads() const noexcept { return running() || (leased() && lease_.in_transaction); }
   /// It runs what it had from the queue, and will come there again.
   bool at_work() const noexcept { return is(state::running) && current() != nullptr; }
   /// The same, or is on its way there; with a connection.

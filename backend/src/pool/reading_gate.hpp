@@ -21,9 +21,9 @@ class ReadingGate final : public ReaderGate {
   void open_again() override {
     if (readers_) readers_->open_again();
   }
-  std::vector<Holder> holders() const override {
-    std::vector<Holder> all = readers_ ? readers_->holders() : std::vector<Holder>();
-    if (auto backup = backup_holder()) all.push_back(std::move(*backup));
+  std::vector<Holder> reading() const override {
+    std::vector<Holder> all = readers_ ? readers_->reading() : std::vector<Holder>();
+    if (auto backup = backup_holder(); backup && backup->running) all.push_back(std::move(*backup));
     return all;
   }
 

@@ -46,6 +46,7 @@ LocalSession::LocalSession(SessionConfig config)
 LocalSession::~LocalSession() {
   if (generation_ != fork_generation()) {
     // In a forked child SQLite must not touch the file: closing would drop the parent's locks.
+    static_cast<void>(take_kept().release());
     static_cast<void>(cache_.release());
     static_cast<void>(controls_.release());
     static_cast<void>(handle_.release());
@@ -53,6 +54,7 @@ LocalSession::~LocalSession() {
   }
   if (handle_->config().sidecars) handle_->config().sidecars->remove();
   interrupter().detach(this);
+  take_kept().reset();
   handle_->take_back();
   rollback();
 }
@@ -224,6 +226,7 @@ void LocalSession::take_back() noexcept {
 }
 
 hygiene LocalSession::clean() noexcept {
+  let_go();
   take_back();
   const bool open = in_transaction();
   if (!rollback()) return hygiene::broken;

@@ -1,5 +1,7 @@
 #include "sqlite/statement.hpp"
 
+#include <utility>
+
 #include "statehouse/connection.hpp"
 
 namespace statehouse::detail {
@@ -7,9 +9,17 @@ namespace statehouse::detail {
 bool LocalStatement::step() {
   const bool begins = !sqlite3_stmt_busy(compiled_);
   if (begins) handle_.throw_if_stopped(sql_);
+  // Others that ran between its rows had to reset it (see Handle::forget_interrupt): it would begin anew.
+  if (begins && std::exchange(has_row_, false))
+    throw Error(make_sqlite_error(SQLITE_INTERRUPT), "the query was interrupted between two rows",
+                {database(), shorten(sql_)});
+  const bool in_transaction = handle_.in_transaction();
   int result = handle_.callbacks().step(compiled_);
-  if (result == SQLITE_INTERRUPT && begins && handle_.forget_interrupt(result))
+  // A write that is interrupted takes its transaction with it, and must not be done again outside.
+  if (result == SQLITE_INTERRUPT && begins && handle_.in_transaction() == in_transaction &&
+      handle_.forget_interrupt(result))
     result = handle_.callbacks().step(compiled_);
+  has_row_ = result == SQLITE_ROW;
   switch (result) {
     case SQLITE_ROW: return true;
     case SQLITE_DONE: return false;
@@ -28,6 +38,11 @@ ExecuteResult LocalStatement::run() {
   return {changed ? sqlite3_changes64(db) : 0, watch.inserted()};
 }
 
+void LocalStatement::reset() noexcept {
+  sqlite3_reset(compiled_);
+  has_row_ = false;
+}
+
 void LocalStatement::give_back() noexcept {
   // A write that is left between its rows, because one of them could not be read: SQLite has done all of it by then,
   // and would commit. An interrupt makes it undo. (In a transaction that would undo the transaction: see Query.)
@@ -39,7 +54,7 @@ void LocalStatement::give_back() noexcept {
     delete this;
     return;
   }
-  sqlite3_reset(compiled_);
+  reset();
   sqlite3_clear_bindings(compiled_);
   in_use = false;
 }

@@ -19,7 +19,7 @@ class LocalStatement final : public Statement {
 
   bool step() override;
   ExecuteResult run() override;
-  void reset() noexcept override { sqlite3_reset(compiled_); }
+  void reset() noexcept override;
   bool reads_only() const noexcept override { return sqlite3_stmt_readonly(compiled_) != 0; }
 
   int parameter_count() const noexcept override { return sqlite3_bind_parameter_count(compiled_); }
@@ -54,6 +54,7 @@ class LocalStatement final : public Statement {
   Handle& handle_;
   const std::string sql_;
   sqlite3_stmt* const compiled_;
+  bool has_row_ = false;
 };
 
 }  // namespace statehouse::detail

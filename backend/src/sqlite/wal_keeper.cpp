@@ -181,8 +181,7 @@ void WalKeeper::move(const LogMover::Baton& baton, LocalSession& writer, ReaderG
       if (free) {
         result = mover_.move(baton, writer, true);
       } else {
-        in_the_way = readers->holders();
-        std::erase_if(in_the_way, [](const Holder& holder) { return !holder.running; });
+        in_the_way = readers->reading();
       }
     }
     // Not free and without a reader: the last one has just come to its end.

@@ -89,7 +89,8 @@ struct GiveBack {
 using StatementPtr = std::unique_ptr<Statement, GiveBack>;
 
 StatementPtr prepare(Session& session, std::string_view sql);
-/// Whether what the statement does becomes part of an open transaction, and is kept if that is.
+/// Whether what the statement does becomes part of an open transaction, and is kept if that is; or cannot be undone
+/// but by a savepoint.
 bool changes_transaction(Session& session, const Statement& statement) noexcept;
 
 }  // namespace statehouse::detail
