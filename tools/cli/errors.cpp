@@ -34,6 +34,7 @@ std::string_view kind_of(errc code) {
     case errc::migration_failed:
     case errc::migration_target:
     case errc::migration_order:
+    case errc::migration_pending:
     case errc::migration_recorded: return name_of(code);
     default: return "failed";
   }

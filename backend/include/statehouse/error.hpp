@@ -22,7 +22,7 @@ enum class errc {
   queue_full,             ///< Too many operations wait for this database already.
   would_deadlock,         ///< A pool verb was called inside a closure that holds a connection of that pool.
   operation_in_progress,  ///< The transaction or lease already runs a statement; one at a time.
-  write_on_reader,        ///< The statement writes, but was given to a verb that reads.
+  write_on_reader,        ///< What writes was given to a verb that reads, or to a database that is opened `read_only`.
   statement_refused,  ///< BEGIN, COMMIT, SAVEPOINT, ATTACH, VACUUM or a guarded PRAGMA was given to a statement verb.
   not_one_statement,  ///< The text holds no statement, or more than one.
   parameter_count,    ///< The statement has another number of parameters than values were given.
@@ -57,6 +57,7 @@ enum class errc {
   migration_failed,    ///< A migration's SQL failed; nothing of that migration was kept.
   migration_target,    ///< A version that was asked for is not among the known or applied ones.
   migration_order,     ///< Under `strict_order`: a pending migration is older than an applied one.
+  migration_pending,   ///< A database that is opened `read_only` has not had all migrations.
   migration_recorded,  ///< A baseline is for a database without a record of migrations; this one has one.
 };
 

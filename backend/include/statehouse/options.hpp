@@ -10,6 +10,10 @@
 
 #include "statehouse/time_limit.hpp"
 
+namespace SQLite {
+class Database;
+}
+
 #pragma GCC visibility push(default)
 namespace statehouse {
 
@@ -78,6 +82,15 @@ struct ConnectionOptions {
   /// patterns need few however long the text is. What could need more is an SQL error. Zero means "no limit".
   std::uint64_t regexp_budget = 1 << 24;
   bool tighten_permissions = false;  ///< chmod an existing looser file (and its -wal, -shm) to 0600 instead of warning.
+  /// Name of a registered VFS that opens the file and all that belongs to it, in place of SQLite's default; one that is
+  /// not registered fails the opening with `errc::invalid_option`. Not with `exclusive`, which is a VFS of its own.
+  std::string vfs{};
+  /// Called for every connection as soon as it is open, before any statement: the key of an encrypted database
+  /// (`PRAGMA key`). Also for those that check the file at startup, checkpoint beside the writer, and make, check and
+  /// restore backups, which so have the same key; for what writes and what reads as `connection_role` says. Must run no
+  /// statement that reads the database, and set nothing that `on_connect` could. An exception fails the opening. Runs
+  /// on the thread that opens, for several connections at the same time.
+  std::function<void(SQLite::Database&, connection_role)> on_open{};
   /// Called for every connection after all settings, before anyone else can use it: register functions, collations,
   /// further PRAGMAs. An exception fails the opening: of a reader that of the read, of the writer that of the database.
   /// Runs on a database thread, for several connections at the same time.
@@ -115,6 +128,17 @@ struct BackupScheduleOptions {
 struct PoolOptions {
   pool_mode mode = pool_mode::wal;  ///< One writer and N readers, or one connection for everything.
   bool in_memory = false;           ///< No file: the data lives until shutdown. Implies `pool_mode::single`.
+  /// The file is somebody else's, who writes it, in this process or another: readers only. Nothing is created, changed,
+  /// migrated, checkpointed or backed up by schedule. What writes fails with `errc::write_on_reader`. A missing file
+  /// fails the opening, and so does one that has not had all migrations of its Migrator, with
+  /// `errc::migration_pending`. Where the file may be written a rollback journal that a crash has left is played back,
+  /// as by whoever reads it. Not with `in_memory`, `pool_mode::single`, another `checkpoint` than `own`, `backup`,
+  /// `cluster`, `ConnectionOptions::exclusive` or `tighten_permissions`: `errc::invalid_option`.
+  bool read_only = false;
+  /// With `read_only`: nobody writes the file while it is open. SQLite then takes no locks, looks for no changes, and
+  /// needs neither -wal nor -shm: for a read-only medium. Whoever writes it all the same has reads give wrong results.
+  /// A file that has a log or a rollback journal with content is refused.
+  bool immutable = false;
   unsigned readers = 0;             ///< Most reader connections; 0 means one per core, at least 2 and at most 4.
   TimeLimit acquire_timeout{3000};  ///< Longest wait for a free connection.
   TimeLimit run_timeout{0};         ///< Longest run once a connection is there.

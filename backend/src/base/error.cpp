@@ -8,7 +8,8 @@ namespace {
 const char* sentence(errc code) noexcept {
   switch (code) {
     case errc::invalid_name:
-      return "invalid database name: use 1 to 64 of A-Z a-z 0-9 . _ - starting with a letter or digit, without '..'; up "
+      return "invalid database name: use 1 to 64 of A-Z a-z 0-9 . _ - starting with a letter or digit, without '..'; "
+             "up "
              "to 8 of these with '/' between them";
     case errc::not_initialised: return "not initialised: await init() first";
     case errc::already_open: return "the database is already open: call add_migrator before the first get_pool";
@@ -59,6 +60,7 @@ const char* sentence(errc code) noexcept {
     case errc::migration_failed: return "a migration failed";
     case errc::migration_target: return "the target version is unknown";
     case errc::migration_order: return "a pending migration is older than an applied one";
+    case errc::migration_pending: return "migrations are pending, and the database is opened read_only";
     case errc::migration_recorded: return "the database has a record of migrations already";
   }
   return "unknown statehouse error";

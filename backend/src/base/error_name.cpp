@@ -54,6 +54,7 @@ std::string_view name(errc code) noexcept {
     case errc::migration_failed: return "migration_failed";
     case errc::migration_target: return "migration_target";
     case errc::migration_order: return "migration_order";
+    case errc::migration_pending: return "migration_pending";
     case errc::migration_recorded: return "migration_recorded";
   }
   return "other";

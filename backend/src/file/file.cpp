@@ -91,10 +91,29 @@ void require_regular(const fs::path& file, const struct stat& status) {
                                              : "special file: give the path of a regular one"));
 }
 
+void require_one_name(const fs::path& file, const struct stat& status) {
+  if (status.st_nlink <= 1) return;
+  throw Error(errc::hard_linked, "'" + file.string() + "' has " + std::to_string(status.st_nlink) +
+                                     " hard links: SQLite cannot protect a file with two names; remove the other");
+}
+
 FileIdentity require_identity(const fs::path& file) {
   const auto identity = identify(file);
   if (!identity) fail(errno, "cannot open the database file", file);
   return *identity;
+}
+
+void require_path(const fs::path& directory, const char* what) {
+  if (directory.empty())
+    throw Error({EINVAL, boost::system::system_category()}, std::string("the ") + what + " is an empty path");
+}
+
+fs::path resolve_directory(const fs::path& directory, const std::string& what, int access) {
+  std::error_code error;
+  fs::path canonical = fs::canonical(directory, error);
+  if (error) fail(error.value(), "cannot resolve the " + what, directory);
+  if (::access(canonical.c_str(), access) != 0) fail(errno, "cannot use the " + what, canonical);
+  return canonical;
 }
 
 std::mutex claims_mutex;
@@ -112,14 +131,14 @@ std::optional<FileIdentity> identify(const fs::path& file) noexcept {
 }
 
 fs::path prepare_directory(const fs::path& directory, const char* what) {
-  const std::string name(what);
-  if (directory.empty()) throw Error({EINVAL, boost::system::system_category()}, "the " + name + " is an empty path");
-  make_directories(fs::absolute(directory).lexically_normal(), name);
-  std::error_code error;
-  fs::path canonical = fs::canonical(directory, error);
-  if (error) fail(error.value(), "cannot resolve the " + name, directory);
-  if (::access(canonical.c_str(), R_OK | W_OK | X_OK) != 0) fail(errno, "cannot use the " + name, canonical);
-  return canonical;
+  require_path(directory, what);
+  make_directories(fs::absolute(directory).lexically_normal(), what);
+  return resolve_directory(directory, what, R_OK | W_OK | X_OK);
+}
+
+fs::path find_directory(const fs::path& directory, const char* what) {
+  require_path(directory, what);
+  return resolve_directory(directory, what, R_OK | X_OK);
 }
 
 void warn_if_shared(const fs::path& directory, spdlog::logger& logger) {
@@ -154,9 +173,7 @@ PreparedFile prepare_file(const fs::path& file, bool tighten, spdlog::logger& lo
     if (::lstat(file.c_str(), &status) != 0) fail(errno, "cannot open the database file", file);
   }
   require_regular(file, status);
-  if (status.st_nlink > 1)
-    throw Error(errc::hard_linked, "'" + file.string() + "' has " + std::to_string(status.st_nlink) +
-                                       " hard links: SQLite cannot protect a file with two names; remove the other");
+  require_one_name(file, status);
   check_mode(file, status, tighten, logger);
   PreparedFile prepared{.identity = {status.st_dev, status.st_ino}};
   for (const char* suffix : {"-wal", "-shm"}) {
@@ -166,6 +183,18 @@ PreparedFile prepare_file(const fs::path& file, bool tighten, spdlog::logger& lo
     prepared.has_log = prepared.has_log || (suffix == std::string_view("-wal") && status.st_size > 0);
   }
   return prepared;
+}
+
+FileIdentity find_file(const fs::path& file, bool written) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0) {
+    if (errno != ENOENT) fail(errno, "cannot open the database file", file);
+    throw Error({ENOENT, boost::system::system_category()},
+                "there is no database file '" + file.string() + "', and read_only makes none");
+  }
+  require_regular(file, status);
+  if (written) require_one_name(file, status);
+  return {status.st_dev, status.st_ino};
 }
 
 std::string explain_cannot_open(const fs::path& file) {

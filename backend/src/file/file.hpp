@@ -16,6 +16,9 @@ namespace statehouse::detail {
 /// Error in the system category with a message that says what to do, and calls it `what`.
 std::filesystem::path prepare_directory(const std::filesystem::path& directory, const char* what = "data directory");
 
+/// The canonical path of one that is there and may be read.
+std::filesystem::path find_directory(const std::filesystem::path& directory, const char* what = "data directory");
+
 /// Warns when others than its owner may write in `directory`: they could replace a database there, or remove it.
 void warn_if_shared(const std::filesystem::path& directory, spdlog::logger& logger);
 
@@ -36,6 +39,10 @@ struct PreparedFile {
 /// checks that it is a regular file with one name. A looser mode is reported, or changed (with -wal and -shm) when
 /// `tighten`. Never opens an existing file: closing any descriptor of it would drop SQLite's locks.
 PreparedFile prepare_file(const std::filesystem::path& file, bool tighten, spdlog::logger& logger);
+
+/// The same of a file of others, which has to be there: makes and changes nothing. It may have several names where
+/// nobody writes it.
+FileIdentity find_file(const std::filesystem::path& file, bool written);
 
 /// Throws Error with `errc::not_a_regular_file` if there is something else of that name: a directory, a symbolic link,
 /// a device, a FIFO or a socket.

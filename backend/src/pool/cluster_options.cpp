@@ -31,6 +31,10 @@ void check_cluster(const PoolOptions& options) {
   refuse_if(connection.exclusive, "connection.exclusive is of files, and does not go with cluster.nodes: leave it out");
   refuse_if(connection.on_connect != nullptr,
             "connection.on_connect does not go with cluster.nodes, as SQLite runs inside the nodes: leave it out");
+  refuse_if(
+      connection.on_open != nullptr || !connection.vfs.empty(),
+      "connection.on_open and connection.vfs do not go with cluster.nodes, as the nodes open the files: leave them "
+      "out");
   refuse_if(options.startup_check != integrity_check::never,
             "startup_check is of files, and does not go with cluster.nodes: leave it out");
   refuse_if(options.backup.every > TimeLimit(),

@@ -6,12 +6,9 @@
 #include <optional>
 #include <utility>
 
-#include "cluster/cluster_engine.hpp"
 #include "engine/connection_access.hpp"
-#include "file/descriptors.hpp"
 #include "file/fork.hpp"
 #include "pool/cluster_options.hpp"
-#include "sqlite/local_engine.hpp"
 
 namespace statehouse::detail {
 namespace {
@@ -20,6 +17,13 @@ PoolConfig normalised(PoolConfig config) {
   if (config.turns == nullptr) config.turns = std::make_shared<TurnQueue>(config.executor);
   if (config.backup_turns == nullptr) config.backup_turns = std::make_shared<TurnQueue>(config.executor);
   return config;
+}
+
+/// No lane has a connection for it.
+Error read_only_error(const PoolConfig& config, operation_verb verb) {
+  return {errc::write_on_reader,
+          std::string("the database was opened read_only, and ") + to_string(verb) + " is of the writer",
+          {config.name, {}}};
 }
 
 }  // namespace
@@ -76,88 +80,10 @@ LaneContext PoolCore::make_context() {
           .on_wanted = [this] { give_way(); }};
 }
 
-/// Known to nobody yet.
-std::shared_ptr<PoolCore> PoolCore::open_alone(PoolConfig config, const Migrator* migrator,
-                                               const std::shared_ptr<Interrupter>& interrupter,
-                                               ConnectionPermit permit) {
-  auto core = std::make_shared<PoolCore>(std::move(config), migrator);
-  const auto began = core->config_.clock->now();
-  core->context_.owner = core;
-  core->open_engine(interrupter, permit);
-  core->opening_time_ = core->config_.clock->now() - began;
-  return core;
-}
-
-std::shared_ptr<PoolCore> PoolCore::open(PoolConfig config, const Migrator* migrator,
-                                         const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) {
-  auto core = open_alone(std::move(config), migrator, interrupter, std::move(permit));
-  if (core->backups_) core->backups_->begin(core);
-  core->rest_ = rest::awake;
-  if (core->context_.budget != nullptr) core->config_.awake->add(*core);
-  core->give_way_if_wanted();
-  return core;
-}
-
-MigrationReport PoolCore::bring_up_to_date(PoolConfig config, const Migrator* migrator,
-                                           const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) {
-  const auto core = open_alone(std::move(config), migrator, interrupter, std::move(permit));
-  core->writer_.close_connections();  // readers have not been opened
-  if (const std::string unfinished = core->release_engine(); !unfinished.empty())
-    core->config_.logger->error("database '{}': {}", core->config_.name, unfinished);
-  return core->applied();
-}
-
-std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const {
-  if (in_cluster(*config_.options))
-    return std::make_unique<ClusterEngine>(ClusterEngineConfig{.database = config_.name,
-                                                               .cluster = config_.options->cluster,
-                                                               .connection = config_.options->connection,
-                                                               .logger = config_.logger});
-  return std::make_unique<LocalEngine>(LocalEngineConfig{.path = config_.path,
-                                                         .database = config_.name,
-                                                         .options = *config_.options,
-                                                         .clock = config_.clock,
-                                                         .logger = config_.logger,
-                                                         .known = rest_ != rest::opening,
-                                                         .unchanged = unchanged},
-                                       interrupter);
-}
-
-/// Unless the file is as this pool has left it, the writer makes the log and its index and migrates before any reader
-/// looks at it.
-void PoolCore::open_engine(const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit& permit) {
-  const bool unchanged = left_ && left_->matches(config_.path);
-  auto engine = open_with_room([&] { return make_engine(interrupter, unchanged); });
-  {
-    std::lock_guard lock(engine_mutex_);
-    engine_ = std::move(engine);
-  }
-  if (unchanged) return;
-  auto writer = connect(connection_role::writer, interrupter);
-  schema_.bring_up_to_date(*writer, *engine_);
-  engine_->begin_service(session_of(*writer));
-  writer_.add(std::move(writer), interrupter);
-  permit.hand_on();
-}
-
-/// Where the descriptors of the process run out others give way.
-template <class Open>
-auto PoolCore::open_with_room(Open open) const -> decltype(open()) {
-  for (;;) {
-    try {
-      return open();
-    } catch (const Error&) {
-      if (config_.awake == nullptr || !out_of_descriptors() || !config_.awake->make_room()) throw;
-    }
-  }
-}
-
-std::unique_ptr<Connection> PoolCore::connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter) {
-  return open_with_room([&] { return detail::connect(engine_->open(role, interrupter), config_.options->connection); });
-}
-
 void PoolCore::submit(Operation& operation) {
   const bool reads = operation.request().role == connection_role::reader;
+  if (!reads && config_.options->read_only)
+    return operation.refuse(std::make_exception_ptr(read_only_error(config_, operation.request().verb)));
   (reads && readers_ ? *readers_ : writer_).submit(operation);
 }
 

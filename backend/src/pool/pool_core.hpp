@@ -32,7 +32,8 @@ health_reason reason_of(const Loss& loss) noexcept;
 /// wake; from then on connections are opened as they are needed. The migrations are looked at again only where somebody
 /// else may have had the file.
 ///
-/// In `pool_mode::single` there is one lane, which serves both kinds of operation.
+/// In `pool_mode::single` there is one lane, which serves both kinds of operation. Where the database is read only the
+/// writer's has never a connection, and nothing comes to it.
 class PoolCore : public std::enable_shared_from_this<PoolCore> {
  public:
   /// Creates, opens, migrates, on the calling thread. Throws and leaves nothing open when any step fails or
@@ -96,6 +97,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::unique_ptr<ScheduledBackups> make_backups();
   std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const;
   void open_engine(const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit& permit);
+  void begin_writing(const std::shared_ptr<Interrupter>& interrupter);
+  void begin_reading(const std::shared_ptr<Interrupter>& interrupter);
   std::string release_engine();
   std::unique_ptr<Connection> connect(connection_role role, const std::shared_ptr<Interrupter>& interrupter);
   template <class Open>

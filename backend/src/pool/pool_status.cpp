@@ -70,7 +70,7 @@ DatabaseStats PoolCore::stats() const {
     result.state = state_ == database_state::ready && rest_ == rest::asleep ? database_state::asleep : state_;
     if (loss_) result.last_error = loss_->text;
   }
-  result.writer = writer_.stats();
+  if (!config_.options->read_only) result.writer = writer_.stats();
   if (readers_) result.readers = readers_->stats();
   if (result.last_error.empty()) result.last_error = writer_.last_error();
   if (result.last_error.empty() && readers_) result.last_error = readers_->last_error();

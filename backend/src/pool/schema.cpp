@@ -32,6 +32,18 @@ bool lost_leader(const Error& error, const Migrator& migrator) {
   return found == migrator.migrations().end() || !(found->no_transaction || examine(trim(found->sql)).commit);
 }
 
+[[noreturn]] void fail_pending(const std::vector<PlannedMigration>& pending, const std::string& database) {
+  constexpr std::size_t most_named = 10;
+  std::string versions;
+  for (std::size_t i = 0; i < pending.size() && i < most_named; ++i)
+    versions += (i > 0 ? ", " : "") + std::to_string(pending[i].migration->version);
+  if (pending.size() > most_named) versions += " and " + std::to_string(pending.size() - most_named) + " more";
+  throw MigrationError(errc::migration_pending,
+                       (pending.size() > 1 ? "migrations " : "migration ") + versions +
+                           " pending, and the database is opened read_only: have it migrated by who writes it",
+                       {pending.front().migration->version, pending.front().migration->file}, {database, {}});
+}
+
 }  // namespace
 
 Schema::Schema(const PoolConfig& config, const Migrator* migrator)
@@ -51,6 +63,15 @@ void Schema::bring_up_to_date(Connection& writer, Engine& engine) {
   }
   // Statistics for the new schema before anybody is served.
   if (changed) engine.optimize(session_of(writer), config_.options->connection.optimize_budget);
+}
+
+void Schema::require_up_to_date(Connection& reader) {
+  if (!migrator_) return;
+  if (const auto pending = migrator_->plan(reader); !pending.empty()) fail_pending(pending, config_.name);
+  MigrationReport found;
+  for (const MigrationStatus& each : migrator_->status(reader)) found.schema_version = each.version;
+  std::lock_guard lock(mutex_);
+  applied_ = std::move(found);
 }
 
 /// Looks what is applied, and goes on, where the leader of a cluster went in the middle. A migration that has cost two

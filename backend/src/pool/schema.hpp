@@ -10,8 +10,8 @@
 
 namespace statehouse::detail {
 
-/// The migrations of one database, and what of them is applied. Thread-safety: `bring_up_to_date` by one thread at a
-/// time, the rest from any.
+/// The migrations of one database, and what of them is applied. Thread-safety: `bring_up_to_date` and
+/// `require_up_to_date` by one thread at a time, the rest from any.
 class Schema {
  public:
   /// `config` outlives this. Null: there are no migrations.
@@ -19,6 +19,8 @@ class Schema {
 
   /// Runs what is pending on the writer, before anybody else looks at the file. Throws MigrationError, Error.
   void bring_up_to_date(Connection& writer, Engine& engine);
+  /// The same without a writer: throws MigrationError with `errc::migration_pending` if anything is.
+  void require_up_to_date(Connection& reader);
   void tell(DatabaseStats& stats) const;
   MigrationReport applied() const;  ///< By the last opening that had to look.
 

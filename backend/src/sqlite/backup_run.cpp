@@ -87,8 +87,10 @@ BackupRun::BackupRun(Reader& source, const fs::path& target, bool overwrite)
   partial_ = std::make_unique<PartialFile>(target_, "backup");
   snapshot_ = std::make_unique<Snapshot>(source);
   translated([this] {
-    copy_ =
-        std::make_unique<SQLite::Database>(partial_->path().string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOFOLLOW);
+    const ConnectionOptions& options = session_.handle().config().options;
+    copy_ = std::make_unique<SQLite::Database>(partial_->path().string(),
+                                               SQLite::OPEN_READWRITE | SQLite::OPEN_NOFOLLOW, 0, options.vfs);
+    if (options.on_open) options.on_open(*copy_, connection_role::writer);
     copy_->exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");  // nothing to go back to; synced at the end
     copying_ = std::make_unique<SQLite::Backup>(*copy_, session_.handle().database());
   });

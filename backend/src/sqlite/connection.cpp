@@ -40,9 +40,7 @@ Connection Connection::for_reading(const std::filesystem::path& path, const Conn
                     ? "there is no database file '" + path.string() + "'"
                     : "cannot look for the database file '" + path.string() + "': " + error.message());
   auto config = standalone(path, options, connection_role::reader);
-  // The last one to close moves the log into the database and deletes it: not for somebody who only looks. But an empty
-  // log that the opening itself has made has to go again.
-  config.keep_log = detail::file_size_or_zero(config.path.string() + "-wal") > 0;
+  config.writer = detail::written_by::others;
   return Connection(std::make_unique<detail::LocalSession>(std::move(config)), options);
 }
 

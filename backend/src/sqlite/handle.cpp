@@ -2,13 +2,13 @@
 
 #include <spdlog/logger.h>
 #include <SQLiteCpp/Database.h>
-#include <SQLiteCpp/Exception.h>
 
 #include <utility>
 
 #include "engine/error_class.hpp"
 #include "engine/scopes.hpp"
 #include "file/file.hpp"
+#include "sqlite/open_file.hpp"
 #include "sqlite/system_reason.hpp"
 
 namespace statehouse::detail {
@@ -54,13 +54,19 @@ bool has_log(const std::filesystem::path& file) noexcept {
          std::filesystem::exists(file.string() + "-shm", ignored);
 }
 
-/// SQLiteCpp has closed what could not be opened, and with it the system's error is gone; asked again.
-std::string reason_to_open(const std::filesystem::path& file, int flags) {
-  sqlite3* db = nullptr;
-  const int result = sqlite3_open_v2(file.c_str(), &db, flags, nullptr);
-  const std::string reason = system_reason(db, result);
-  sqlite3_close(db);
-  return reason;
+/// What somebody has to do first who may write, where the file may only be read.
+std::string what_a_reader_lacks(int result) {
+  switch (result) {
+    case SQLITE_READONLY_ROLLBACK:
+      return ": a transaction that was cut short has to be rolled back first: have it opened once by who may write it";
+    case SQLITE_READONLY_RECOVERY:
+    case SQLITE_READONLY_CANTINIT:
+    case SQLITE_READONLY_CANTLOCK:
+      return ": its write-ahead log has to be made ready first, by who may write it: have it opened there, or look at "
+             "a "
+             "copy of the file and its -wal";
+    default: return {};
+  }
 }
 
 /// What SQLite and its extensions make of an interrupt, of a wait that was given up, and of a statement of their own
@@ -80,10 +86,11 @@ bool may_come_of_a_stop(int result) noexcept {
 
 Handle::Handle(Session& session, Callbacks& callbacks, SessionConfig config)
     : session_(session), callbacks_(callbacks), config_(std::move(config)) {
-  open();
+  database_ = open_file(config_);
   db_ = database_->getHandle();
+  keep_log(config_.keep_log || log_has_content());  // with a wrong key it is taken for empty, and would be removed
+  if (config_.options.on_open) config_.options.on_open(*database_, config_.context.role);
   sqlite3_extended_result_codes(db_, 1);
-  if (config_.keep_log) keep_log();
   callbacks_.install(db_);
   if (const int result = insert_id_.install(db_); result != SQLITE_OK) fail(result, {});
   require_access();
@@ -96,35 +103,17 @@ Handle::~Handle() {
   forget_late_interrupt();
 }
 
-void Handle::open() {
-  // One thread at a time uses a connection, so SQLite's own mutexes would only cost. NOFOLLOW closes the gap between
-  // the check of the file and its opening.
-  int flags = SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX;
-  const bool memory = config_.in_memory();
-  flags |= memory ? SQLite::OPEN_CREATE : SQLite::OPEN_NOFOLLOW;
-  try {
-    database_ = std::make_unique<SQLite::Database>(config_.path.string(), flags, 0,
-                                                   config_.options.exclusive && !memory ? "unix-excl" : "");
-  } catch (const SQLite::Exception& error) {
-    std::string message = std::string("cannot open the database file: ") + error.what();
-    const int result = error.getExtendedErrorCode() != 0 ? error.getExtendedErrorCode() : error.getErrorCode();
-    std::string why = memory ? "" : explain_cannot_open(config_.path);
-    if (!why.empty()) why = "; " + why;
-    throw Error(make_sqlite_error(result), message + (why.empty() ? reason_to_open(config_.path, flags) : why),
-                {session_.database(), {}});
-  }
-}
-
 /// SQLite opens what it may not write for reading, and says so only at the first write.
 void Handle::require_access() const {
-  if (sqlite3_db_readonly(db_, "main") != 1) return;
+  if (config_.writer == written_by::nobody || sqlite3_db_readonly(db_, "main") != 1) return;
   std::string message = "the database file can be read, but not written; " + explain_cannot_open(config_.path);
   if (!config_.writes()) {
     if (!is_wal_file(db_) || has_log(config_.path)) return;
     // SQLite would make the two, with a mode that keeps out even the owner, and could not remove them.
     message =
         "the database file may only be read, which in WAL mode needs its -wal and -shm; they are there while a server "
-        "has it open. Run this as the owner of the file, or look at a copy";
+        "has it open. Run this as the owner of the file, look at a copy, or, where nobody writes it, open it as "
+        "immutable";
   }
   throw Error(make_sqlite_error(SQLITE_READONLY), message, {session_.database(), {}});
 }
@@ -193,8 +182,16 @@ void Handle::forget_late_interrupt() noexcept {
   sqlite3_prepare_v2(db_, ";", -1, &none, nullptr);
 }
 
-void Handle::keep_log() noexcept {
-  sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+void Handle::keep_log(bool keep) noexcept {
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep ? 1 : 0, nullptr);
+}
+
+bool Handle::log_has_content() const noexcept {
+  return !config_.in_memory() && file_size_or_zero(config_.path.string() + "-wal") > 0;
+}
+
+void Handle::keep_log_of_others() noexcept {
+  if (config_.writer == written_by::others && log_has_content()) keep_log();
 }
 
 void Handle::throw_if_stopped(std::string_view sql) const {
@@ -222,13 +219,14 @@ void Handle::fail(int result, std::string_view sql) const {
   last_error_ = {result, message, offset < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(offset))};
   if (primary == SQLITE_BUSY) message += ": another process holds the lock";
   message += explain_missing_function(message);
+  if (primary == SQLITE_NOTADB) message += "; if it is encrypted, it is with another key than on_open gives";
   if (message.find("unsafe use of") != std::string::npos)
     message += "; if you trust the schema of this file, set ConnectionOptions::trusted_schema";
   std::string why;
   if ((primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN) && !config_.in_memory())
     why = explain_cannot_open(config_.path);
   message += why.empty() ? reason : "; " + why;
-  throw Error(make_sqlite_error(result), message, context);
+  throw Error(make_sqlite_error(result), message + what_a_reader_lacks(result), context);
 }
 
 /// A statement that somebody has left over would make sqlite3_close fail and leak the descriptor with its locks.

@@ -52,7 +52,10 @@ class Handle {
   void forget_late_interrupt() noexcept;
 
   /// If this is the last one to close it leaves the write-ahead log as it is.
-  void keep_log() noexcept;
+  void keep_log(bool keep = true) noexcept;
+  /// Before it is closed: so does one that only looks at what others write, but for an empty log, which the opening
+  /// itself may have made.
+  void keep_log_of_others() noexcept;
 
   /// Throws the error of a requested stop or a passed deadline, if there is one.
   void throw_if_stopped(std::string_view sql) const;
@@ -60,8 +63,8 @@ class Handle {
   const LastError& last_error() const noexcept { return last_error_; }
 
  private:
-  void open();
   void require_access() const;
+  bool log_has_content() const noexcept;
   void finalise_leftovers() noexcept;
   bool reset_busy(bool blobs) noexcept;
 

@@ -7,6 +7,7 @@
 
 #include "engine/engine.hpp"
 #include "file/file.hpp"
+#include "sqlite/session_config.hpp"
 #include "sqlite/wal_keeper.hpp"
 
 namespace statehouse::detail {
@@ -23,6 +24,10 @@ struct LocalEngineConfig {
   bool unchanged = false;  ///< and is as we have left it.
 
   bool in_memory() const { return path == ":memory:"; }
+  written_by writer() const noexcept {
+    if (!options.read_only) return written_by::us;
+    return options.immutable ? written_by::nobody : written_by::others;
+  }
   bool checkpointed_by_others() const noexcept { return options.checkpoint != checkpoint_mode::own; }
 };
 

@@ -37,6 +37,7 @@ LocalSession::LocalSession(SessionConfig config)
       cache_(std::make_unique<StatementCache>(handle_->config().options.statement_cache)),
       generation_(fork_generation()) {
   settings_->apply();
+  if (!handle_->config().keep_log) handle_->keep_log(false);  // the file could be read
   rules().read_only = !handle_->config().writes();
   remember_settings();
   rules().granted = permission::statements;
@@ -57,6 +58,7 @@ LocalSession::~LocalSession() {
   take_kept().reset();
   handle_->take_back();
   rollback();
+  handle_->keep_log_of_others();
 }
 
 void LocalSession::forget_migrations() {

@@ -10,12 +10,16 @@ namespace statehouse::detail {
 
 class CheckpointHistory;
 
+/// Who writes the file: this process, others, or nobody as long as it is open.
+enum class written_by { us, others, nobody };
+
 /// Everything a local connection is opened with.
 struct SessionConfig {
   std::filesystem::path path;  ///< Absolute, or ":memory:".
   SessionContext context;
   bool keep_log = false;  ///< It leaves the write-ahead log to others, also as the last one to close.
   ConnectionOptions options;
+  written_by writer = written_by::us;
   std::shared_ptr<Sidecars> sidecars{};              ///< Told of this connection; may be null.
   std::shared_ptr<CheckpointHistory> checkpoints{};  ///< Told of those that it makes; may be null.
 

@@ -28,7 +28,8 @@ QuickCheck look_through(const LocalEngineConfig& config, const std::shared_ptr<I
                                                                          .interrupter = interrupter,
                                                                          .logger = config.logger},
                                                              .keep_log = keep_log,
-                                                             .options = config.options.connection}),
+                                                             .options = config.options.connection,
+                                                             .writer = config.writer()}),
                 config.options.connection);
     return quick_check(*connection, config.options.startup_check_timeout);
   } catch (const Error& error) {

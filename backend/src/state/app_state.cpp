@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/vfs_option.hpp"
 #include "pool/checkpoint_options.hpp"
 #include "pool/cluster_options.hpp"
+#include "pool/read_only_options.hpp"
 #include "pool/shared_options.hpp"
 #include "state/database_threads.hpp"
 #include "state/registry.hpp"
@@ -45,6 +47,8 @@ std::shared_ptr<detail::Registry> make_registry(AppStateOptions options, detail:
   check_prefix(options.dev_prefix);
   detail::check_shared_cluster(options.pool);
   detail::check_checkpoint(options.pool);
+  detail::check_read_only(options.pool);
+  detail::check_vfs(options.pool.connection);
   return std::make_shared<detail::Registry>(
       detail::RegistryConfig{.data_dir = std::move(options.data_dir),
                              .prefix = std::move(options.dev_prefix),

@@ -123,6 +123,8 @@ void Database::check_removable() const {
   std::lock_guard lock(mutex_);
   if (in_cluster(*options()))
     throw Error(errc::not_supported, "a database of a cluster is not removed from here", {text_, {}});
+  if (options()->read_only)
+    throw Error(errc::write_on_reader, "the database was opened read_only: who writes it removes it", {text_, {}});
 }
 
 void Database::post_removal() {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "engine/vfs_option.hpp"
 #include "file/file.hpp"
 #include "file/fork.hpp"
 #include "pool/checkpoint_options.hpp"
+#include "pool/read_only_options.hpp"
 #include "state/errors.hpp"
 #include "statehouse/database_files.hpp"
 #include "statehouse/sqlite_version.hpp"
@@ -25,7 +27,7 @@ class DirectoryCall final : public Suspension {
   void start() {
     const bool posted = config_.executor.post([this] {
       try {
-        directory_ = prepare_directory(config_.data_dir);
+        directory_ = config_.pool->read_only ? find_directory(config_.data_dir) : prepare_directory(config_.data_dir);
         warn_if_shared(directory_, *config_.logger);
       } catch (...) {
         error_ = std::current_exception();
@@ -149,6 +151,8 @@ void Registry::configure(const DatabaseName& name, PoolOptions options) {
   check_process(name.view());
   check_cluster(options);
   check_checkpoint(options);
+  check_read_only(options);
+  check_vfs(options.connection);
   std::lock_guard lock(mutex_);
   entry(name)->set_options(std::move(options));
 }
@@ -165,6 +169,8 @@ void Registry::configure(NamePattern pattern, PoolOptions options) {
   check_process(pattern.text());
   check_shared_cluster(options);
   check_checkpoint(options);
+  check_read_only(options);
+  check_vfs(options.connection);
   std::lock_guard lock(mutex_);
   if (shutdown_ != nullptr) throw closed_error(pattern.text());
   rules_.add_options(pattern, std::move(options));

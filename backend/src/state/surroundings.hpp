@@ -75,10 +75,16 @@ struct Surroundings {
       throw Error(errc::invalid_name, "a cluster takes no '/': give the name there as cluster.database",
                   {pool.name, {}});
   }
-  /// Before a pool of that name is opened: makes the directories in the name. Blocks; throws Error.
+  /// Before a pool of that name is opened: makes the directories in the name, where the file may be made, too. Blocks;
+  /// throws Error.
   void make_directories(const DatabaseName& name, const PoolConfig& pool) const {
     check_name(pool);
-    if (!pool.options->in_memory && !in_cluster(*pool.options)) make_inner_directory(directory, name.directory());
+    if (pool.options->in_memory || in_cluster(*pool.options)) return;
+    if (pool.options->read_only) {
+      has_inner_directory(directory, name.directory());  // no symbolic link either
+    } else {
+      make_inner_directory(directory, name.directory());
+    }
   }
 };
 
