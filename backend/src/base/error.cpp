@@ -9,8 +9,7 @@ const char* sentence(errc code) noexcept {
   switch (code) {
     case errc::invalid_name:
       return "invalid database name: use 1 to 64 of A-Z a-z 0-9 . _ - starting with a letter or digit, without '..'; "
-             "up "
-             "to 8 of these with '/' between them";
+             "up to 8 of these with '/' between them";
     case errc::not_initialised: return "not initialised: await init() first";
     case errc::already_open: return "the database is already open: call add_migrator before the first get_pool";
     case errc::closed: return "closed: shutdown has begun and nothing is reopened";
