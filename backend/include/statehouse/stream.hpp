@@ -80,7 +80,7 @@ class Pool;
 template <Row T>
 class RowStream {
  public:
-  using row_type = detail::row_type_t<T>;
+  using row_type = detail::row_type_t<T>;  ///< `T`, or what `by_name` names.
 
   /// An empty stream, to be assigned to.
   RowStream() = default;
