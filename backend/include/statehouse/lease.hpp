@@ -6,6 +6,7 @@
 
 #include "statehouse/connection.hpp"
 #include "statehouse/detail/operation.hpp"
+#include "statehouse/detail/temporaries.hpp"
 #include "statehouse/verbs.hpp"
 
 #pragma GCC visibility push(default)
@@ -43,6 +44,7 @@ class ReaderLease : public QueryVerbs<ReaderLease, detail::Awaited>, public Read
 
   template <class Verb, class... Args>
   auto statement(Verb, const CallOptions& options, Sql sql, Args&&... args) const {
+    detail::check_temporaries<Args...>();
     constexpr auto kind = Verb::has_transaction ? detail::kinds::transaction : detail::kinds::statement;
     return detail::perform(handle_.ref(), detail::Request{Verb::role, kind, Verb::verb, sql.where, options},
                            detail::make_statement<Verb>(sql.text, std::forward<Args>(args)...));

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "statehouse/detail/temporaries.hpp"
 #include "statehouse/lease.hpp"
 #include "statehouse/stats.hpp"
 #include "statehouse/stream.hpp"
@@ -127,6 +128,7 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
   }
   template <class Verb, class... Args>
   auto statement(Verb, const CallOptions& options, Sql sql, Args&&... args) const {
+    detail::check_temporaries<Args...>();
     constexpr auto kind = Verb::has_transaction ? detail::kinds::transaction
                           : Verb::may_share     ? detail::kinds::statement
                                                 : detail::kinds::lone_statement;

@@ -7,6 +7,7 @@
 
 #include "statehouse/connection.hpp"
 #include "statehouse/detail/operation.hpp"
+#include "statehouse/detail/temporaries.hpp"
 #include "statehouse/verbs.hpp"
 
 #pragma GCC visibility push(default)
@@ -65,6 +66,7 @@ class Transaction : public QueryVerbs<Transaction, detail::Awaited>, public Exec
 
   template <class Verb, class... Args>
   auto statement(Verb, const CallOptions& options, Sql sql, Args&&... args) const {
+    detail::check_temporaries<Args...>();
     return detail::perform(handle_.ref(), request(Verb::verb, options, sql.where),
                            detail::make_statement<Verb>(sql.text, std::forward<Args>(args)...));
   }

@@ -9,6 +9,12 @@
 #include <variant>
 #include <vector>
 
+struct Label;
+template <>
+struct statehouse::value_traits<Label> {
+  static std::string to_stored(const Label& label);
+};
+
 using statehouse::Connection;
 using statehouse::Reader;
 namespace asio = boost::asio;
@@ -20,6 +26,9 @@ asio::awaitable<T> coroutine(Reader& db) {
 
 struct Unknown {
   int a;
+};
+struct Label {  // stored as its text
+  std::string text;
 };
 struct View {
   int a;
@@ -33,6 +42,20 @@ asio::awaitable<void> values(statehouse::Pool pool, std::vector<View> views, std
   const auto list = statehouse::in(numbers);  // error: a list holds integers
   co_await pool.query_one<std::variant<int, bool>>("SELECT 1");  // error: kept in the same storage class
   co_await pool.write([&](Connection& db) { db.execute_many("INSERT INTO t VALUES (?, ?)", views); });
+}
+
+asio::awaitable<void> temporaries(statehouse::Pool pool) {
+  auto tx = co_await pool.begin();
+  auto lease = co_await pool.acquire(statehouse::writer);
+  const auto label = Label{"x"};
+
+  co_await pool.execute("INSERT INTO t VALUES (?)", Label{"x"});  // error: temporary aggregate twice
+  co_await tx.execute("INSERT INTO t VALUES (?, ?)", 1, Label{"x"});  // error: temporary aggregate twice
+  co_await lease.query_one<int>("SELECT a FROM t WHERE b = ? AND a = ?", Label{"x"}, 1);  // error: temporary aggregate twice
+  co_await pool.execute_many("INSERT INTO t VALUES (?)", std::array<std::string, 1>{{"x"}});  // error: temporary aggregate twice
+  co_await pool.execute("INSERT INTO t VALUES (?)", label);
+  co_await pool.execute("INSERT INTO t VALUES (:a)", statehouse::named(":a", std::string("x")));
+  co_await pool.write([](Connection& db) { db.execute("INSERT INTO t VALUES (?)", Label{"x"}); });
 }
 
 asio::awaitable<void> closures(statehouse::Pool pool) {
