@@ -107,7 +107,7 @@ MigrationReport PoolCore::bring_up_to_date(PoolConfig config, const Migrator* mi
   return core->applied();
 }
 
-std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const {
+std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) {
   if (in_cluster(*config_.options))
     return std::make_unique<ClusterEngine>(ClusterEngineConfig{.database = config_.name,
                                                                .cluster = config_.options->cluster,
@@ -119,7 +119,8 @@ std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>
                                                          .clock = config_.clock,
                                                          .logger = config_.logger,
                                                          .known = rest_ != rest::opening,
-                                                         .unchanged = unchanged},
+                                                         .unchanged = unchanged,
+                                                         .watch = &changes_},
                                        interrupter);
 }
 
@@ -177,6 +178,7 @@ void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) 
     if (on_closed) on_closed();
     return;
   }
+  changes_.close();
   if (backups_) backups_->stop();  // first: none begins once all are parked
   if (readers_) readers_->close(error);
   writer_.close(error);

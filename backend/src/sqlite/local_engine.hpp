@@ -12,6 +12,7 @@
 namespace statehouse::detail {
 
 class CheckpointHistory;
+class CommitWatch;
 
 struct LocalEngineConfig {
   std::filesystem::path path;  ///< Absolute and canonical but for the file name; ":memory:" when in memory.
@@ -19,8 +20,9 @@ struct LocalEngineConfig {
   PoolOptions options;
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
-  bool known = false;      ///< Opened again: it has to be there,
-  bool unchanged = false;  ///< and is as we have left it.
+  bool known = false;            ///< Opened again: it has to be there,
+  bool unchanged = false;        ///< and is as we have left it.
+  CommitWatch* watch = nullptr;  ///< Told of what the writer commits; may be null.
 
   bool in_memory() const { return path == ":memory:"; }
   bool checkpointed_by_others() const noexcept { return options.checkpoint != checkpoint_mode::own; }

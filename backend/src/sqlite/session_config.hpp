@@ -9,6 +9,7 @@
 namespace statehouse::detail {
 
 class CheckpointHistory;
+class CommitWatch;
 
 /// Everything a local connection is opened with.
 struct SessionConfig {
@@ -18,6 +19,7 @@ struct SessionConfig {
   ConnectionOptions options;
   std::shared_ptr<Sidecars> sidecars{};              ///< Told of this connection; may be null.
   std::shared_ptr<CheckpointHistory> checkpoints{};  ///< Told of those that it makes; may be null.
+  CommitWatch* watch = nullptr;                      ///< Told of what is committed here; may be null.
 
   bool in_memory() const { return path == ":memory:"; }
   bool writes() const noexcept { return context.role == connection_role::writer; }

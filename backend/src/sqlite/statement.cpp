@@ -6,15 +6,39 @@ namespace statehouse::detail {
 
 bool LocalStatement::step() {
   const bool begins = !sqlite3_stmt_busy(compiled_);
-  if (begins) handle_.throw_if_stopped(sql_);
+  if (begins) {
+    handle_.throw_if_stopped(sql_);
+    begin_writing();
+  }
   int result = handle_.callbacks().step(compiled_);
   if (result == SQLITE_INTERRUPT && begins && handle_.forget_interrupt(result))
     result = handle_.callbacks().step(compiled_);
   switch (result) {
     case SQLITE_ROW: return true;
-    case SQLITE_DONE: return false;
-    default: handle_.fail(result, sql_);
+    case SQLITE_DONE: end_writing(false); return false;
+    default: end_writing(true); handle_.fail(result, sql_);
   }
+}
+
+void LocalStatement::begin_writing() {
+  CommitNotes* const notes = handle_.commit_notes();
+  if (notes == nullptr || reads_only()) return;
+  if (!notes->wanted()) return notes->add_unseen();
+  if (writes_ == nullptr) writes_ = std::make_unique<StatementWrites>();
+  writes_->begin(handle_, compiled_, sql_);
+}
+
+/// What one that has failed has written all the same is told at the end of the operation: SQLite still knows why.
+void LocalStatement::end_writing(bool failed) noexcept {
+  CommitNotes* const notes = handle_.commit_notes();
+  if (notes == nullptr) return;
+  if (writes_ != nullptr) writes_->end(handle_, compiled_, sql_, failed);
+  if (!failed) notes->settle();
+}
+
+void LocalStatement::reset() noexcept {
+  sqlite3_reset(compiled_);
+  end_writing(true);
 }
 
 ExecuteResult LocalStatement::run() {
@@ -35,11 +59,11 @@ void LocalStatement::give_back() noexcept {
     sqlite3_interrupt(handle_.get());
     sqlite3_step(compiled_);
   }
+  reset();
   if (cached_bytes == 0) {
     delete this;
     return;
   }
-  sqlite3_reset(compiled_);
   sqlite3_clear_bindings(compiled_);
   in_use = false;
 }

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <memory>
 #include <string>
 
 #include "sqlite/handle.hpp"
@@ -19,7 +20,7 @@ class LocalStatement final : public Statement {
 
   bool step() override;
   ExecuteResult run() override;
-  void reset() noexcept override { sqlite3_reset(compiled_); }
+  void reset() noexcept override;
   bool reads_only() const noexcept override { return sqlite3_stmt_readonly(compiled_) != 0; }
 
   int parameter_count() const noexcept override { return sqlite3_bind_parameter_count(compiled_); }
@@ -50,10 +51,13 @@ class LocalStatement final : public Statement {
  private:
   void give_back() noexcept override;
   void check(int result) const;
+  void begin_writing();
+  void end_writing(bool failed) noexcept;
 
   Handle& handle_;
   const std::string sql_;
   sqlite3_stmt* const compiled_;
+  std::unique_ptr<StatementWrites> writes_;  // made when somebody first wants to hear of commits
 };
 
 }  // namespace statehouse::detail
