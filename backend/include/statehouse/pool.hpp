@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "statehouse/detail/temporaries.hpp"
 #include "statehouse/lease.hpp"
@@ -28,6 +29,8 @@ void submit(const std::shared_ptr<PoolCore>& core, Operation& operation);
 
 }  // namespace detail
 
+class Changes;
+
 /// Handle to the connections of one database: one writer, and N readers, opened as they are needed. Cheap to
 /// copy; all copies mean the same pool.
 ///
@@ -42,6 +45,7 @@ void submit(const std::shared_ptr<PoolCore>& core, Operation& operation);
 /// | `write_without_transaction(f)` | writer | `f(Connection&)`, for VACUUM and PRAGMAs |
 /// | `begin()` | writer | a Transaction that spans `co_await`s |
 /// | `acquire(reader)`, `acquire(writer)` | either | the connection itself, exclusively |
+/// | `changes(tables)` | none | tells of what was committed to them, also by other processes |
 ///
 /// Effect: an operation waits for a connection in order of arrival, runs on a database thread, and completes after it
 /// is done and committed. A read that starts after a write has completed sees it. What waits at the same moment is run
@@ -100,6 +104,11 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
   /// The connection that writes, in no transaction. `options` limit the wait.
   asio::awaitable<WriterLease> acquire(writer_t, CallOptions options = {},
                                        std::source_location where = std::source_location::current()) const;
+
+  /// Tells of commits to these tables, or to all where none is named, from now on; needs `statehouse/changes.hpp`.
+  /// Names are compared as SQLite does; attached databases and temporary tables have none. Throws as `stats`, and
+  /// `errc::not_supported` of a database of a cluster.
+  Changes changes(std::vector<std::string> tables = {}) const;
 
   /// A snapshot; no I/O on the database. Throws Error with `errc::invalid_handle` on an empty handle.
   DatabaseStats stats() const;

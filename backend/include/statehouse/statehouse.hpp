@@ -4,6 +4,7 @@
 #include "statehouse/app_state.hpp"
 #include "statehouse/backup.hpp"
 #include "statehouse/by_name.hpp"
+#include "statehouse/changes.hpp"
 #include "statehouse/check.hpp"
 #include "statehouse/clock.hpp"
 #include "statehouse/connection.hpp"

@@ -103,6 +103,7 @@ void PoolCore::close(std::exception_ptr error, std::function<void()> on_closed) 
     if (on_closed) on_closed();
     return;
   }
+  changes_.close();
   if (backups_) backups_->stop();  // first: none begins once all are parked
   if (readers_) readers_->close(error);
   writer_.close(error);

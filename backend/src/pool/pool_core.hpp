@@ -10,6 +10,7 @@
 #include "file/file_trace.hpp"
 #include "lane/lane.hpp"
 #include "pool/awake_pools.hpp"
+#include "pool/change_feed.hpp"
 #include "pool/past_engines.hpp"
 #include "pool/pool_config.hpp"
 #include "pool/reading_gate.hpp"
@@ -48,6 +49,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   ~PoolCore();
 
   void submit(Operation& operation);
+  /// One who is told of commits from now on, by `ChangeListener::wait`.
+  std::shared_ptr<ChangeListener> listen(std::vector<std::string> tables);
   /// A query on the calling thread, if a reader is idle; false when it has to be submitted.
   bool run_inline(Operation& operation);
 
@@ -95,7 +98,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
                                               const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit);
   LaneContext make_context();
   std::unique_ptr<ScheduledBackups> make_backups();
-  std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const;
+  std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged);
   void open_engine(const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit& permit);
   void begin_writing(const std::shared_ptr<Interrupter>& interrupter);
   void begin_reading(const std::shared_ptr<Interrupter>& interrupter);
@@ -113,6 +116,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   enum class rest { opening, awake, falling_asleep, asleep, waking };
 
   void queue_chores();
+  void look_for_others();
   void rest_if_quiet();
   void end_rest() noexcept;
   bool begin(rest wanted);
@@ -138,6 +142,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   const PoolConfig config_;
   Schema schema_;
+  ChangeFeed changes_;             // outlives the engine
   std::optional<FileTrace> left_;  // the file, when the pool fell asleep
   // Changes only while no lane has a connection; who has none may use it under the mutex, and does not keep that.
   mutable std::mutex engine_mutex_;
@@ -149,6 +154,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::optional<Lane> readers_;
   // The periodic check's.
   std::weak_ptr<void> idle_chore_;  // queued or running
+  std::weak_ptr<void> look_chore_;  // the same
   Clock::time_point optimized_at_;
   const std::unique_ptr<ScheduledBackups> backups_;  // null where none are scheduled
   ReadingGate gate_;

@@ -46,7 +46,7 @@ MigrationReport PoolCore::bring_up_to_date(PoolConfig config, const Migrator* mi
   return core->applied();
 }
 
-std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) const {
+std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged) {
   if (in_cluster(*config_.options))
     return std::make_unique<ClusterEngine>(ClusterEngineConfig{.database = config_.name,
                                                                .cluster = config_.options->cluster,
@@ -58,7 +58,8 @@ std::unique_ptr<Engine> PoolCore::make_engine(const std::shared_ptr<Interrupter>
                            .clock = config_.clock,
                            .logger = config_.logger,
                            .known = rest_ != rest::opening,
-                           .unchanged = unchanged};
+                           .unchanged = unchanged,
+                           .watch = &changes_};
   if (config_.options->read_only) return std::make_unique<ReadOnlyEngine>(std::move(config), interrupter);
   return std::make_unique<LocalEngine>(std::move(config), interrupter);
 }

@@ -24,6 +24,7 @@ void PoolCore::look_after() {
   if (readers_) readers_->report_long_leases();
   writer_.report_long_leases();
   queue_chores();
+  look_for_others();
   if (backups_) backups_->begin_if_due();
   if (!close_if_lost()) rest_if_quiet();
 }
@@ -48,6 +49,7 @@ void PoolCore::rest_if_quiet() {
   const TimeLimit time = config_.options->idle_close;
   if (time == TimeLimit()) return;
   if (readers_) readers_->close_quiet(time);
+  if (changes_.wanted()) return;
   if (!config_.may_sleep() || !writer_.quiet_for(time) || (readers_ && readers_->any_open())) return;
   if (!begin_to_sleep()) return;
   config_.logger->debug("database '{}': nobody uses it, so it falls asleep", config_.name);
@@ -66,10 +68,10 @@ bool PoolCore::close_idle_connection() {
   return (readers_ && readers_->close_idle_one()) || writer_.close_idle_one();
 }
 
-/// The writer gives its connection to others: false when it may not. It is the last of all only without readers, and
-/// then the log is cut; else whoever is last sees to that.
+/// The writer gives its connection to others: false when it may not, as where it tells of commits. It is the last of
+/// all only without readers, and then the log is cut; else whoever is last sees to that.
 bool PoolCore::before_close_alone(Session& writer) {
-  if (!config_.may_sleep()) return false;
+  if (!config_.may_sleep() || changes_.wanted()) return false;
   {
     std::lock_guard lock(mutex_);
     if (turn_asked_ || in_turn_) return false;

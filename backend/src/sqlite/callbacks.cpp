@@ -35,6 +35,10 @@ int Callbacks::step(sqlite3_stmt* statement) noexcept {
 }
 
 int Callbacks::on_authorize(int action, const char* first, const char* second, const char* schema) noexcept {
+  if (learning_ != nullptr) {
+    learning_->note(action, first, second, schema);
+    return SQLITE_OK;
+  }
   const permission granted = session_.rules().granted;
   const char* const reason = detail::refusal(granted, may_checkpoint_, action, first, second);
   if (reason == nullptr) {

@@ -7,6 +7,7 @@
 
 #include "engine/session.hpp"
 #include "sqlite/authorizer.hpp"
+#include "sqlite/written_tables.hpp"
 
 namespace statehouse::detail {
 
@@ -32,6 +33,20 @@ class Callbacks {
     refusal_ = nullptr;
     changing_ = false;
   }
+
+  /// What is compiled until the end of the scope is only compiled to hear what it would write.
+  class Learning {
+   public:
+    Learning(Callbacks& callbacks, WrittenTables& written) noexcept : callbacks_(callbacks) {
+      callbacks_.learning_ = &written;
+    }
+    ~Learning() { callbacks_.learning_ = nullptr; }
+    Learning(const Learning&) = delete;
+    Learning& operator=(const Learning&) = delete;
+
+   private:
+    Callbacks& callbacks_;
+  };
 
   /// What users may have changed since `forget_changes`. Known when a statement is compiled, so that no use costs
   /// anything; what is found compiled changes nothing, see `LocalSession::compile`.
@@ -70,6 +85,7 @@ class Callbacks {
   bool changing_ = false;
   change changes_ = change::none;
   sqlite3_stmt* stepping_ = nullptr;
+  WrittenTables* learning_ = nullptr;
 };
 
 }  // namespace statehouse::detail

@@ -93,12 +93,14 @@ Handle::Handle(Session& session, Callbacks& callbacks, SessionConfig config)
   sqlite3_extended_result_codes(db_, 1);
   callbacks_.install(db_);
   if (const int result = insert_id_.install(db_); result != SQLITE_OK) fail(result, {});
+  if (config_.watch != nullptr) notes_.emplace(*config_.watch, db_, config_.in_memory()).install();
   require_access();
   session_.interrupter().attach(&session_, [db = db_] { sqlite3_interrupt(db); });
 }
 
 Handle::~Handle() {
   session_.interrupter().detach(&session_);
+  notes_.reset();
   finalise_leftovers();
   forget_late_interrupt();
 }
@@ -133,6 +135,16 @@ sqlite3_stmt* Handle::compile(std::string_view sql, unsigned flags, std::string_
   if (result != SQLITE_OK) fail(result, sql);
   rest = sql.substr(static_cast<std::size_t>(tail - sql.data()));
   return statement;
+}
+
+WrittenTables Handle::written_by(const std::string& sql) noexcept {
+  WrittenTables written;
+  const Callbacks::Learning scope(callbacks_, written);
+  sqlite3_stmt* again = nullptr;
+  if (sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), 0, &again, nullptr) != SQLITE_OK)
+    written.note_incomplete();
+  sqlite3_finalize(again);
+  return written;
 }
 
 void Handle::run(const std::string& sql) {

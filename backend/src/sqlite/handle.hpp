@@ -3,10 +3,12 @@
 #include <sqlite3.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "sqlite/callbacks.hpp"
+#include "sqlite/commit_notes.hpp"
 #include "sqlite/insert_id.hpp"
 #include "sqlite/session_config.hpp"
 
@@ -25,11 +27,15 @@ class Handle {
   SQLite::Database& database() const noexcept { return *database_; }
   Callbacks& callbacks() const noexcept { return callbacks_; }
   InsertId& insert_id() noexcept { return insert_id_; }
+  /// Null where nobody is told of commits.
+  CommitNotes* commit_notes() noexcept { return notes_ ? &*notes_ : nullptr; }
   const SessionConfig& config() const noexcept { return config_; }
   bool in_transaction() const noexcept { return sqlite3_get_autocommit(db_) == 0; }
 
   /// Null when there is no statement in `sql`; `rest` is what comes after the first one.
   sqlite3_stmt* compile(std::string_view sql, unsigned flags, std::string_view& rest);
+  /// What `sql`, which SQLite has compiled before, would write.
+  WrittenTables written_by(const std::string& sql) noexcept;
   /// Of the library's own, with every permission.
   void run(const std::string& sql);
   /// What it says, empty when it says nothing.
@@ -74,6 +80,7 @@ class Handle {
   InsertId insert_id_;
   std::unique_ptr<SQLite::Database> database_;
   sqlite3* db_ = nullptr;
+  std::optional<CommitNotes> notes_;
   bool lent_ = false;
   mutable bool failed_ = false;
   mutable LastError last_error_;  // of what `fail` threw

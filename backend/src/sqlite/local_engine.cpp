@@ -47,15 +47,15 @@ std::unique_ptr<LocalSession> LocalEngine::connect(connection_role role, std::sh
                                                    const ConnectionOptions& options, bool keep_log) const {
   // SQLite would take whatever is there for the log, together with the index that the others of this process have.
   if (const auto lost = loss()) throw Error(lost->code, lost->text, {config_.database, {}});
-  return std::make_unique<LocalSession>(SessionConfig{.path = config_.path,
-                                                      .context = {.database = config_.database,
-                                                                  .role = role,
-                                                                  .interrupter = std::move(interrupter),
-                                                                  .logger = config_.logger},
-                                                      .keep_log = keep_log || config_.checkpointed_by_others(),
-                                                      .options = options,
-                                                      .sidecars = sidecars_,
-                                                      .checkpoints = checkpoints_});
+  return std::make_unique<LocalSession>(SessionConfig{
+      .path = config_.path,
+      .context =
+          {.database = config_.database, .role = role, .interrupter = std::move(interrupter), .logger = config_.logger},
+      .keep_log = keep_log || config_.checkpointed_by_others(),
+      .options = options,
+      .sidecars = sidecars_,
+      .checkpoints = checkpoints_,
+      .watch = role == connection_role::writer ? config_.watch : nullptr});
 }
 
 /// It writes nothing but what is in the log, so it may as well be one that can not. Nothing stops it and it waits for
@@ -90,6 +90,7 @@ std::unique_ptr<Session> LocalEngine::open(connection_role role, std::shared_ptr
 
 void LocalEngine::begin_service(Session& writer) {
   own(writer).forget_migrations();
+  if (auto* const notes = own(writer).handle().commit_notes()) notes->begin_looking();
   if (!wal_keeper_) return;
   sidecars_->note();
   wal_keeper_->attach(own(writer));

@@ -13,6 +13,7 @@
 namespace statehouse::detail {
 
 class CheckpointHistory;
+class CommitWatch;
 
 struct LocalEngineConfig {
   std::filesystem::path path;  ///< Absolute and canonical but for the file name; ":memory:" when in memory.
@@ -20,8 +21,9 @@ struct LocalEngineConfig {
   PoolOptions options;
   std::shared_ptr<Clock> clock;
   std::shared_ptr<spdlog::logger> logger;
-  bool known = false;      ///< Opened again: it has to be there,
-  bool unchanged = false;  ///< and is as we have left it.
+  bool known = false;            ///< Opened again: it has to be there,
+  bool unchanged = false;        ///< and is as we have left it.
+  CommitWatch* watch = nullptr;  ///< Told of what the writer commits; may be null.
 
   bool in_memory() const { return path == ":memory:"; }
   written_by writer() const noexcept {

@@ -178,6 +178,7 @@ void LocalSession::commit() {
     const PermissionScope scope(*this, permission::unrestricted);
     controls_->run(control::commit);
     rules().expects_transaction = false;
+    if (auto* const notes = handle_->commit_notes()) notes->settle();
   } catch (...) {
     rollback();
     throw;
@@ -191,6 +192,7 @@ bool LocalSession::rollback() noexcept {
   const PermissionScope scope(*this, permission::unrestricted);
   try {
     controls_->run(control::rollback);
+    if (auto* const notes = handle_->commit_notes()) notes->forget();
   } catch (const std::exception& error) {
     logger().error("database '{}': ROLLBACK failed: {}", database(), error.what());
   }
@@ -206,9 +208,17 @@ void LocalSession::savepoint(savepoint_step step) {
     if (rules().expects_transaction) require_transaction(*this);
     handle_->throw_if_stopped({});
   }
-  if (step == savepoint_step::begin) return controls_->run(control::savepoint);
+  auto* const notes = handle_->commit_notes();
+  if (step == savepoint_step::begin) {
+    controls_->run(control::savepoint);
+    if (notes != nullptr) notes->begin_savepoint();
+    return;
+  }
   const Interrupter::Shield shield(interrupter());  // the outermost one commits
   controls_->run(control::release_savepoint);
+  if (notes == nullptr) return;
+  notes->end_savepoint(step == savepoint_step::release);
+  notes->settle();
 }
 
 bool LocalSession::has_deferred_violation() const noexcept {
@@ -222,9 +232,13 @@ void LocalSession::take_back() noexcept {
   if (!handle_->disturbed()) return;
   const bool lent = handle_->lent();
   handle_->take_back();
-  if (!lent) return;
-  callbacks_.install_stop_handlers(handle_->get());  // SQLite::Database::setBusyTimeout, for one, replaces ours
-  if (log_->watched()) log_->watch();
+  auto* const notes = handle_->commit_notes();
+  if (lent) {
+    callbacks_.install_stop_handlers(handle_->get());  // SQLite::Database::setBusyTimeout, for one, replaces ours
+    if (log_->watched()) log_->watch();
+    if (notes != nullptr) notes->install();
+  }
+  if (notes != nullptr) notes->settle();
 }
 
 hygiene LocalSession::clean() noexcept {
@@ -266,6 +280,8 @@ bool LocalSession::put_back() noexcept {
 }
 
 void LocalSession::take_over(Session& predecessor) {
+  predecessor.look_for_others();
+  if (auto* const notes = handle_->commit_notes()) notes->begin_knowingly();
   if (!handle_->config().in_memory()) return;
   sqlite3* const from = local_session_of(predecessor).handle().get();
   sqlite3_backup* const copy = sqlite3_backup_init(handle_->get(), "main", from, "main");
@@ -278,7 +294,12 @@ void LocalSession::take_over(Session& predecessor) {
 SQLite::Database& LocalSession::native() {
   if (rules().granted != permission::statements) settings_->remember_pragmas();
   callbacks_.note(change::unknown);
+  if (auto* const notes = handle_->commit_notes(); notes != nullptr && !rules().read_only) notes->add_unseen();
   return handle_->lend();
+}
+
+void LocalSession::look_for_others() noexcept {
+  if (auto* const notes = handle_->commit_notes(); notes != nullptr && !in_transaction()) notes->look_for_others();
 }
 
 void LocalSession::optimize(TimeLimit budget) noexcept {

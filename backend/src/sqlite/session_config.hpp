@@ -9,6 +9,7 @@
 namespace statehouse::detail {
 
 class CheckpointHistory;
+class CommitWatch;
 
 /// Who writes the file: this process, others, or nobody as long as it is open.
 enum class written_by { us, others, nobody };
@@ -22,6 +23,7 @@ struct SessionConfig {
   written_by writer = written_by::us;
   std::shared_ptr<Sidecars> sidecars{};              ///< Told of this connection; may be null.
   std::shared_ptr<CheckpointHistory> checkpoints{};  ///< Told of those that it makes; may be null.
+  CommitWatch* watch = nullptr;                      ///< Told of what is committed here; may be null.
 
   bool in_memory() const { return path == ":memory:"; }
   bool writes() const noexcept { return context.role == connection_role::writer; }

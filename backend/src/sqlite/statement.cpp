@@ -8,11 +8,14 @@ namespace statehouse::detail {
 
 bool LocalStatement::step() {
   const bool begins = !sqlite3_stmt_busy(compiled_);
-  if (begins) handle_.throw_if_stopped(sql_);
-  // Others that ran between its rows had to reset it (see Handle::forget_interrupt): it would begin anew.
-  if (begins && std::exchange(has_row_, false))
-    throw Error(make_sqlite_error(SQLITE_INTERRUPT), "the query was interrupted between two rows",
-                {database(), shorten(sql_)});
+  if (begins) {
+    handle_.throw_if_stopped(sql_);
+    // Others that ran between its rows had to reset it (see Handle::forget_interrupt): it would begin anew.
+    if (std::exchange(has_row_, false))
+      throw Error(make_sqlite_error(SQLITE_INTERRUPT), "the query was interrupted between two rows",
+                  {database(), shorten(sql_)});
+    begin_writing();
+  }
   const bool in_transaction = handle_.in_transaction();
   int result = handle_.callbacks().step(compiled_);
   // A write that is interrupted takes its transaction with it, and must not be done again outside.
@@ -22,9 +25,25 @@ bool LocalStatement::step() {
   has_row_ = result == SQLITE_ROW;
   switch (result) {
     case SQLITE_ROW: return true;
-    case SQLITE_DONE: return false;
-    default: handle_.fail(result, sql_);
+    case SQLITE_DONE: end_writing(false); return false;
+    default: end_writing(true); handle_.fail(result, sql_);
   }
+}
+
+void LocalStatement::begin_writing() {
+  CommitNotes* const notes = handle_.commit_notes();
+  if (notes == nullptr || reads_only()) return;
+  if (!notes->wanted()) return notes->add_unseen();
+  if (writes_ == nullptr) writes_ = std::make_unique<StatementWrites>();
+  writes_->begin(handle_, compiled_, sql_);
+}
+
+/// What one that has failed has written all the same is told at the end of the operation: SQLite still knows why.
+void LocalStatement::end_writing(bool failed) noexcept {
+  CommitNotes* const notes = handle_.commit_notes();
+  if (notes == nullptr) return;
+  if (writes_ != nullptr) writes_->end(handle_, compiled_, sql_, failed);
+  if (!failed) notes->settle();
 }
 
 ExecuteResult LocalStatement::run() {
@@ -41,6 +60,7 @@ ExecuteResult LocalStatement::run() {
 void LocalStatement::reset() noexcept {
   sqlite3_reset(compiled_);
   has_row_ = false;
+  end_writing(true);
 }
 
 void LocalStatement::give_back() noexcept {
@@ -50,11 +70,11 @@ void LocalStatement::give_back() noexcept {
     sqlite3_interrupt(handle_.get());
     sqlite3_step(compiled_);
   }
+  reset();
   if (cached_bytes == 0) {
     delete this;
     return;
   }
-  reset();
   sqlite3_clear_bindings(compiled_);
   in_use = false;
 }

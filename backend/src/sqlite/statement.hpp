@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <memory>
 #include <string>
 
 #include "sqlite/handle.hpp"
@@ -50,11 +51,14 @@ class LocalStatement final : public Statement {
  private:
   void give_back() noexcept override;
   void check(int result) const;
+  void begin_writing();
+  void end_writing(bool failed) noexcept;
 
   Handle& handle_;
   const std::string sql_;
   sqlite3_stmt* const compiled_;
   bool has_row_ = false;
+  std::unique_ptr<StatementWrites> writes_;  // made when somebody first wants to hear of commits
 };
 
 }  // namespace statehouse::detail
