@@ -443,6 +443,31 @@ TEST_CASE("read_only: queries run on the calling thread, where that is asked for
   CHECK(again.done());  // no database thread has come
 }
 
+TEST_CASE("read_only: who listens hears within a second that somebody else has committed") {
+  Looker app;
+  make(app.file());
+  const Pool pool = app.open("x");
+  Changes changes = pool.changes({"t"});
+  app.pass(120s);  // a reader stays for it
+  auto next = app.spawn(changes.next());
+  app.settle();
+  while (next.done()) {  // what is opened anew cannot know what was before
+    static_cast<void>(next.get());
+    next = app.spawn(changes.next());
+    app.settle();
+  }
+  app.pass(120s);
+  CHECK_FALSE(next.done());
+  PlainDatabase(app.file()).execute("INSERT INTO t VALUES (8)");
+  app.pass(1s);
+  REQUIRE(next.done());
+  const auto change = next.get();
+  REQUIRE(change);
+  CHECK(change->perhaps);
+  CHECK(change->tables == std::vector<std::string>{"t"});
+  CHECK(app.rows(pool) == 2);
+}
+
 TEST_CASE("read_only: backups are made of it") {
   const bool immutable = GENERATE(false, true);
   Looker app(read_only(immutable));

@@ -72,13 +72,15 @@ std::shared_ptr<ChangeListener> PoolCore::listen(std::vector<std::string> tables
 /// Once a second while somebody listens.
 void PoolCore::look_for_others() {
   if (!changes_.wanted() || config_.options->in_memory) return;
-  if (!writer_.any_open()) {  // what opens it looks
+  Lane& lane = config_.options->read_only ? *readers_ : writer_;
+  if (!lane.any_open()) {  // what opens it looks
     if (look_chore_.expired())
-      look_chore_ = queue_chore(writer_, config_.executor, operation_verb::checkpoint, [](Session&) {});
+      look_chore_ = queue_chore(lane, config_.executor, operation_verb::checkpoint, [](Session&) {});
     return;
   }
-  config_.executor.post(
-      [self = shared_from_this()] { self->writer_.look_at_idle([](Session& writer) { writer.look_for_others(); }); });
+  config_.executor.post([self = shared_from_this(), &lane] {
+    lane.look_at_idle([](Session& session) { session.look_for_others(); });
+  });
 }
 
 }  // namespace detail

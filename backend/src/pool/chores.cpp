@@ -27,14 +27,14 @@ class Chore final : public Operation {
 
 }  // namespace
 
-std::weak_ptr<void> queue_chore(Lane& writer, const DatabaseExecutor& executor, operation_verb verb,
+std::weak_ptr<void> queue_chore(Lane& lane, const DatabaseExecutor& executor, operation_verb verb,
                                 std::function<void(Session&)> chore) {
   // In a block of its own: who asks whether it is over keeps no more than the count.
   const std::shared_ptr<Chore> operation(new Chore(verb, std::move(chore)));
   const auto target = executor.hold();
   if (target == nullptr) return {};  // the threads are over
   operation->hold(asio::bind_executor(*target, [operation] {}));
-  writer.submit(*operation);
+  lane.submit(*operation);
   return operation;
 }
 

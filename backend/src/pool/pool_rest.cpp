@@ -48,8 +48,10 @@ void PoolCore::queue_chores() {
 void PoolCore::rest_if_quiet() {
   const TimeLimit time = config_.options->idle_close;
   if (time == TimeLimit()) return;
-  if (readers_) readers_->close_quiet(time);
-  if (changes_.wanted()) return;
+  const bool listened_to = changes_.wanted();
+  // Where the database is read only, one of them looks for commits.
+  if (readers_ && !(listened_to && config_.options->read_only)) readers_->close_quiet(time);
+  if (listened_to) return;
   if (!config_.may_sleep() || !writer_.quiet_for(time) || (readers_ && readers_->any_open())) return;
   if (!begin_to_sleep()) return;
   config_.logger->debug("database '{}': nobody uses it, so it falls asleep", config_.name);

@@ -23,7 +23,7 @@ struct LocalEngineConfig {
   std::shared_ptr<spdlog::logger> logger;
   bool known = false;            ///< Opened again: it has to be there,
   bool unchanged = false;        ///< and is as we have left it.
-  CommitWatch* watch = nullptr;  ///< Told of what the writer commits; may be null.
+  CommitWatch* watch = nullptr;  ///< Told of what is committed; may be null.
 
   bool in_memory() const { return path == ":memory:"; }
   written_by writer() const noexcept {

@@ -36,7 +36,8 @@ std::unique_ptr<Session> ReadOnlyEngine::open(connection_role role, std::shared_
                                                                           .logger = config_.logger},
                                                               .options = config_.options.connection,
                                                               .writer = config_.writer(),
-                                                              .sidecars = sidecars_});
+                                                              .sidecars = sidecars_,
+                                                              .watch = config_.watch});
   if (sidecars_ != nullptr) sidecars_->note();
   return session;
 }
