@@ -11,6 +11,7 @@
 
 #include "json_syntax.hpp"
 #include "statehouse/app_state.hpp"
+#include "statehouse/changes.hpp"
 #include "statehouse/database_name.hpp"
 
 namespace statehouse::server {
@@ -116,6 +117,12 @@ asio::awaitable<BlockPage> ContextRepository::list(const BlockKey& start) const 
   co_return co_await pool.read([&](Reader& db) {
     return collect(db, sql::blocks_behind(db, start.document, start.block, blocks_per_page + 1), blocks_per_page);
   });
+}
+
+asio::awaitable<Changes> ContextRepository::changes() const {
+  const Pool pool = co_await open_pool();
+  std::vector<std::string> tables(1, "context");
+  co_return pool.changes(std::move(tables));
 }
 
 asio::awaitable<std::int64_t> ContextRepository::erase_document(const std::string& document) const {

@@ -11,6 +11,7 @@
 
 namespace statehouse {
 class AppState;
+class Changes;
 class Pool;
 }  // namespace statehouse
 
@@ -73,6 +74,8 @@ class ContextRepository {
 
   /// The blocks of `start.document` behind `start`.
   asio::awaitable<BlockPage> list(const BlockKey& start) const;
+  /// Hears of changes of any block from now on.
+  asio::awaitable<Changes> changes() const;
   /// The number of blocks that were deleted.
   asio::awaitable<std::int64_t> erase_document(const std::string& document) const;
 

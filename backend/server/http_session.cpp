@@ -82,6 +82,10 @@ asio::awaitable<bool> HttpSession::serve_one() {
                       std::move(message.body())};
   enter_handling();
   HttpResponse response = co_await handler_(request);
+  if (response.stream != nullptr) {
+    co_await send_stream(response, incoming);
+    co_return false;
+  }
   co_return co_await send(response, incoming, message.keep_alive() && !finishing_);
 }
 
@@ -175,6 +179,31 @@ asio::awaitable<bool> HttpSession::send(HttpResponse& response, const Incoming& 
   co_return !failure && keep_alive;
 }
 
+/// The end of the connection is the end of the body.
+asio::awaitable<void> HttpSession::send_stream(HttpResponse& response, const Incoming& incoming) {
+  Outgoing message(static_cast<http::status>(response.status), incoming.parser.get().version());
+  message.set(http::field::date, http_date());
+  for (const auto& [name, value] : response.headers) message.set(name, value);
+  message.set(http::field::content_type, response.content_type);
+  message.keep_alive(false);
+
+  enter(phase::sending, limits_.request_timeout);
+  error_code failure;
+  http::response_serializer<http::string_body> serializer(message);
+  co_await http::async_write_header(socket_, serializer, asio::redirect_error(asio::use_awaitable, failure));
+  if (incoming.head() || failure) co_return;
+  stream_ = response.stream;
+  while (!failure && !finishing_) {
+    enter_handling();
+    const std::string part = co_await stream_->next();
+    if (part.empty()) break;
+    enter(phase::sending, limits_.request_timeout);
+    const auto bytes = asio::buffer(part);
+    co_await asio::async_write(socket_, bytes, asio::redirect_error(asio::use_awaitable, failure));
+  }
+  stream_ = nullptr;
+}
+
 /// Closing a socket with unread input resets the connection, and the client may lose the last answer. So the sending
 /// side goes first, and what the client still sends is thrown away for a moment.
 asio::awaitable<void> HttpSession::hang_up() {
@@ -193,11 +222,15 @@ void HttpSession::finish() {
   asio::post(socket_.get_executor(), [self = shared_from_this()] {
     self->finishing_ = true;
     if (self->phase_ == phase::idle) self->stop_reading();
+    if (self->stream_ != nullptr) self->stream_->stop();
   });
 }
 
 void HttpSession::abort() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->close(); });
+  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->close();
+    if (self->stream_ != nullptr) self->stream_->stop();
+  });
 }
 
 void HttpSession::enter(phase next, std::chrono::milliseconds limit) {

@@ -41,6 +41,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> receive(Incoming& incoming);
   asio::awaitable<bool> send(HttpResponse& response, const Incoming& incoming, bool keep_alive);
+  asio::awaitable<void> send_stream(HttpResponse& response, const Incoming& incoming);
   asio::awaitable<void> hang_up();
 
   void check_header(Incoming& incoming);
@@ -59,6 +60,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   phase phase_ = phase::idle;
   bool expired_ = false;  // the time limit of this phase has passed
   bool finishing_ = false;
+  std::shared_ptr<HttpStream> stream_;  // while it is being sent
 };
 
 }  // namespace statehouse::server

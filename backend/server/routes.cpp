@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <boost/asio/this_coro.hpp>
 #include <charconv>
 #include <exception>
 #include <iterator>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "document_events.hpp"
 #include "http_error.hpp"
 #include "json_replies.hpp"
 #include "json_syntax.hpp"
@@ -81,6 +83,7 @@ const Routes::Route Routes::table[] = {
     {"PUT", {"documents", "{d}", "blocks", "{b}"}, &Routes::put_block},
     {"DELETE", {"documents", "{d}", "blocks", "{b}"}, &Routes::delete_block},
     {"GET", {"documents", "{d}"}, &Routes::get_document},
+    {"GET", {"documents", "{d}", "events"}, &Routes::get_events},
     {"DELETE", {"documents", "{d}"}, &Routes::delete_document},
     {"GET", {"search"}, &Routes::search},
     {"GET", {"livez"}, &Routes::live},
@@ -173,6 +176,16 @@ asio::awaitable<HttpResponse> Routes::get_document(Call& call) const {
   const BlockPage page = co_await call.contexts.list(start);
   if (page.blocks.empty() && start.block.empty()) co_return no_such("document");
   co_return document_reply(call.key.document, page);
+}
+
+asio::awaitable<HttpResponse> Routes::get_events(Call& call) const {
+  Changes changes = co_await call.contexts.changes();
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  HttpResponse response{200};
+  response.content_type = "text/event-stream";
+  response.headers.emplace_back("Cache-Control", "no-store");
+  response.stream = std::make_shared<DocumentEvents>(executor, call.contexts, call.key.document, std::move(changes));
+  co_return response;
 }
 
 asio::awaitable<HttpResponse> Routes::delete_document(Call& call) const {

@@ -37,6 +37,7 @@ class Routes {
   asio::awaitable<HttpResponse> get_block(Call& call) const;
   asio::awaitable<HttpResponse> delete_block(Call& call) const;
   asio::awaitable<HttpResponse> get_document(Call& call) const;
+  asio::awaitable<HttpResponse> get_events(Call& call) const;
   asio::awaitable<HttpResponse> delete_document(Call& call) const;
   asio::awaitable<HttpResponse> search(Call& call) const;
   asio::awaitable<HttpResponse> live(Call& call) const;

@@ -486,7 +486,7 @@ TEST_CASE("changes: the end of the object ends who waits, and so do a shutdown a
   CHECK_FALSE(told.app.run(late.next()).has_value());
 }
 
-TEST_CASE("changes: a handle that was moved from, and a database of a cluster") {
+TEST_CASE("changes: a handle that was moved from, or was empty") {
   Told told;
   Changes changes = told.pool.changes();
   Changes moved = std::move(changes);

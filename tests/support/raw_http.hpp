@@ -86,6 +86,15 @@ class RawHttp {
     return method + ' ' + target + " HTTP/1.1\r\nHost: localhost\r\n" + length + headers + "\r\n" + body;
   }
 
+  /// The next server-sent event, or comment, of a reply without a length.
+  std::string receive_event() {
+    std::size_t end = 0;
+    while ((end = received_.find("\n\n")) == std::string::npos) receive_more();
+    std::string event = received_.substr(0, end);
+    received_.erase(0, end + 2);
+    return event;
+  }
+
   /// True when the server closes the connection without another byte.
   bool ends() {
     char byte = 0;

@@ -42,7 +42,9 @@ struct Change {
 /// Lifetime: keeps the pool's memory, not its files. When it goes it hears nothing more, and ends a `next` that waits.
 class Changes {
  public:
+  /// What was moved from is empty.
   Changes(Changes&& other) noexcept = default;
+  /// Ends what it was before.
   Changes& operator=(Changes&& other) noexcept;
   ~Changes();
 
