@@ -10,6 +10,7 @@
 #include "neighbour.hpp"
 #include "state_support.hpp"
 #include "statehouse/backup.hpp"
+#include "statehouse/changes.hpp"
 #include "statehouse/health.hpp"
 
 namespace statehouse::test {
@@ -502,27 +503,50 @@ TEST_CASE("read_only: damage is found at startup, where that is asked for") {
   CHECK(app.opening() == errc::file_damaged);
 }
 
-TEST_CASE("read_only: a transaction that was cut short is taken back by who may write the file, others are told") {
+TEST_CASE("read_only: a transaction that was cut short is left to who writes, and that is told") {
   const HotJournal left;
-  SECTION("who may") {
-    Looker app;
-    left.copy_to(app.dir.path());
-    const Pool pool = app.open("x");
-    CHECK(app.run(pool.query_one<int>("SELECT count(*) FROM old WHERE a NOT LIKE 'x%'")) == 100);
-  }
-  SECTION("who may not") {
-    const testing::TempDir dir;
-    left.copy_to(dir.path());
-    for (const auto& entry : fs::directory_iterator(dir.path())) fs::permissions(entry, fs::perms(0444));
-    fs::permissions(dir.path(), fs::perms(0555));
-    const std::string text = as_nobody([&]() -> std::string {
-      SteppedApp app;
-      LookerElsewhere looker(app, dir.path());
-      return outcome_of([&] { looker.open(); });
-    });
-    CAPTURE(text);
-    CHECK(contains(text, "has to be rolled back first: have it opened once by who may write it"));
-  }
+  Looker app;
+  left.copy_to(app.dir.path());
+  const std::string text = app.failed_opening();
+  CAPTURE(text);
+  CHECK(contains(text, "has to be rolled back first: have it opened once by who may write it"));
+  CHECK(fs::file_size(app.file().string() + "-journal") > 0);
+}
+
+// pool                          another
+// x.db: a query
+//                               renames a new file to x.db, and has begun to write to it: x.db-journal
+// a query: of the old file
+TEST_CASE("read_only: the journal of a file that has taken the place of the one that is open is left alone") {
+  const HotJournal left;
+  Looker app;
+  make(app.file(), "DELETE");
+  const Pool pool = app.open("x");
+  CHECK(app.rows(pool) == 1);
+  left.copy_to(app.dir.path());
+  const fs::path journal = app.file().string() + "-journal";
+  const auto size = fs::file_size(journal);
+  CHECK(app.code(pool.query_one<int>("SELECT count(*) FROM t")) == make_sqlite_error(SQLITE_READONLY_ROLLBACK));
+  CHECK(fs::file_size(journal) == size);
+}
+
+TEST_CASE(
+    "read_only: it goes neither beside a pool of this process that has the file for itself, nor immutable beside "
+    "one that writes") {
+  Looker app;
+  make(app.file());
+  PoolOptions writing;
+  writing.connection.exclusive = GENERATE(true, false);
+  const PoolOptions reading = read_only(!writing.connection.exclusive);
+  SteppedApp other;
+  const bool first = GENERATE(true, false);
+  LookerElsewhere one(other, app.dir.path(), first ? writing : reading);
+  LookerElsewhere another(other, app.dir.path(), first ? reading : writing);
+  const Pool pool = one.open();
+  const std::string text = outcome_of([&] { another.open(); });
+  CAPTURE(text);
+  CHECK(contains(text, "that goes neither with exclusive nor with immutable"));
+  CHECK(other.run(pool.query_one<int>("SELECT count(*) FROM t")) == 1);
 }
 
 }  // namespace

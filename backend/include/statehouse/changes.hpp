@@ -37,7 +37,7 @@ struct Change {
 /// ALTER TABLE every table perhaps is.
 /// Commits of other processes are noticed within a second, as long as nobody holds the writer without a transaction:
 /// then when it is given back. A database that is listened to does not fall asleep for want of use; where
-/// `max_connections` makes it sleep all the same, they are noticed when it wakes.
+/// `max_open_connections` makes it sleep all the same, they are noticed when it wakes.
 /// Thread-safety: one thread at a time; several of them are independent.
 /// Lifetime: keeps the pool's memory, not its files. When it goes it hears nothing more, and ends a `next` that waits.
 class Changes {

@@ -131,13 +131,15 @@ struct PoolOptions {
   /// The file is somebody else's, who writes it, in this process or another: readers only. Nothing is created, changed,
   /// migrated, checkpointed or backed up by schedule. What writes fails with `errc::write_on_reader`. A missing file
   /// fails the opening, and so does one that has not had all migrations of its Migrator, with
-  /// `errc::migration_pending`. Where the file may be written a rollback journal that a crash has left is played back,
-  /// as by whoever reads it. Not with `in_memory`, `pool_mode::single`, another `checkpoint` than `own`, `backup`,
-  /// `cluster`, `ConnectionOptions::exclusive` or `tighten_permissions`: `errc::invalid_option`.
+  /// `errc::migration_pending`. A rollback journal that a crash has left has to be played back by who writes. Not with
+  /// `in_memory`, `pool_mode::single`, another `checkpoint` than `own`, `backup`, `cluster`,
+  /// `ConnectionOptions::exclusive` or `tighten_permissions`: `errc::invalid_option`. Nor beside one of this process
+  /// who has the file `exclusive`: `errc::file_in_use`.
   bool read_only = false;
   /// With `read_only`: nobody writes the file while it is open. SQLite then takes no locks, looks for no changes, and
-  /// needs neither -wal nor -shm: for a read-only medium. Whoever writes it all the same has reads give wrong results.
-  /// A file that has a log or a rollback journal with content is refused.
+  /// needs neither -wal nor -shm: for a read-only medium. Whoever writes it all the same has reads give wrong results;
+  /// in this process he is refused with `errc::file_in_use`. A file that has a log or a rollback journal with content
+  /// is refused.
   bool immutable = false;
   unsigned readers = 0;             ///< Most reader connections; 0 means one per core, at least 2 and at most 4.
   TimeLimit acquire_timeout{3000};  ///< Longest wait for a free connection.

@@ -83,6 +83,7 @@ class Pool : public QueryVerbs<Pool, detail::Awaited>,
   /// The same, with options: `stream<int>({.timeout = 500ms}, "SELECT a FROM t")`.
   template <Row T, Bindable... Args>
   RowStream<T> stream(CallOptions options, Sql sql, Args&&... args) const {
+    detail::check_temporaries<Args...>();
     return RowStream<T>(core_, options, sql, std::forward<Args>(args)...);
   }
 

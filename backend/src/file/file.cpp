@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 
 #include "file/advice.hpp"
 #include "statehouse/error.hpp"
@@ -117,9 +118,27 @@ fs::path resolve_directory(const fs::path& directory, const std::string& what, i
 }
 
 std::mutex claims_mutex;
-std::set<FileIdentity>& claims() {
-  static auto* const set = new std::set<FileIdentity>();  // never destroyed: claims may end after static destruction
-  return *set;
+std::multimap<FileIdentity, file_use>& claims() {
+  // Never destroyed: claims may end after static destruction.
+  static auto* const map = new std::multimap<FileIdentity, file_use>();
+  return *map;
+}
+
+bool writes(file_use use) noexcept {
+  return use == file_use::writes || use == file_use::writes_alone;
+}
+
+bool go_together(file_use one, file_use other) noexcept {
+  const auto bears = [](file_use use, file_use another) {
+    switch (use) {
+      case file_use::writes: return !writes(another);
+      case file_use::writes_alone: return false;
+      case file_use::reads: return true;
+      case file_use::reads_unchanging: return !writes(another);
+    }
+    return false;
+  };
+  return bears(one, other) && bears(other, one);
 }
 
 }  // namespace
@@ -217,17 +236,27 @@ std::uintmax_t file_size_or_zero(const fs::path& file) noexcept {
   return error ? 0 : size;
 }
 
-FileClaim::FileClaim(fs::path file) : FileClaim(file, require_identity(file)) {}
+FileClaim::FileClaim(fs::path file) : FileClaim(file, require_identity(file), file_use::writes) {}
 
-FileClaim::FileClaim(fs::path file, FileIdentity identity) : file_(std::move(file)), identity_(identity) {
+FileClaim::FileClaim(fs::path file, FileIdentity identity, file_use use)
+    : file_(std::move(file)), identity_(identity), use_(use) {
   std::lock_guard lock(claims_mutex);
-  if (!claims().insert(identity_).second)
-    throw Error(errc::file_in_use, "'" + file_.string() + "' is already open in this process: share one AppState");
+  const auto [first, last] = claims().equal_range(identity_);
+  for (auto claim = first; claim != last; ++claim) {
+    if (go_together(use, claim->second)) continue;
+    throw Error(errc::file_in_use,
+                "'" + file_.string() + "' is already open in this process" +
+                    (writes(use) && writes(claim->second)
+                         ? ": share one AppState"
+                         : ", to be read and to be written: that goes neither with exclusive nor with immutable"));
+  }
+  claims().emplace(identity_, use_);
 }
 
 FileClaim::~FileClaim() {
   std::lock_guard lock(claims_mutex);
-  claims().erase(identity_);
+  const auto [first, last] = claims().equal_range(identity_);
+  claims().erase(std::find_if(first, last, [this](const auto& claim) { return claim.second == use_; }));
 }
 
 bool FileClaim::still_there() const noexcept {

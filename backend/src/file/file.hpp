@@ -57,14 +57,18 @@ std::uintmax_t file_size_or_zero(const std::filesystem::path& file) noexcept;
 /// Of whatever is at that path, without following a link; nothing when nothing is.
 std::optional<FileIdentity> identify(const std::filesystem::path& file) noexcept;
 
-/// A file that this registry has open. While it lives no other claim on the same file succeeds in this process: two
-/// writers in one process would defeat the pool's queue.
+/// What one who has a file open does with it.
+enum class file_use { writes, writes_alone, reads, reads_unchanging };
+
+/// A file that this process has open. While it lives no other claim on the same file succeeds that it does not go with:
+/// two writers in one process would defeat the pool's queue, and SQLite does not keep one who wants the file for
+/// himself from others of the same process.
 class FileClaim {
  public:
   /// Throws Error with `errc::file_in_use`.
   explicit FileClaim(std::filesystem::path file);
   /// The same, of what was found there just now.
-  FileClaim(std::filesystem::path file, FileIdentity identity);
+  FileClaim(std::filesystem::path file, FileIdentity identity, file_use use);
   ~FileClaim();
   FileClaim(const FileClaim&) = delete;
   FileClaim& operator=(const FileClaim&) = delete;
@@ -75,6 +79,7 @@ class FileClaim {
  private:
   const std::filesystem::path file_;
   const FileIdentity identity_;
+  const file_use use_;
 };
 
 }  // namespace statehouse::detail

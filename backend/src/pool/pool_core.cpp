@@ -80,9 +80,14 @@ LaneContext PoolCore::make_context() {
           .on_wanted = [this] { give_way(); }};
 }
 
+bool PoolCore::closing() const {
+  std::lock_guard lock(mutex_);
+  return closing_;
+}
+
 void PoolCore::submit(Operation& operation) {
   const bool reads = operation.request().role == connection_role::reader;
-  if (!reads && config_.options->read_only)
+  if (!reads && config_.options->read_only && !context_.forked() && !closing())
     return operation.refuse(std::make_exception_ptr(read_only_error(config_, operation.request().verb)));
   (reads && readers_ ? *readers_ : writer_).submit(operation);
 }

@@ -100,6 +100,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::unique_ptr<ScheduledBackups> make_backups();
   std::unique_ptr<Engine> make_engine(const std::shared_ptr<Interrupter>& interrupter, bool unchanged);
   void open_engine(const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit& permit);
+  bool closing() const;
   void begin_writing(const std::shared_ptr<Interrupter>& interrupter);
   void begin_reading(const std::shared_ptr<Interrupter>& interrupter);
   std::string release_engine();

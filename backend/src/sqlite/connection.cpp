@@ -7,6 +7,7 @@
 #include "engine/connection_access.hpp"
 #include "file/file.hpp"
 #include "sqlite/local_session.hpp"
+#include "sqlite/open_file.hpp"
 
 namespace statehouse {
 namespace {
@@ -21,6 +22,7 @@ detail::SessionConfig standalone(const std::filesystem::path& path, ConnectionOp
     config.path = path;
   } else {
     config.path = detail::resolve_file(path);
+    detail::require_vfs(options, config.context.database);
     detail::prepare_file(config.path, options.tighten_permissions, *config.context.logger);
   }
   config.options = std::move(options);

@@ -3,10 +3,12 @@
 #include <spdlog/logger.h>
 #include <SQLiteCpp/Database.h>
 
+#include <array>
 #include <utility>
 
 #include "engine/error_class.hpp"
 #include "engine/scopes.hpp"
+#include "engine/vfs_option.hpp"
 #include "file/file.hpp"
 #include "sqlite/open_file.hpp"
 #include "sqlite/system_reason.hpp"
@@ -39,13 +41,17 @@ sqlite3_stmt* find_leftover(sqlite3* db, bool only_virtual) noexcept {
   return left;
 }
 
-/// From the file's header, through SQLite's own descriptor: a statement would look for the log already.
-bool is_wal_file(sqlite3* db) noexcept {
-  constexpr sqlite3_int64 read_version = 19;  // https://www.sqlite.org/fileformat.html section 1.3
+/// From the file's header, through SQLite's own descriptor: a statement would look for the log already. Of one that is
+/// encrypted nobody knows.
+bool may_be_wal_file(sqlite3* db, const ConnectionOptions& options) noexcept {
+  constexpr std::size_t read_version = 19;  // https://www.sqlite.org/fileformat.html section 1.3
+  constexpr std::string_view magic("SQLite format 3", 16);
   sqlite3_file* file = nullptr;
   sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
-  unsigned char version = 0;
-  return file != nullptr && file->pMethods->xRead(file, &version, 1, read_version) == SQLITE_OK && version == 2;
+  std::array<char, read_version + 1> header{};
+  if (file == nullptr || file->pMethods->xRead(file, header.data(), header.size(), 0) != SQLITE_OK) return false;
+  if (std::string_view(header.data(), magic.size()) != magic) return encrypts(options);
+  return header[read_version] == 2;
 }
 
 bool has_log(const std::filesystem::path& file) noexcept {
@@ -63,8 +69,7 @@ std::string what_a_reader_lacks(int result) {
     case SQLITE_READONLY_CANTINIT:
     case SQLITE_READONLY_CANTLOCK:
       return ": its write-ahead log has to be made ready first, by who may write it: have it opened there, or look at "
-             "a "
-             "copy of the file and its -wal";
+             "a copy of the file and its -wal";
     default: return {};
   }
 }
@@ -88,6 +93,12 @@ Handle::Handle(Session& session, Callbacks& callbacks, SessionConfig config)
     : session_(session), callbacks_(callbacks), config_(std::move(config)) {
   database_ = open_file(config_);
   db_ = database_->getHandle();
+  if (config_.lasting && config_.writer == written_by::others && !may_be_wal_file(db_, config_.options)) {
+    // SQLite finds a rollback journal by the name of the file, and would play back into this one the journal of a file
+    // that has taken its place meanwhile, and delete it: so it may not write.
+    database_ = open_file_to_read(config_);
+    db_ = database_->getHandle();
+  }
   keep_log(config_.keep_log || log_has_content());  // with a wrong key it is taken for empty, and would be removed
   if (config_.options.on_open) config_.options.on_open(*database_, config_.context.role);
   sqlite3_extended_result_codes(db_, 1);
@@ -110,7 +121,7 @@ void Handle::require_access() const {
   if (config_.writer == written_by::nobody || sqlite3_db_readonly(db_, "main") != 1) return;
   std::string message = "the database file can be read, but not written; " + explain_cannot_open(config_.path);
   if (!config_.writes()) {
-    if (!is_wal_file(db_) || has_log(config_.path)) return;
+    if (!may_be_wal_file(db_, config_.options) || has_log(config_.path)) return;
     // SQLite would make the two, with a mode that keeps out even the owner, and could not remove them.
     message =
         "the database file may only be read, which in WAL mode needs its -wal and -shm; they are there while a server "
@@ -231,7 +242,8 @@ void Handle::fail(int result, std::string_view sql) const {
   last_error_ = {result, message, offset < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(offset))};
   if (primary == SQLITE_BUSY) message += ": another process holds the lock";
   message += explain_missing_function(message);
-  if (primary == SQLITE_NOTADB) message += "; if it is encrypted, it is with another key than on_open gives";
+  if (primary == SQLITE_NOTADB && encrypts(config_.options))
+    message += "; if it is encrypted, it is with another key than on_open gives";
   if (message.find("unsafe use of") != std::string::npos)
     message += "; if you trust the schema of this file, set ConnectionOptions::trusted_schema";
   std::string why;

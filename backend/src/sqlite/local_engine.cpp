@@ -4,8 +4,10 @@
 
 #include <utility>
 
+#include "base/error_text.hpp"
 #include "sqlite/checkpoint_history.hpp"
 #include "sqlite/local_session.hpp"
+#include "sqlite/open_file.hpp"
 #include "sqlite/startup_check.hpp"
 #include "statehouse/sqlite_version.hpp"
 
@@ -26,8 +28,10 @@ LocalEngine::LocalEngine(LocalEngineConfig config, const std::shared_ptr<Interru
     : config_(std::move(config)), checkpoints_(std::make_shared<CheckpointHistory>()) {
   if (config_.in_memory()) return;
   if (config_.known) require_file();
+  require_vfs(config_.options.connection, config_.database);  // before there is an empty file
   const PreparedFile file = prepare_file(config_.path, config_.options.connection.tighten_permissions, *config_.logger);
-  claim_.emplace(config_.path, file.identity);
+  claim_.emplace(config_.path, file.identity,
+                 config_.options.connection.exclusive ? file_use::writes_alone : file_use::writes);
   found_log_ = file.has_log;
   sidecars_ = std::make_shared<Sidecars>(config_.path, !config_.options.connection.exclusive);
   if (!config_.unchanged) check_at_startup(config_, interrupter);
@@ -66,9 +70,9 @@ std::unique_ptr<LocalSession> LocalEngine::open_mover() const noexcept {
     options.busy_timeout = {};
     auto session = connect(connection_role::reader, std::make_shared<Interrupter>(config_.clock), options, true);
     if (!loss()) return session;  // so it is the file that the writer has
-  } catch (const std::exception& error) {
+  } catch (...) {                 // on_open may throw anything
     config_.logger->warn("database '{}': no connection to checkpoint beside the writer: {}", config_.database,
-                         error.what());
+                         text_of(std::current_exception()));
   }
   return nullptr;
 }

@@ -37,37 +37,48 @@ int flags_to_open(const SessionConfig& config) {
 
 /// Null is SQLite's default.
 const char* vfs_to_open(const SessionConfig& config) {
-  check_vfs(config.options);
-  const std::string& name = config.options.vfs;
-  if (name.empty()) return config.options.exclusive && !config.in_memory() ? "unix-excl" : nullptr;
-  if (sqlite3_vfs_find(name.c_str()) != nullptr) return name.c_str();
-  throw Error(errc::invalid_option, "connection.vfs: no VFS is registered as '" + name + "'",
-              {config.context.database, {}});
+  require_vfs(config.options, config.context.database);
+  if (!config.options.vfs.empty()) return config.options.vfs.c_str();
+  return config.options.exclusive && !config.in_memory() ? "unix-excl" : nullptr;
 }
 
 /// SQLiteCpp has closed what could not be opened, and with it the system's error is gone; asked again.
-std::string reason_to_open(const SessionConfig& config) {
+std::string reason_to_open(const SessionConfig& config, int flags) {
   sqlite3* db = nullptr;
-  const int result = sqlite3_open_v2(name_to_open(config).c_str(), &db, flags_to_open(config), vfs_to_open(config));
+  const int result = sqlite3_open_v2(name_to_open(config).c_str(), &db, flags, vfs_to_open(config));
   const std::string reason = system_reason(db, result);
   sqlite3_close(db);
   return reason;
 }
 
-}  // namespace
-
-std::unique_ptr<SQLite::Database> open_file(const SessionConfig& config) {
+std::unique_ptr<SQLite::Database> open_with(const SessionConfig& config, int flags) {
   const char* const vfs = vfs_to_open(config);
   try {
-    return std::make_unique<SQLite::Database>(name_to_open(config).c_str(), flags_to_open(config), 0, vfs);
+    return std::make_unique<SQLite::Database>(name_to_open(config).c_str(), flags, 0, vfs);
   } catch (const SQLite::Exception& error) {
     std::string message = std::string("cannot open the database file: ") + error.what();
     const int result = error.getExtendedErrorCode() != 0 ? error.getExtendedErrorCode() : error.getErrorCode();
     std::string why = config.in_memory() ? "" : explain_cannot_open(config.path);
     if (!why.empty()) why = "; " + why;
-    throw Error(make_sqlite_error(result), message + (why.empty() ? reason_to_open(config) : why),
+    throw Error(make_sqlite_error(result), message + (why.empty() ? reason_to_open(config, flags) : why),
                 {config.context.database, {}});
   }
+}
+
+}  // namespace
+
+std::unique_ptr<SQLite::Database> open_file(const SessionConfig& config) {
+  return open_with(config, flags_to_open(config));
+}
+
+std::unique_ptr<SQLite::Database> open_file_to_read(const SessionConfig& config) {
+  return open_with(config, (flags_to_open(config) & ~SQLite::OPEN_READWRITE) | SQLite::OPEN_READONLY);
+}
+
+void require_vfs(const ConnectionOptions& options, const std::string& database) {
+  check_vfs(options);
+  if (options.vfs.empty() || sqlite3_vfs_find(options.vfs.c_str()) != nullptr) return;
+  throw Error(errc::invalid_option, "connection.vfs: no VFS is registered as '" + options.vfs + "'", {database, {}});
 }
 
 }  // namespace statehouse::detail

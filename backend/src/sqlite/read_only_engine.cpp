@@ -12,6 +12,7 @@ namespace statehouse::detail {
 ReadOnlyEngine::ReadOnlyEngine(LocalEngineConfig config, const std::shared_ptr<Interrupter>& interrupter)
     : config_(std::move(config)),
       identity_(find_file(config_.path, !immutable())),
+      claim_(config_.path, identity_, immutable() ? file_use::reads_unchanging : file_use::reads),
       sidecars_(immutable() ? nullptr : std::make_shared<Sidecars>(config_.path, true)) {
   if (immutable()) require_no_leftovers();
   if (!config_.unchanged) check_at_startup(config_, interrupter);
@@ -36,9 +37,11 @@ std::unique_ptr<Session> ReadOnlyEngine::open(connection_role role, std::shared_
                                                                           .logger = config_.logger},
                                                               .options = config_.options.connection,
                                                               .writer = config_.writer(),
+                                                              .lasting = true,
                                                               .sidecars = sidecars_,
                                                               .watch = config_.watch});
   if (sidecars_ != nullptr) sidecars_->note();
+  if (auto* const notes = session->handle().commit_notes()) notes->begin_looking();
   return session;
 }
 

@@ -11,8 +11,8 @@
 
 namespace statehouse::detail {
 
-/// SQLite on a file of this machine that somebody else writes, or nobody: all its connections are readers. It claims
-/// nothing, so that whoever writes may as well be of this process.
+/// SQLite on a file of this machine that somebody else writes, or nobody: all its connections are readers. Whoever
+/// writes may as well be of this process.
 class ReadOnlyEngine final : public Engine {
  public:
   /// Looks through the file as the options say. Blocks; throws Error where there is none, and when `interrupter` stops
@@ -38,6 +38,7 @@ class ReadOnlyEngine final : public Engine {
 
   const LocalEngineConfig config_;
   const FileIdentity identity_;
+  const FileClaim claim_;
   const std::shared_ptr<Sidecars> sidecars_;  // null where nobody writes: they are not looked at
 };
 

@@ -112,7 +112,8 @@ void check_copy(const fs::path& copy, const fs::path& backup, const ConnectionOp
     check = quick_check(connection);
   } catch (const Error& error) {
     if (!is_damage(error.code())) throw;
-    throw Error(error.code(), what + "cannot be read as a database, and nothing was changed: take an older one");
+    throw Error(error.code(), what + "cannot be read as a database, and nothing was changed: take an older one" +
+                                  (detail::encrypts(options) ? ", if the key is right" : ""));
   }
   if (check.findings.empty()) return;
   throw Error(make_sqlite_error(SQLITE_CORRUPT),

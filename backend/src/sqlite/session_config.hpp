@@ -21,6 +21,7 @@ struct SessionConfig {
   bool keep_log = false;  ///< It leaves the write-ahead log to others, also as the last one to close.
   ConnectionOptions options;
   written_by writer = written_by::us;
+  bool lasting = false;  ///< Of a file of others: stays open, so that they may put another in its place meanwhile.
   std::shared_ptr<Sidecars> sidecars{};              ///< Told of this connection; may be null.
   std::shared_ptr<CheckpointHistory> checkpoints{};  ///< Told of those that it makes; may be null.
   CommitWatch* watch = nullptr;                      ///< Told of what is committed here; may be null.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/connection_access.hpp"
+#include "engine/vfs_option.hpp"
 #include "sqlite/local_engine.hpp"
 #include "sqlite/local_session.hpp"
 #include "statehouse/check.hpp"
@@ -33,7 +34,8 @@ QuickCheck look_through(const LocalEngineConfig& config, const std::shared_ptr<I
                 config.options.connection);
     return quick_check(*connection, config.options.startup_check_timeout);
   } catch (const Error& error) {
-    if (!is_damage(error.code())) throw;
+    const bool another_key = encrypts(config.options.connection) && error.code() == make_sqlite_error(SQLITE_NOTADB);
+    if (another_key || !is_damage(error.code())) throw;
     return {.findings = {error.what()}};  // not even the opening
   }
 }
@@ -52,7 +54,9 @@ QuickCheck look_through(const LocalEngineConfig& config, const std::shared_ptr<I
 void check_at_startup(const LocalEngineConfig& config, const std::shared_ptr<Interrupter>& interrupter) {
   const PoolOptions& options = config.options;
   if (options.startup_check == integrity_check::never) return;
-  const bool unclean = has_leftovers(config.path);
+  // The log of a file that others write may be of one who has it open.
+  const bool unclean = config.writer() == written_by::others ? file_size_or_zero(config.path.string() + "-journal") > 0
+                                                             : has_leftovers(config.path);
   if (options.startup_check == integrity_check::after_unclean_shutdown && !unclean) return;
   const auto log_bytes = file_size_or_zero(config.path.string() + "-wal");
   const auto bytes = file_size_or_zero(config.path) + log_bytes;

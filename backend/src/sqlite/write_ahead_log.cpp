@@ -41,8 +41,8 @@ class WriteAheadLog::Pinned {
       set_ = log.pin_->prepare("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)")->step();
     } catch (const Error& error) {
       if (error.code() != condition::busy) failure_ = error.what();
-    } catch (const std::exception& error) {
-      failure_ = error.what();
+    } catch (...) {  // on_open may throw anything
+      failure_ = text_of(std::current_exception());
     }
   }
   ~Pinned() {
