@@ -523,6 +523,7 @@ TEST_CASE("read_only: the journal of a file that has taken the place of the one 
   make(app.file(), "DELETE");
   const Pool pool = app.open("x");
   CHECK(app.rows(pool) == 1);
+  fs::remove(app.file());
   left.copy_to(app.dir.path());
   const fs::path journal = app.file().string() + "-journal";
   const auto size = fs::file_size(journal);
