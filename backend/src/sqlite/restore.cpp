@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/vfs_option.hpp"
 #include "file/advice.hpp"
 #include "file/file.hpp"
 #include "file/partial_file.hpp"

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/error_text.hpp"
 #include "sqlite/checkpoint_history.hpp"
 #include "sqlite/local_session.hpp"
 #include "sqlite/system_reason.hpp"
