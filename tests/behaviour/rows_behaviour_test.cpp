@@ -75,9 +75,12 @@ TEST_CASE_METHOD(Rows, "rows: a stream is of one snapshot, whoever writes") {
 }
 
 TEST_CASE_METHOD(Rows, "rows: a stream that fails, is cancelled, or goes leaves nothing") {
-  CHECK(code(pool.stream<int>("INSERT INTO log VALUES (1)").next()) == errc::write_on_reader);
-  CHECK(code(pool.stream<int>("SELECT a FROM missing").next()) == make_sqlite_error(SQLITE_ERROR));
-  CHECK(code(pool.stream<std::string>(in_order).next()) == errc::column_type);
+  auto writes = pool.stream<int>("INSERT INTO log VALUES (1)");
+  CHECK(code(writes.next()) == errc::write_on_reader);
+  auto of_nothing = pool.stream<int>("SELECT a FROM missing");
+  CHECK(code(of_nothing.next()) == make_sqlite_error(SQLITE_ERROR));
+  auto of_texts = pool.stream<std::string>(in_order);
+  CHECK(code(of_texts.next()) == errc::column_type);
   check_all_clean();
   auto rows = pool.stream<int>(in_order);
   auto next = app.spawn(rows.next());

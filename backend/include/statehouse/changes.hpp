@@ -54,7 +54,9 @@ class Changes {
   /// Cancellation: by any type; no Change is lost by it.
   /// Errors: Error. `operation_aborted`, `errc::operation_in_progress` when another `next` waits,
   /// `errc::invalid_handle` when it was moved from.
-  asio::awaitable<std::optional<Change>> next();
+  asio::awaitable<std::optional<Change>> next() &;
+  /// Of a temporary, which would hear nothing more: give it a name.
+  asio::awaitable<std::optional<Change>> next() && = delete;
 
  private:
   friend class Pool;

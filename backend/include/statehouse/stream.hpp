@@ -84,9 +84,13 @@ class RowStream {
 
   /// An empty stream, to be assigned to.
   RowStream() = default;
+  RowStream(RowStream&&) noexcept = default;             ///< What it was made from is empty.
+  RowStream& operator=(RowStream&&) noexcept = default;  ///< The same; its own snapshot is let go.
 
   /// The next rows, at least one; nothing at the end, as often as it is asked.
-  asio::awaitable<std::optional<std::vector<row_type>>> next() { return next_of(stream_, rows_); }
+  asio::awaitable<std::optional<std::vector<row_type>>> next() & { return next_of(stream_, rows_); }
+  /// Of a temporary, which would give the first rows again and again: give it a name.
+  asio::awaitable<std::optional<std::vector<row_type>>> next() && = delete;
 
  private:
   friend Pool;

@@ -162,8 +162,9 @@ class Session {
   virtual bool put_back() noexcept = 0;
   /// From the connection that this new one replaces: what nothing else has kept. Throws Error.
   virtual void take_over(Session& predecessor) = 0;
-  /// Tells the CommitWatch of this connection if another process has committed since that was last asked.
-  virtual void look_for_others() noexcept {}
+  /// Tells the CommitWatch of this connection if another process has committed since that was last asked; false when
+  /// that cannot be found out now.
+  virtual bool look_for_others() noexcept { return false; }
   /// The settings a migration's script runs with, and those from before. Outside any transaction. Without a value
   /// foreign keys stay as they are.
   virtual void begin_script(std::optional<bool> foreign_keys) = 0;

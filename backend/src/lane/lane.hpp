@@ -68,9 +68,9 @@ class Lane final : public ReaderGate {
   void close_quiet(TimeLimit time);
   /// One that nobody uses, at once; false when there is none, or it may not be closed alone.
   bool close_idle_one();
-  /// `look` at a connection that nobody uses, if there is one, on the calling thread, a database thread. It does not
-  /// count as a use.
-  void look_at_idle(const std::function<void(Session&)>& look);
+  /// `look` at a connection that nobody uses, on the calling thread, a database thread; false when there is none. It
+  /// does not count as a use.
+  bool look_at_idle(const std::function<void(Session&)>& look);
   /// When one of them was given somebody last.
   Clock::time_point last_use() const;
   /// Whether that is all of them.

@@ -43,6 +43,10 @@ void Lane::cancel(Operation& operation, asio::cancellation_type type) noexcept {
       operation.cancelled.store(true, std::memory_order_relaxed);  // before the mutex of `request`
       return operation.slot->interrupter->request(stop_reason::cancelled, &operation);
     }
+    // Its caller may not look at what it gives: a stream cannot go on behind it.
+    if (operation.status == Operation::progress::done &&
+        (type & asio::cancellation_type::terminal) != asio::cancellation_type::none)
+      operation.cancelled.store(true, std::memory_order_relaxed);
     if (operation.status != Operation::progress::queued) return;
     if (Slot* const slot = operation.slot; slot == nullptr) {
       queue_.remove(operation);

@@ -104,21 +104,23 @@ bool Lane::close_idle_one() {
   return closed;
 }
 
-void Lane::look_at_idle(const std::function<void(Session&)>& look) {
+bool Lane::look_at_idle(const std::function<void(Session&)>& look) {
   Slot* slot = nullptr;
   {
     std::lock_guard lock(mutex_);
     slot = queue_.closed() == nullptr && !queue_.asleep() ? slots_.take_open() : nullptr;
-    if (slot == nullptr) return;
+    if (slot == nullptr) return false;
     slot->enter(Slot::state::running);
   }
-  look(*slot->session());
+  Session* const session = slot->session();  // none, where it could not be opened anew
+  if (session != nullptr) look(*session);
   Afterwards after;
   {
     std::lock_guard lock(mutex_);
     after = free(*slot);
   }
   after.carry_out(context_, messages_);
+  return session != nullptr;
 }
 
 Clock::time_point Lane::last_use() const {

@@ -36,6 +36,10 @@ ChangeListener::~ChangeListener() {
 }
 
 void ChangeListener::wait(NextChange& next) {
+  if (forked()) {
+    next.error_ = std::make_exception_ptr(Error(errc::forked_process, "made before the fork", {database_, {}}));
+    return next.resume();
+  }
   {
     std::lock_guard lock(mutex_);
     if (waiting_ != nullptr) {
@@ -54,12 +58,25 @@ void ChangeListener::wait(NextChange& next) {
 void ChangeListener::cancel(NextChange& next) noexcept {
   {
     std::lock_guard lock(mutex_);
-    if (waiting_ != &next) return;  // it has what it waited for, and is on its way
+    const bool waits = waiting_ == &next;
+    if (!waits && !next.change_) return;  // it waits no more
+    next.error_ = std::make_exception_ptr(
+        Error({ECANCELED, boost::system::system_category()}, "cancelled while waiting for a change", {database_, {}}));
+    if (!waits) return put_back(next);
     waiting_ = nullptr;
   }
-  next.error_ = std::make_exception_ptr(
-      Error({ECANCELED, boost::system::system_category()}, "cancelled while waiting for a change", {database_, {}}));
   next.resume();
+}
+
+/// What is on its way to somebody who may not look at it any more, as when a timer has ended first.
+void ChangeListener::put_back(NextChange& next) noexcept {
+  const Change change = *std::exchange(next.change_, std::nullopt);
+  perhaps_ = perhaps_ || change.perhaps;
+  try {
+    changed_.insert(change.tables.begin(), change.tables.end());
+  } catch (const std::exception&) {  // no memory for the names
+    perhaps_ = true;
+  }
 }
 
 void ChangeListener::end(ResumeList& resumed) noexcept {
@@ -91,7 +108,7 @@ void ChangeListener::note(const std::vector<std::string>& tables) {
 }
 
 std::optional<Change> ChangeListener::take() {
-  if (ended_) return std::nullopt;
+  if (!perhaps_ && changed_.empty()) return std::nullopt;  // it has ended
   if (perhaps_) changed_.insert(asked_.begin(), asked_.end());
   Change change{{changed_.begin(), changed_.end()}, perhaps_};
   changed_.clear();

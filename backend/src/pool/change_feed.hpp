@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/commit_watch.hpp"
+#include "file/fork.hpp"
 #include "statehouse/changes.hpp"
 #include "statehouse/detail/suspension.hpp"
 
@@ -48,6 +49,8 @@ class ChangeListener final : public boost::intrusive::list_base_hook<> {
   ChangeListener(const ChangeListener&) = delete;
   ChangeListener& operator=(const ChangeListener&) = delete;
 
+  /// In a child of the process that has made it: then no mutex is touched, and it is never destroyed.
+  bool forked() const noexcept { return generation_ != fork_generation(); }
   void wait(NextChange& next);
   void cancel(NextChange& next) noexcept;
   /// It is told nothing any more, and whoever waits is resumed by `resumed`.
@@ -62,7 +65,9 @@ class ChangeListener final : public boost::intrusive::list_base_hook<> {
   bool ready() const noexcept { return ended_ || perhaps_ || !changed_.empty(); }
   std::optional<Change> take();
   void satisfy(ResumeList& resumed) noexcept;
+  void put_back(NextChange& next) noexcept;
 
+  const unsigned generation_ = fork_generation();
   const std::shared_ptr<void> owner_;
   ChangeFeed& feed_;
   const std::string database_;

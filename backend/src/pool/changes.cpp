@@ -1,5 +1,6 @@
 #include "statehouse/changes.hpp"
 
+#include <new>
 #include <utility>
 
 #include "pool/chores.hpp"
@@ -18,8 +19,12 @@ asio::awaitable<std::optional<Change>> next_of(std::shared_ptr<detail::ChangeLis
 }
 
 /// What waits on it ends.
-void end(const std::shared_ptr<detail::ChangeListener>& listener) noexcept {
+void end(std::shared_ptr<detail::ChangeListener>& listener) noexcept {
   if (listener == nullptr) return;
+  if (listener->forked()) {
+    static_cast<void>(new (std::nothrow) std::shared_ptr<detail::ChangeListener>(std::move(listener)));
+    return;
+  }
   detail::ResumeList resumed;
   listener->end(resumed);
   resumed.post();
@@ -40,7 +45,7 @@ Changes& Changes::operator=(Changes&& other) noexcept {
   return *this;
 }
 
-asio::awaitable<std::optional<Change>> Changes::next() {
+asio::awaitable<std::optional<Change>> Changes::next() & {
   return next_of(listener_);
 }
 
@@ -73,14 +78,12 @@ std::shared_ptr<ChangeListener> PoolCore::listen(std::vector<std::string> tables
 void PoolCore::look_for_others() {
   if (!changes_.wanted() || config_.options->in_memory) return;
   Lane& lane = config_.options->read_only ? *readers_ : writer_;
-  if (!lane.any_open()) {  // what opens it looks
-    if (look_chore_.expired())
-      look_chore_ = queue_chore(lane, config_.executor, operation_verb::checkpoint, [](Session&) {});
+  const auto look = [](Session& session) { session.look_for_others(); };
+  if (!lane.any_open() || missed_look_.exchange(false)) {  // all were in use a second ago: it waits for its turn
+    if (look_chore_.expired()) look_chore_ = queue_chore(lane, config_.executor, operation_verb::checkpoint, look);
     return;
   }
-  config_.executor.post([self = shared_from_this(), &lane] {
-    lane.look_at_idle([](Session& session) { session.look_for_others(); });
-  });
+  config_.executor.post([self = shared_from_this(), &lane, look] { self->missed_look_ = !lane.look_at_idle(look); });
 }
 
 }  // namespace detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -154,8 +155,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   Lane writer_;
   std::optional<Lane> readers_;
   // The periodic check's.
-  std::weak_ptr<void> idle_chore_;  // queued or running
-  std::weak_ptr<void> look_chore_;  // the same
+  std::weak_ptr<void> idle_chore_;        // queued or running
+  std::weak_ptr<void> look_chore_;        // the same
+  std::atomic<bool> missed_look_{false};  // no connection was idle
   Clock::time_point optimized_at_;
   const std::unique_ptr<ScheduledBackups> backups_;  // null where none are scheduled
   ReadingGate gate_;
@@ -164,6 +166,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   mutable std::mutex mutex_;
   rest rest_ = rest::opening;
   bool begun_ = false;                   // a thread falls asleep or wakes, and is not only to
+  bool wake_again_ = false;              // somebody came for it while it fell asleep
   bool gives_way_ = false;               // is to close what nobody uses
   std::shared_ptr<Interrupter> waking_;  // while that
   database_state state_ = database_state::ready;

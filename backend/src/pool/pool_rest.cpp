@@ -160,14 +160,16 @@ void PoolCore::fall_asleep() {
 }
 
 void PoolCore::rest_until_needed() {
+  bool wanted = false;
   {
     std::lock_guard lock(mutex_);
     rest_ = rest::asleep;
     waking_.reset();
+    wanted = std::exchange(wake_again_, false);
   }
   tell_rest(true);
   on_parked();
-  if (writer_.anybody_waits() || (readers_ && readers_->anybody_waits()) || backup_due()) wake();
+  if (wanted || writer_.anybody_waits() || (readers_ && readers_->anybody_waits()) || backup_due()) wake();
 }
 
 void PoolCore::tell_rest(bool asleep) const {
@@ -187,6 +189,7 @@ bool PoolCore::ended_asleep() const {
 /// Who comes while it falls asleep or wakes is seen at the end of that.
 void PoolCore::wake() {
   std::lock_guard lock(mutex_);
+  wake_again_ = rest_ == rest::falling_asleep;
   if (rest_ != rest::asleep || closing_) return;
   rest_ = rest::waking;
   begun_ = false;

@@ -11,13 +11,20 @@
 namespace statehouse::detail {
 
 CommitNotes::~CommitNotes() {
+  sqlite3_rollback_hook(db_, nullptr, nullptr);  // closing may roll back
   sqlite3_finalize(version_);
 }
 
 /// SQLite also rolls back by itself, after some errors and for OR ROLLBACK.
 void CommitNotes::install() noexcept {
   sqlite3_rollback_hook(
-      db_, [](void* self) { static_cast<CommitNotes*>(self)->forget(); }, this);
+      db_,
+      [](void* self) {
+        auto& notes = *static_cast<CommitNotes*>(self);
+        ++notes.rollbacks_;
+        notes.forget();
+      },
+      this);
 }
 
 void CommitNotes::add(const WrittenTables& tables) noexcept try {
@@ -37,7 +44,12 @@ void CommitNotes::end_savepoint(bool kept) noexcept {
   unseen_ = began.unseen;
 }
 
+void CommitNotes::add_uncounted() noexcept {
+  if (sqlite3_total_changes64(db_) != counted_) unseen_ = true;
+}
+
 void CommitNotes::forget() noexcept {
+  counted_ = sqlite3_total_changes64(db_);
   tables_.clear();
   savepoints_.clear();
   unseen_ = false;
@@ -54,18 +66,20 @@ void CommitNotes::tell_if_over() noexcept {
 
 void CommitNotes::begin_looking() noexcept {
   if (in_memory_) return;
-  unsure_ = wanted();
   seen_ = data_version();
+  unsure_ = wanted();
   sqlite3_finalize(std::exchange(version_, nullptr));  // most databases never have a listener
 }
 
-void CommitNotes::look_for_others() noexcept {
-  if (in_memory_) return;
+bool CommitNotes::look_for_others() noexcept {
+  if (in_memory_) return true;
   const auto now = data_version();
-  if (!now || (now == seen_ && !unsure_)) return;
+  if (!now) return false;
+  if (now == seen_ && !unsure_) return true;
   seen_ = now;
   unsure_ = false;
   watch_.committed_something();
+  return true;
 }
 
 /// Changes with each commit of another connection; nothing when it could not be read now.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ class CommitNotes {
   void add(const WrittenTables& tables) noexcept;
   /// Something that nobody has looked at.
   void add_unseen() noexcept { unseen_ = true; }
+  /// The same, if rows were changed since the last transaction that was noted: by a user who has the database itself.
+  void add_uncounted() noexcept;
   void begin_savepoint() { savepoints_.push_back({tables_.size(), unseen_}); }
   void end_savepoint(bool kept) noexcept;
   /// The transaction was rolled back.
@@ -45,8 +48,10 @@ class CommitNotes {
   void begin_looking() noexcept;
   /// They were looked for on another connection, which was still there when this one began.
   void begin_knowingly() noexcept { unsure_ = false; }
-  /// Tells if there are new commits of other processes. In no transaction.
-  void look_for_others() noexcept;
+  /// Tells if there are new commits of other processes; false when that cannot be found out now. In no transaction.
+  bool look_for_others() noexcept;
+  /// How often SQLite has rolled a transaction back.
+  unsigned rollbacks() const noexcept { return rollbacks_; }
 
  private:
   struct Savepoint {
@@ -65,6 +70,8 @@ class CommitNotes {
   std::vector<Savepoint> savepoints_;
   bool unseen_ = false;
   bool unsure_ = false;
+  unsigned rollbacks_ = 0;
+  std::int64_t counted_ = 0;         // rows changed when the last transaction was over
   std::optional<int> seen_;          // data version
   sqlite3_stmt* version_ = nullptr;  // that asks for it, made when first needed
 };

@@ -210,8 +210,13 @@ void LocalSession::savepoint(savepoint_step step) {
   }
   auto* const notes = handle_->commit_notes();
   if (step == savepoint_step::begin) {
-    controls_->run(control::savepoint);
     if (notes != nullptr) notes->begin_savepoint();
+    try {
+      controls_->run(control::savepoint);
+    } catch (...) {
+      if (notes != nullptr) notes->end_savepoint(true);
+      throw;
+    }
     return;
   }
   const Interrupter::Shield shield(interrupter());  // the outermost one commits
@@ -236,7 +241,10 @@ void LocalSession::take_back() noexcept {
   if (lent) {
     callbacks_.install_stop_handlers(handle_->get());  // SQLite::Database::setBusyTimeout, for one, replaces ours
     if (log_->watched()) log_->watch();
-    if (notes != nullptr) notes->install();
+    if (notes != nullptr) {
+      notes->install();
+      notes->add_uncounted();
+    }
   }
   if (notes != nullptr) notes->settle();
 }
@@ -280,8 +288,8 @@ bool LocalSession::put_back() noexcept {
 }
 
 void LocalSession::take_over(Session& predecessor) {
-  predecessor.look_for_others();
-  if (auto* const notes = handle_->commit_notes()) notes->begin_knowingly();
+  auto* const notes = handle_->commit_notes();
+  if (predecessor.look_for_others() && notes != nullptr) notes->begin_knowingly();
   if (!handle_->config().in_memory()) return;
   sqlite3* const from = local_session_of(predecessor).handle().get();
   sqlite3_backup* const copy = sqlite3_backup_init(handle_->get(), "main", from, "main");
@@ -294,12 +302,13 @@ void LocalSession::take_over(Session& predecessor) {
 SQLite::Database& LocalSession::native() {
   if (rules().granted != permission::statements) settings_->remember_pragmas();
   callbacks_.note(change::unknown);
-  if (auto* const notes = handle_->commit_notes(); notes != nullptr && !rules().read_only) notes->add_unseen();
+  if (auto* const notes = handle_->commit_notes(); notes != nullptr && handle_->config().writes()) notes->add_unseen();
   return handle_->lend();
 }
 
-void LocalSession::look_for_others() noexcept {
-  if (auto* const notes = handle_->commit_notes(); notes != nullptr && !in_transaction()) notes->look_for_others();
+bool LocalSession::look_for_others() noexcept {
+  auto* const notes = handle_->commit_notes();
+  return notes != nullptr && !in_transaction() && notes->look_for_others();
 }
 
 void LocalSession::optimize(TimeLimit budget) noexcept {

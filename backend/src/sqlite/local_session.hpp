@@ -37,7 +37,7 @@ class LocalSession final : public Session {
   bool changed() const noexcept override { return callbacks_.changes() != change::none; }
   bool put_back() noexcept override;
   void take_over(Session& predecessor) override;
-  void look_for_others() noexcept override;
+  bool look_for_others() noexcept override;
   void begin_script(std::optional<bool> foreign_keys) override { settings_->begin_script(foreign_keys); }
   void end_script() noexcept override { settings_->end_script(); }
 

@@ -16,7 +16,7 @@ bool LocalStatement::step() {
                   {database(), shorten(sql_)});
     begin_writing();
   }
-  const bool in_transaction = handle_.in_transaction();
+  const bool in_transaction = begins && handle_.in_transaction();
   int result = handle_.callbacks().step(compiled_);
   // A write that is interrupted takes its transaction with it, and must not be done again outside.
   if (result == SQLITE_INTERRUPT && begins && handle_.in_transaction() == in_transaction &&

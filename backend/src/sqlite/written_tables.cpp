@@ -64,6 +64,7 @@ void StatementWrites::learn(Handle& handle, sqlite3_stmt* statement, const std::
 void StatementWrites::begin(Handle& handle, sqlite3_stmt* statement, const std::string& sql) {
   if (compiled_ != times_compiled(statement)) learn(handle, statement, sql);
   running_ = true;
+  rollbacks_before_ = handle.commit_notes()->rollbacks();
   rows_before_ = sqlite3_total_changes64(handle.get());
   if (tables_.changes_schema()) schema_before_ = schema_version(handle);
 }
@@ -77,6 +78,8 @@ bool StatementWrites::wrote(Handle& handle) const noexcept {
 void StatementWrites::end(Handle& handle, sqlite3_stmt* statement, const std::string& sql, bool failed) {
   if (!std::exchange(running_, false)) return;
   if (failed) {
+    // What triggers have changed stays counted when it is undone.
+    if (handle.commit_notes()->rollbacks() != rollbacks_before_) return;
     if (sqlite3_total_changes64(handle.get()) == rows_before_) return;
     if (compiled_ != times_compiled(statement)) tables_.note_incomplete();
   } else {

@@ -49,6 +49,7 @@ class StatementWrites {
   WrittenTables tables_;
   int compiled_ = -1;  // so often when the tables were asked for
   bool running_ = false;
+  unsigned rollbacks_before_ = 0;
   std::int64_t rows_before_ = 0;
   std::optional<std::string> schema_before_;  // its version
 };
