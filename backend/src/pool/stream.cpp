@@ -75,8 +75,8 @@ void Stream::start(Operation& operation) {
 void Stream::finish(Operation& operation) {
   if (!lease_) lease_ = operation.take_lease();
   error_ = operation.error();
-  // What was to stop it came too late for these rows, and would stop the next.
-  if (error_ == nullptr && !at_end_ && operation.cancelled)
+  // What was to stop it came too late for these rows, which perhaps nobody looks at any more.
+  if (error_ == nullptr && operation.cancelled)
     error_ = std::make_exception_ptr(
         Error(code_of(stop_reason::cancelled), "the stream was cancelled", {core_->config().name, shorten(sql_)}));
   if (error_ != nullptr || at_end_) lease_.reset();

@@ -44,8 +44,13 @@ void CommitNotes::end_savepoint(bool kept) noexcept {
   unseen_ = began.unseen;
 }
 
-void CommitNotes::add_uncounted() noexcept {
-  if (sqlite3_total_changes64(db_) != counted_) unseen_ = true;
+void CommitNotes::add_lent() noexcept {
+  told_since_lent_ = false;
+  unseen_ = true;
+}
+
+void CommitNotes::end_lent() noexcept {
+  if (told_since_lent_ || sqlite3_total_changes64(db_) != counted_) unseen_ = true;
 }
 
 void CommitNotes::forget() noexcept {
@@ -57,6 +62,7 @@ void CommitNotes::forget() noexcept {
 
 void CommitNotes::tell_if_over() noexcept {
   if (sqlite3_get_autocommit(db_) == 0) return;
+  told_since_lent_ = true;
   if (wanted()) {
     unseen_ ? watch_.committed_something() : watch_.committed(tables_);
     look_for_others();

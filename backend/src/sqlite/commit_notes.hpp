@@ -32,8 +32,11 @@ class CommitNotes {
   void add(const WrittenTables& tables) noexcept;
   /// Something that nobody has looked at.
   void add_unseen() noexcept { unseen_ = true; }
-  /// The same, if rows were changed since the last transaction that was noted: by a user who has the database itself.
-  void add_uncounted() noexcept;
+  /// A user has the database itself, and may write unseen, until `end_lent`: also after something else was told.
+  void add_lent() noexcept;
+  void end_lent() noexcept;
+  /// The transaction was the last thing that he could write to.
+  void cover_lent() noexcept { told_since_lent_ = false; }
   void begin_savepoint() { savepoints_.push_back({tables_.size(), unseen_}); }
   void end_savepoint(bool kept) noexcept;
   /// The transaction was rolled back.
@@ -70,6 +73,7 @@ class CommitNotes {
   std::vector<Savepoint> savepoints_;
   bool unseen_ = false;
   bool unsure_ = false;
+  bool told_since_lent_ = false;
   unsigned rollbacks_ = 0;
   std::int64_t counted_ = 0;         // rows changed when the last transaction was over
   std::optional<int> seen_;          // data version

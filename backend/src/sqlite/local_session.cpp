@@ -243,7 +243,7 @@ void LocalSession::take_back() noexcept {
     if (log_->watched()) log_->watch();
     if (notes != nullptr) {
       notes->install();
-      notes->add_uncounted();
+      notes->end_lent();
     }
   }
   if (notes != nullptr) notes->settle();
