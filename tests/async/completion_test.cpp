@@ -359,6 +359,8 @@ TEST_CASE("statements: run on database threads only, and a writer's transaction 
   options.data_dir = dir.path();
   options.database_threads = 2;
   options.logger = testing::LogCapture().logger();
+  std::pair<Trace*, connection_role> contexts[] = {{&trace, connection_role::reader},
+                                                   {&trace, connection_role::writer}};
   options.pool.connection.on_connect = [&](Connection& connection, connection_role role) {
     // Called when a statement begins and for each of its rows.
     const auto note = [](unsigned event, void* context, void* statement, void* text) {
@@ -372,8 +374,6 @@ TEST_CASE("statements: run on database threads only, and a writer's transaction 
         trace_->begins[role_].insert(sql);
       return 0;
     };
-    static std::pair<Trace*, connection_role> contexts[2];
-    contexts[role == connection_role::writer] = {&trace, role};
     sqlite3_trace_v2(connection.native().getHandle(), SQLITE_TRACE_STMT | SQLITE_TRACE_ROW, note,
                      &contexts[role == connection_role::writer]);
   };

@@ -46,7 +46,7 @@ void ChangeListener::wait(NextChange& next) {
       next.error_ = std::make_exception_ptr(
           Error(errc::operation_in_progress, "another next() waits for a change already", {database_, {}}));
     } else if (ready()) {
-      next.change_ = take();
+      take_to(next);
     } else {
       waiting_ = &next;
       return;
@@ -56,6 +56,7 @@ void ChangeListener::wait(NextChange& next) {
 }
 
 void ChangeListener::cancel(NextChange& next) noexcept {
+  if (forked()) return;
   {
     std::lock_guard lock(mutex_);
     const bool waits = waiting_ == &next;
@@ -87,6 +88,7 @@ void ChangeListener::end(ResumeList& resumed) noexcept {
 
 void ChangeListener::tell(const std::vector<std::string>* tables, ResumeList& resumed) noexcept {
   std::lock_guard lock(mutex_);
+  if (ended_) return;
   try {
     tables == nullptr ? static_cast<void>(perhaps_ = true) : note(*tables);
   } catch (const std::exception&) {  // no memory for the names
@@ -116,14 +118,14 @@ std::optional<Change> ChangeListener::take() {
   return change;
 }
 
+void ChangeListener::take_to(NextChange& next) noexcept try { next.change_ = take(); } catch (...) {
+  next.error_ = std::current_exception();
+}
+
 void ChangeListener::satisfy(ResumeList& resumed) noexcept {
   if (waiting_ == nullptr || !ready()) return;
   NextChange& next = *std::exchange(waiting_, nullptr);
-  try {
-    next.change_ = take();
-  } catch (...) {
-    next.error_ = std::current_exception();
-  }
+  take_to(next);
   resumed.add(next);
 }
 

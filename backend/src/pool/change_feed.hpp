@@ -64,6 +64,7 @@ class ChangeListener final : public boost::intrusive::list_base_hook<> {
   void note(const std::vector<std::string>& tables);
   bool ready() const noexcept { return ended_ || perhaps_ || !changed_.empty(); }
   std::optional<Change> take();
+  void take_to(NextChange& next) noexcept;
   void satisfy(ResumeList& resumed) noexcept;
   void put_back(NextChange& next) noexcept;
 

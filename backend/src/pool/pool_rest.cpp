@@ -134,6 +134,7 @@ bool PoolCore::begin_to_sleep() {
   {
     std::lock_guard lock(mutex_);
     rest_ = rest::awake;
+    wake_again_ = false;
   }
   on_parked();
   return false;

@@ -50,6 +50,7 @@ void CommitNotes::add_lent() noexcept {
 }
 
 void CommitNotes::end_lent() noexcept {
+  if (sqlite3_get_autocommit(db_) == 0) return;  // it is noted with the transaction
   if (told_since_lent_ || sqlite3_total_changes64(db_) != counted_) unseen_ = true;
 }
 

@@ -178,7 +178,10 @@ void LocalSession::commit() {
     const PermissionScope scope(*this, permission::unrestricted);
     controls_->run(control::commit);
     rules().expects_transaction = false;
-    if (auto* const notes = handle_->commit_notes()) notes->settle();
+    if (auto* const notes = handle_->commit_notes()) {
+      notes->settle();
+      notes->cover_lent();
+    }
   } catch (...) {
     rollback();
     throw;
@@ -302,7 +305,7 @@ void LocalSession::take_over(Session& predecessor) {
 SQLite::Database& LocalSession::native() {
   if (rules().granted != permission::statements) settings_->remember_pragmas();
   callbacks_.note(change::unknown);
-  if (auto* const notes = handle_->commit_notes(); notes != nullptr && handle_->config().writes()) notes->add_unseen();
+  if (auto* const notes = handle_->commit_notes(); notes != nullptr && handle_->config().writes()) notes->add_lent();
   return handle_->lend();
 }
 

@@ -20,8 +20,10 @@ bool LocalStatement::step() {
   int result = handle_.callbacks().step(compiled_);
   // A write that is interrupted takes its transaction with it, and must not be done again outside.
   if (result == SQLITE_INTERRUPT && begins && handle_.in_transaction() == in_transaction &&
-      handle_.forget_interrupt(result))
+      handle_.forget_interrupt(result)) {
+    begin_writing();
     result = handle_.callbacks().step(compiled_);
+  }
   has_row_ = result == SQLITE_ROW;
   switch (result) {
     case SQLITE_ROW: return true;

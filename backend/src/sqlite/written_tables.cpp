@@ -59,6 +59,7 @@ void WrittenTables::add(const char* name, const char* schema) {
 void StatementWrites::learn(Handle& handle, sqlite3_stmt* statement, const std::string& sql) {
   compiled_ = times_compiled(statement);
   tables_ = handle.written_by(sql);
+  if (tables_.incomplete() && !tables_.changes_schema()) compiled_ = -1;  // asked again the next time
 }
 
 void StatementWrites::begin(Handle& handle, sqlite3_stmt* statement, const std::string& sql) {
