@@ -116,8 +116,8 @@ Sum read(SQLite::Database& db) {
 
 asio::awaitable<Sum> stream(Pool pool) {
   Sum sum;
-  auto rows = pool.stream<Item>(select_items);
-  while (auto batch = co_await rows.next())
+  auto items = pool.stream<Item>(select_items);
+  while (auto batch = co_await items.next())
     for (const Item& item : *batch) sum.add(item);
   co_return sum;
 }
@@ -140,9 +140,9 @@ asio::awaitable<Sum> query_all(Pool pool) {
 /// The median of a few.
 template <class Read>
 void measure_reading(const Bench& bench, const char* system, const Read& read_all) {
-  constexpr int repeats = 5;
+  constexpr int times_read = 5;
   std::vector<double> times;
-  for (int i = 0; i < repeats; ++i) {
+  for (int i = 0; i < times_read; ++i) {
     const auto began = steady_clock::now();
     const Sum sum = read_all();
     times.push_back(milliseconds_since(began));
