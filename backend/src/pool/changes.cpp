@@ -77,7 +77,7 @@ std::shared_ptr<ChangeListener> PoolCore::listen(std::vector<std::string> tables
 /// Once a second while somebody listens.
 void PoolCore::look_for_others() {
   if (!changes_.wanted() || config_.options->in_memory) return;
-  Lane& lane = config_.options->read_only ? *readers_ : writer_;
+  Lane& lane = config_.options->read_only && readers_ ? *readers_ : writer_;
   const auto look = [](Session& session) { session.look_for_others(); };
   if (!lane.any_open() || missed_look_.exchange(false)) {  // all were in use a second ago: it waits for its turn
     if (look_chore_.expired()) look_chore_ = queue_chore(lane, config_.executor, operation_verb::checkpoint, look);

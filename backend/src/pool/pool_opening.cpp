@@ -39,7 +39,7 @@ std::shared_ptr<PoolCore> PoolCore::open(PoolConfig config, const Migrator* migr
 MigrationReport PoolCore::bring_up_to_date(PoolConfig config, const Migrator* migrator,
                                            const std::shared_ptr<Interrupter>& interrupter, ConnectionPermit permit) {
   const auto core = open_alone(std::move(config), migrator, interrupter, std::move(permit));
-  if (core->readers_) core->readers_->close_connections();
+  if (auto& readers = core->readers_) readers->close_connections();
   core->writer_.close_connections();
   if (const std::string unfinished = core->release_engine(); !unfinished.empty())
     core->config_.logger->error("database '{}': {}", core->config_.name, unfinished);
@@ -93,7 +93,7 @@ void PoolCore::begin_writing(const std::shared_ptr<Interrupter>& interrupter) {
 void PoolCore::begin_reading(const std::shared_ptr<Interrupter>& interrupter) {
   auto reader = connect(connection_role::reader, interrupter);
   schema_.require_up_to_date(*reader);
-  readers_->add(std::move(reader), interrupter);
+  if (readers_) readers_->add(std::move(reader), interrupter);
 }
 
 /// Where the descriptors of the process run out others give way.
