@@ -45,7 +45,7 @@ sqlite3_stmt* find_leftover(sqlite3* db, bool only_virtual) noexcept {
 /// encrypted nobody knows.
 bool may_be_wal_file(sqlite3* db, const ConnectionOptions& options) noexcept {
   constexpr std::size_t read_version = 19;  // https://www.sqlite.org/fileformat.html section 1.3
-  constexpr std::string_view magic("SQLite format 3", 16);
+  constexpr std::string_view magic("SQLite format 3\0", 16);
   sqlite3_file* file = nullptr;
   sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
   std::array<char, read_version + 1> header{};
