@@ -4,6 +4,7 @@
 
 #include "statehouse/bind.hpp"
 
+#pragma GCC visibility push(default)
 namespace statehouse::detail {
 
 template <class T>
@@ -24,3 +25,4 @@ constexpr void check_temporaries() {
 }
 
 }  // namespace statehouse::detail
+#pragma GCC visibility pop
