@@ -21,22 +21,14 @@ struct ClusterEngineConfig {
   std::shared_ptr<spdlog::logger> logger;
 };
 
-/// SQLite inside the leader of a cluster of dqlite's nodes. Those look after log, checkpoints and files themselves.
+/// SQLite inside the leader of a cluster of dqlite's nodes. Those look after log, checkpoints and files themselves;
+/// `optimize` would be replicated as a write from each process that uses the cluster.
 class ClusterEngine final : public Engine {
  public:
   explicit ClusterEngine(ClusterEngineConfig config)
       : config_(std::move(config)), leader_(std::make_shared<Leader>(config_.cluster)) {}
 
   std::unique_ptr<Session> open(connection_role role, std::shared_ptr<Interrupter> interrupter) override;
-  void begin_service(Session&) override {}
-  bool due(const Session&) noexcept override { return false; }
-  bool before_next(Session&, ReaderGate*) override { return false; }
-  bool note_idle() noexcept override { return false; }
-  void on_idle(Session&) noexcept override {}
-  /// Would be replicated as a write from each process that uses the cluster.
-  void optimize(Session&, TimeLimit) noexcept override {}
-  void before_close(Session&) noexcept override {}
-  std::string release() noexcept override { return {}; }
   std::optional<Loss> loss() const override { return std::nullopt; }
   EngineFacts facts() const override { return {}; }
   bool missed_leader_since(Clock::time_point since) const override { return leader_->missed_at() >= since; }

@@ -11,8 +11,8 @@
 
 namespace statehouse::detail {
 
-/// SQLite on a file of this machine that somebody else writes, or nobody: all its connections are readers. Whoever
-/// writes may as well be of this process.
+/// SQLite on a file of this machine that somebody else writes, or nobody: all its connections are readers, and what a
+/// writer would see to is somebody else's. Whoever writes may as well be of this process.
 class ReadOnlyEngine final : public Engine {
  public:
   /// Looks through the file as the options say. Blocks; throws Error where there is none, and when `interrupter` stops
@@ -20,15 +20,6 @@ class ReadOnlyEngine final : public Engine {
   ReadOnlyEngine(LocalEngineConfig config, const std::shared_ptr<Interrupter>& interrupter);
 
   std::unique_ptr<Session> open(connection_role role, std::shared_ptr<Interrupter> interrupter) override;
-  // There is no writer, and what it would see to is somebody else's.
-  void begin_service(Session&) override {}
-  bool due(const Session&) noexcept override { return false; }
-  bool before_next(Session&, ReaderGate*) override { return false; }
-  bool note_idle() noexcept override { return false; }
-  void on_idle(Session&) noexcept override {}
-  void optimize(Session&, TimeLimit) noexcept override {}
-  void before_close(Session&) noexcept override {}
-  std::string release() noexcept override { return {}; }
   std::optional<Loss> loss() const override;
   EngineFacts facts() const override;
 
