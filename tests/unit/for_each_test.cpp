@@ -57,14 +57,14 @@ struct ForEach : test::WrittenFile {
   std::vector<int> logged() { return db().query_all<int>("SELECT v FROM log ORDER BY v"); }
 };
 
-const std::vector<int> all{1, 2, 3, 4, 5};
+const std::vector<int> all_five{1, 2, 3, 4, 5};
 
 }  // namespace
 
 TEST_CASE_METHOD(ForEach, "for_each: each row once and in order, as what query_all would give, and their number") {
   std::vector<int> seen;
   CHECK(db().for_each<int>(in_order, [&](int a) { seen.push_back(a); }) == 5);
-  CHECK(seen == all);
+  CHECK(seen == all_five);
   std::string texts;
   const auto add = [&](const Line& line) { texts += std::to_string(line.a) + line.text; };
   const std::string x = "x";
@@ -116,7 +116,7 @@ TEST_CASE_METHOD(ForEach, "for_each: the same query may run inside of itself") {
   int pairs = 0;
   CHECK(db().for_each<int>(in_order, [&](int) {
     CHECK(db().for_each<int>(in_order, [&](int) { pairs += 1; }) == 5);
-    CHECK(db().query_all<int>(in_order) == all);
+    CHECK(db().query_all<int>(in_order) == all_five);
   }) == 5);
   CHECK(pairs == 25);
 }
@@ -131,7 +131,7 @@ TEST_CASE_METHOD(ForEach, "for_each: what is written meanwhile is kept, at once 
     CHECK(seen_by_others() == (inside ? 0 : a));
   });
   if (inside) session().commit();
-  CHECK(logged() == all);
+  CHECK(logged() == all_five);
 }
 
 TEST_CASE_METHOD(ForEach, "for_each: savepoints inside of it are kept or undone, and the rows go on") {
@@ -148,7 +148,7 @@ TEST_CASE_METHOD(ForEach, "for_each: savepoints inside of it are kept or undone,
     } catch (const std::runtime_error&) {
     }
   });
-  CHECK(seen == all);
+  CHECK(seen == all_five);
   if (session().in_transaction()) session().commit();
   CHECK(logged() == std::vector{1, 3, 5});
 }
@@ -198,8 +198,8 @@ TEST_CASE_METHOD(ForEach, "for_each: a result that cannot be given is undone alo
           errc::column_type);
     CHECK_FALSE(session().in_transaction());
   });
-  CHECK(seen == all);
-  CHECK(logged() == all);
+  CHECK(seen == all_five);
+  CHECK(logged() == all_five);
 }
 
 TEST_CASE_METHOD(ForEach, "for_each: its time counts that of the function, before each row") {
@@ -226,7 +226,7 @@ TEST_CASE_METHOD(ForEach, "for_each: an operation that is stopped between two ro
   CHECK(rows == 2);
   session().interrupter().disarm();
   session().clean();
-  CHECK(db().query_all<int>(in_order) == all);
+  CHECK(db().query_all<int>(in_order) == all_five);
 }
 
 TEST_CASE_METHOD(ForEach, "for_each: its time passes during a write of the function: nothing is reported as done") {
@@ -277,7 +277,7 @@ TEST_CASE_METHOD(ForEach, "for_each: a statement of the function that is out of 
     }
     CHECK(db().query_one<int>("SELECT 7") == 7);
   }) == 5);
-  CHECK(seen == all);
+  CHECK(seen == all_five);
 }
 
 TEST_CASE_METHOD(ForEach, "for_each: an interrupt that stayed ends it, and gives no row twice") {
@@ -292,7 +292,7 @@ TEST_CASE_METHOD(ForEach, "for_each: an interrupt that stayed ends it, and gives
   });
   CHECK(code == make_sqlite_error(SQLITE_INTERRUPT));
   CHECK(seen == std::vector{1, 2});
-  CHECK(db().query_all<int>(in_order) == all);
+  CHECK(db().query_all<int>(in_order) == all_five);
 }
 
 TEST_CASE_METHOD(ForEach,
