@@ -13,7 +13,7 @@ Texts tables_of(SteppedApp& app, const std::string& name) {
   const Pool pool = app.run(app.state->db_instances.get_pool(name));
   return app.run(
       pool.query_all<std::string>("SELECT name FROM sqlite_schema WHERE name NOT LIKE '\\_%' ESCAPE '\\' "
-                                  "AND type = 'table' ORDER BY 1"));
+                                  "AND name NOT LIKE 'sqlite%' AND type = 'table' ORDER BY 1"));
 }
 
 PoolOptions with_readers(unsigned count) {

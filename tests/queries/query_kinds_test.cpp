@@ -32,7 +32,9 @@ TEST_CASE("query kinds: EXPLAIN and VACUUM are no queries") {
 }
 
 TEST_CASE("query kinds: a wrong name in double quotes is no text, as SQLite would have it") {
-  CHECK(problems_of("-- name: q :many\nSELECT \"nmae\" FROM person") == "q.sql:2:8: error: no such column: nmae\n");
+  const std::string problem = problems_of("-- name: q :many\nSELECT \"nmae\" FROM person");
+  CHECK(problem.starts_with("q.sql:2:8: error: no such column: "));
+  CHECK(problem.find("nmae") != std::string::npos);
   CHECK(columns_of("SELECT \"name\" FROM person") == "std::string name");
 }
 
