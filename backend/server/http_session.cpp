@@ -138,7 +138,7 @@ void HttpSession::check_header(Incoming& incoming) {
 }
 
 void HttpSession::explain(const error_code& failure, Incoming& incoming) {
-  static const auto& malformed = make_error_code(http::error::bad_method).category();
+  static const error_code of_malformed = http::error::bad_method;
   if (failure == http::error::end_of_stream) {
     // The client has gone without beginning a request.
   } else if (expired_) {
@@ -148,7 +148,7 @@ void HttpSession::explain(const error_code& failure, Incoming& incoming) {
   } else if (failure == http::error::header_limit || failure == http::error::buffer_overflow) {
     incoming.refusal =
         error_response(431, "header_too_large", fmt::format("the limit is {} bytes", limits_.header_bytes));
-  } else if (failure.category() == malformed) {
+  } else if (failure.category() == of_malformed.category()) {
     incoming.refusal = error_response(400, "bad_request", "this is no HTTP request: " + failure.message());
   }
 }

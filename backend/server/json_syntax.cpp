@@ -7,7 +7,7 @@ namespace statehouse::server {
 namespace {
 
 namespace json = boost::json;
-using json::error_code;
+using boost::system::error_code;
 
 struct IgnoreValues {
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);

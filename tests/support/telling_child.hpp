@@ -71,7 +71,7 @@ class TellingChild {
   }
 
   pid_t pid_ = -1;
-  std::unique_ptr<std::FILE, decltype(&std::fclose)> lines_;
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> lines_;
 };
 
 }  // namespace statehouse::test

@@ -144,6 +144,7 @@ TEST_CASE_METHOD(Existing, "opening: an existing database has no room for pages 
     CHECK(plain.execAndGet("SELECT count(*) FROM t").getInt() == 0);
     by_default = sqlite3_memory_used() - before;
   }
+  if (by_default == 0) SKIP("this SQLite does not count its memory");
   open();
   CHECK(writer->query_one<int>("SELECT count(*) FROM t") == 0);
   CHECK(sqlite3_memory_used() - before < by_default - (64 << 10));
