@@ -10,6 +10,7 @@ namespace {
 
 /// More are of a statement that nobody wrote by hand.
 constexpr std::size_t most_steps = 20'000;
+constexpr unsigned most_rounds = 50;
 
 constexpr std::array<std::string_view, 8> steering_codes{"EndCoroutine", "Gosub",         "If",     "IfNot",
                                                          "IfPos",        "InitCoroutine", "Return", "Yield"};
@@ -36,7 +37,9 @@ Machine::Machine(const Schema& schema, std::vector<Operation> program) : schema_
 
 ProgramFacts Machine::run() {
   if (program_.empty()) return {};
+  unsigned rounds = 0;
   do {  // what is kept by one path may be read by another that was there before
+    if (++rounds > most_rounds) return {};
     grown_ = false;
     states_.clear();
     reach(0, State());
