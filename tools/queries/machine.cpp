@@ -10,6 +10,7 @@ namespace {
 
 /// More are of a statement that nobody wrote by hand.
 constexpr std::size_t most_steps = 20'000;
+/// There are statements of which what is kept grows with every round.
 constexpr unsigned most_rounds = 50;
 
 constexpr std::array<std::string_view, 8> steering_codes{"EndCoroutine", "Gosub",         "If",     "IfNot",
