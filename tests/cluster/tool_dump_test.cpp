@@ -89,10 +89,9 @@ TEST_CASE(
 TEST_CASE("statehouse cluster: dump finds a database under its development prefix, and many megabytes of it") {
   const DumpWorkshop shop;
   auto db = shop.open("dev_a.db");
-  db.execute("CREATE TABLE t(x BLOB NOT NULL) STRICT");
-  db.execute(
-      "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 30) "
-      "INSERT INTO t SELECT randomblob(1000000) FROM n");
+  db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, x BLOB NOT NULL) STRICT");
+  // One at a time: a leader that is busy with all of them for long is taken for lost.
+  for (int id = 1; id <= 30; ++id) db.execute("INSERT INTO t VALUES (?, randomblob(1000000))", id);
   CHECK(shop.dump({"--dev-prefix", "dev", "--to", "copy.db"}).exit_code == 0);
   CHECK(PlainDatabase(shop / "copy.db").scalar("SELECT sum(length(x)) FROM t") == 30'000'000);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "checked.hpp"
+#include "long_form.hpp"
 #include "queries/machine.hpp"
 
 using namespace statehouse::test;
@@ -194,7 +195,7 @@ TEST_CASE("query columns: no statement gives a value of a class that its program
   CAPTURE(seed);
   Statements statements(seed);
   Proof proof;
-  constexpr unsigned count = 240;
+  const unsigned count = long_form() ? 2400 : 120;
   for (unsigned round = 0; round < 6; ++round) {
     auto db = statehouse::Connection::in_memory("in memory");
     db.execute_script(proof_schema);
