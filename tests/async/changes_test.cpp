@@ -343,6 +343,114 @@ TEST_CASE("changes: half of a statement that its failure does not undo is told")
   CHECK(told.tables(changes) == Tables{"parent"});
 }
 
+TEST_CASE("changes: what was committed stays so when something else is rolled back after it") {
+  Told told;
+  Changes changes = told.pool.changes({"parent"});
+  const int how = GENERATE(0, 1, 2, 3);
+  CAPTURE(how);
+  auto write = [&](Connection& db) {
+    CHECK_THROWS(db.execute("INSERT OR FAIL INTO parent VALUES (3, 'c'), (1, 'a')"));
+    if (how == 0) CHECK_THROWS(db.execute("INSERT INTO parent VALUES (1, 'a')"));
+    if (how == 1) db.execute_script("BEGIN; INSERT INTO parent VALUES (7, 'g'); ROLLBACK");
+    if (how == 2) CHECK_THROWS(db.savepoint([&] { db.execute("INSERT OR ROLLBACK INTO parent VALUES (1, 'a')"); }));
+    if (how == 3) CHECK(db.native().tryExec("INSERT INTO parent VALUES (1, 'a')") != 0);
+  };
+  told.app.run(told.pool.write_without_transaction(write));
+  const auto change = told.heard(changes);
+  REQUIRE(change);
+  CHECK(change->tables == Tables{"parent"});
+}
+
+TEST_CASE("changes: what native() has committed is told, whatever is rolled back after it") {
+  Told told;
+  Changes changes = told.pool.changes({"parent"});
+  const int how = GENERATE(0, 1, 2, 3, 4);
+  CAPTURE(how);
+  auto write = [&](Connection& db) {
+    SQLite::Database& database = db.native();
+    database.exec("INSERT INTO parent VALUES (7, 'g')");
+    if (how == 0) CHECK(database.tryExec("INSERT INTO parent VALUES (1, 'a')") != 0);
+    if (how == 1) CHECK_THROWS(db.execute("INSERT INTO parent VALUES (1, 'a')"));
+    if (how == 2) database.exec("BEGIN; INSERT INTO parent VALUES (8, 'h'); ROLLBACK");
+    if (how == 3) database.exec("BEGIN; INSERT INTO parent VALUES (8, 'h')");  // left open, and rolled back
+  };
+  told.app.run(told.pool.write_without_transaction(write));
+  CHECK(told.app.run(told.pool.query_one<int>("SELECT count(*) FROM parent")) == 3);
+  const auto change = told.heard(changes);
+  REQUIRE(change);
+  CHECK(change->perhaps);
+}
+
+TEST_CASE("changes: what native() writes after the savepoint that it was taken in was undone is told") {
+  Told told;
+  Changes changes = told.pool.changes({"Other"});
+  const bool more = GENERATE(false, true);
+  auto write = [&](Connection& db) {
+    SQLite::Database* database = nullptr;
+    auto undone = [&] {
+      database = &db.native();
+      throw std::runtime_error("no");
+    };
+    CHECK_THROWS(db.savepoint(undone));
+    database->exec("INSERT INTO Other VALUES (7)");
+    if (more) db.execute("INSERT INTO keyed VALUES (7, 7)");
+  };
+  SECTION("in a transaction") {
+    told.app.run(told.pool.write(write));
+  }
+  SECTION("outside") {
+    told.app.run(told.pool.write_without_transaction(write));
+  }
+  const auto change = told.heard(changes);
+  REQUIRE(change);
+  CHECK(change->perhaps);
+}
+
+TEST_CASE("changes: DDL that was run before names what it finds now") {
+  Told told;
+  Changes changes = told.pool.changes();
+  const auto told_of = [&](const char* sql) {
+    told.execute(sql);
+    return told.tables(changes);
+  };
+  SECTION("nothing at first") {
+    CHECK(told_of("DROP TABLE IF EXISTS late").empty());
+    CHECK(told_of("CREATE TABLE late(a)") == Tables{"late"});
+    CHECK(told_of("DROP TABLE IF EXISTS late") == Tables{"late"});
+    CHECK(told_of("DROP VIEW IF EXISTS later").empty());
+    CHECK(told_of("CREATE VIEW later AS SELECT 1") == Tables{"later"});
+    CHECK(told_of(" -- again\n/**/ drop VIEW IF EXISTS later") == Tables{"later"});
+  }
+  SECTION("a table that has got children") {
+    CHECK(told_of("CREATE TABLE kept(id INTEGER PRIMARY KEY)") == Tables{"kept"});
+    CHECK(told_of("DROP TABLE kept") == Tables{"kept"});
+    auto make = [](Connection& db) {
+      db.execute_script(
+          "CREATE TABLE kept(id INTEGER PRIMARY KEY); CREATE TABLE goes(p REFERENCES kept ON DELETE CASCADE);"
+          "INSERT INTO kept VALUES (1); INSERT INTO goes VALUES (1)");
+    };
+    told.app.run(told.pool.write(make));
+    CHECK(told.tables(changes) == Tables{"goes", "kept"});
+    CHECK(told_of("DROP TABLE kept") == Tables{"goes", "kept"});
+  }
+  SECTION("a virtual table that was there at first") {
+    const char* const create = "CREATE VIRTUAL TABLE IF NOT EXISTS docs USING fts5(body)";
+    CHECK(told_of("CREATE VIRTUAL TABLE docs USING fts5(body)") == Tables{"docs"});
+    CHECK(told_of(create).empty());
+    CHECK(told_of("DROP TABLE docs") == Tables{"docs"});
+    CHECK(told_of(create) == Tables{"docs"});
+  }
+  SECTION("a table that another process has made") {
+    CHECK(told_of("DROP TABLE IF EXISTS late").empty());
+    const PlainDatabase another(told.pool.path());
+    another.execute("CREATE TABLE late(a)");
+    told.second();
+    CHECK(told.heard(changes));
+    told.execute("DROP TABLE IF EXISTS late");
+    CHECK(told.heard(changes));
+  }
+}
+
 TEST_CASE("changes: who comes during a transaction is told that it has perhaps changed something") {
   Told told;
   auto transaction = told.app.run(told.pool.begin());

@@ -47,6 +47,16 @@ void Operation::execute(Connection& connection, const void* pool, open_transacti
   current_pool = outer;
 }
 
+/// What is to be undone when it throws, with what a user has written by `native()`: he is done with it before.
+void Operation::run_undoably(Connection& connection) {
+  try {
+    run(connection);
+  } catch (...) {
+    session_of(connection).take_back();
+    throw;
+  }
+}
+
 void Operation::run_in_bracket(Connection& connection) {
   Session& session = session_of(connection);
   switch (request_.kind.around) {
@@ -57,7 +67,7 @@ void Operation::run_in_bracket(Connection& connection) {
         return run(connection);
       }
       TransactionScope transaction(session, kind_for(request_.role));
-      run(connection);
+      run_undoably(connection);
       return transaction.commit();
     }
     case bracket::maintenance: {
@@ -71,7 +81,7 @@ void Operation::run_shared(Connection& connection) {
   if (request_.kind.around == bracket::none) return run(connection);
   Session& session = session_of(connection);
   SavepointScope savepoint(session);
-  run(connection);
+  run_undoably(connection);
   // As COMMIT: the closure is done, and what is done in time or not is kept.
   const Interrupter::Shield shield(session.interrupter());
   savepoint.release();

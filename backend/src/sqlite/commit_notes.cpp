@@ -45,25 +45,30 @@ void CommitNotes::end_savepoint(bool kept) noexcept {
 }
 
 void CommitNotes::add_lent() noexcept {
-  told_since_lent_ = false;
-  unseen_ = true;
+  settle();  // what he rolls back is not what was committed before
+  if (std::exchange(lent_, true)) return;
+  lent_in_transaction_ = sqlite3_get_autocommit(db_) == 0;
 }
 
+/// In a transaction that he was lent it is noted with the rest; one that he has left open is nothing to what he has
+/// committed before.
 void CommitNotes::end_lent() noexcept {
-  if (sqlite3_get_autocommit(db_) == 0) return;  // it is noted with the transaction
-  if (told_since_lent_ || sqlite3_total_changes64(db_) != counted_) unseen_ = true;
+  if (!std::exchange(lent_, false)) return;
+  if (lent_in_transaction_) {
+    unseen_ = true;
+  } else if (wanted()) {
+    watch_.committed_something();
+  }
 }
 
 void CommitNotes::forget() noexcept {
-  counted_ = sqlite3_total_changes64(db_);
   tables_.clear();
   savepoints_.clear();
-  unseen_ = false;
+  unseen_ = lent_in_transaction_ = false;
 }
 
 void CommitNotes::tell_if_over() noexcept {
   if (sqlite3_get_autocommit(db_) == 0) return;
-  told_since_lent_ = true;
   if (wanted()) {
     unseen_ ? watch_.committed_something() : watch_.committed(tables_);
     look_for_others();

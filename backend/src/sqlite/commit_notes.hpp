@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,11 +31,10 @@ class CommitNotes {
   void add(const WrittenTables& tables) noexcept;
   /// Something that nobody has looked at.
   void add_unseen() noexcept { unseen_ = true; }
-  /// A user has the database itself, and may write unseen, until `end_lent`: also after something else was told.
+  /// A user has the database itself, and may write unseen until `end_lent`: whatever is told or rolled back meanwhile,
+  /// what he has committed before and what he writes after it is still to be told.
   void add_lent() noexcept;
   void end_lent() noexcept;
-  /// The transaction was the last thing that he could write to.
-  void cover_lent() noexcept { told_since_lent_ = false; }
   void begin_savepoint() { savepoints_.push_back({tables_.size(), unseen_}); }
   void end_savepoint(bool kept) noexcept;
   /// The transaction was rolled back.
@@ -73,9 +71,9 @@ class CommitNotes {
   std::vector<Savepoint> savepoints_;
   bool unseen_ = false;
   bool unsure_ = false;
-  bool told_since_lent_ = false;
+  bool lent_ = false;
+  bool lent_in_transaction_ = false;  // from its beginning
   unsigned rollbacks_ = 0;
-  std::int64_t counted_ = 0;         // rows changed when the last transaction was over
   std::optional<int> seen_;          // data version
   sqlite3_stmt* version_ = nullptr;  // that asks for it, made when first needed
 };

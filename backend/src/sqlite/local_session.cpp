@@ -11,6 +11,7 @@
 #include "engine/scopes.hpp"
 #include "file/fork.hpp"
 #include "text/ascii.hpp"
+#include "text/sql_scanner.hpp"
 
 namespace statehouse::detail {
 
@@ -23,6 +24,15 @@ bool may_set_pragma(std::string_view text) noexcept {
   constexpr std::string_view word = "pragma";
   const auto found = std::ranges::search(text, word, {}, ascii_lower);
   return !found.empty() && std::string_view(found.begin(), text.end()).find_first_of("=(") != std::string_view::npos;
+}
+
+/// What one of these writes depends on the schema, and only its compilation tells: with IF EXISTS it may be nothing now
+/// and something later.
+bool defines_schema(std::string_view sql) {
+  const auto statement = SqlScanner(sql).next_statement();
+  if (!statement || statement->tokens.empty()) return false;
+  const SqlToken& first = statement->tokens.front();
+  return first.is("CREATE") || first.is("DROP") || first.is("ALTER");
 }
 
 }  // namespace
@@ -106,7 +116,7 @@ LocalStatement* LocalSession::compile(std::string_view sql) {
   sqlite3_stmt* const first = handle_->compile(sql, ordinary ? SQLITE_PREPARE_PERSISTENT : 0U, rest);
   if (first == nullptr) fail(errc::not_one_statement, "the text holds no SQL statement", sql);
   auto statement = std::make_unique<LocalStatement>(*handle_, sql, first);
-  const bool kept = ordinary && !callbacks_.changing();
+  const bool kept = ordinary && !callbacks_.changing() && !defines_schema(sql);
   bool more = false;
   try {
     std::string_view ignored;
@@ -178,10 +188,7 @@ void LocalSession::commit() {
     const PermissionScope scope(*this, permission::unrestricted);
     controls_->run(control::commit);
     rules().expects_transaction = false;
-    if (auto* const notes = handle_->commit_notes()) {
-      notes->settle();
-      notes->cover_lent();
-    }
+    if (auto* const notes = handle_->commit_notes()) notes->settle();
   } catch (...) {
     rollback();
     throw;
@@ -213,7 +220,10 @@ void LocalSession::savepoint(savepoint_step step) {
   }
   auto* const notes = handle_->commit_notes();
   if (step == savepoint_step::begin) {
-    if (notes != nullptr) notes->begin_savepoint();
+    if (notes != nullptr) {
+      notes->settle();  // what comes now may be rolled back, and what was committed before not
+      notes->begin_savepoint();
+    }
     try {
       controls_->run(control::savepoint);
     } catch (...) {

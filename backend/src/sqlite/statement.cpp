@@ -34,13 +34,16 @@ bool LocalStatement::step() {
 
 void LocalStatement::begin_writing() {
   CommitNotes* const notes = handle_.commit_notes();
-  if (notes == nullptr || reads_only()) return;
+  if (notes == nullptr) return;
+  notes->settle();  // what one that has failed has written all the same, before this one rolls something back
+  if (reads_only()) return;
   if (!notes->wanted()) return notes->add_unseen();
   if (writes_ == nullptr) writes_ = std::make_unique<StatementWrites>();
   writes_->begin(handle_, compiled_, sql_);
 }
 
-/// What one that has failed has written all the same is told at the end of the operation: SQLite still knows why.
+/// What one that has failed has written all the same is told when the next one begins, or at the end of the operation:
+/// SQLite still knows why.
 void LocalStatement::end_writing(bool failed) noexcept {
   CommitNotes* const notes = handle_.commit_notes();
   if (notes == nullptr) return;

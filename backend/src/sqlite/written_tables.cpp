@@ -67,13 +67,13 @@ void StatementWrites::begin(Handle& handle, sqlite3_stmt* statement, const std::
   running_ = true;
   rollbacks_before_ = handle.commit_notes()->rollbacks();
   rows_before_ = sqlite3_total_changes64(handle.get());
-  if (tables_.changes_schema()) schema_before_ = schema_version(handle);
+  // With IF EXISTS it may name nothing of a schema that is not known yet.
+  may_change_schema_ = tables_.changes_schema() || tables_.names().empty();
+  if (may_change_schema_) schema_before_ = schema_version(handle);
 }
 
-/// SQLite counts rows when the statement is over, and none of one that it has undone.
-bool StatementWrites::wrote(Handle& handle) const noexcept {
-  if (sqlite3_total_changes64(handle.get()) != rows_before_) return true;
-  return tables_.changes_schema() && (!schema_before_ || schema_version(handle) != schema_before_);
+bool StatementWrites::changed_schema(Handle& handle) const noexcept {
+  return may_change_schema_ && (!schema_before_ || schema_version(handle) != schema_before_);
 }
 
 void StatementWrites::end(Handle& handle, sqlite3_stmt* statement, const std::string& sql, bool failed) {
@@ -84,9 +84,11 @@ void StatementWrites::end(Handle& handle, sqlite3_stmt* statement, const std::st
     if (sqlite3_total_changes64(handle.get()) == rows_before_) return;
     if (compiled_ != times_compiled(statement)) tables_.note_incomplete();
   } else {
-    if (!wrote(handle)) return;
-    // Somebody has changed the schema before it ran: a trigger may be new.
-    if (compiled_ != times_compiled(statement) && !tables_.changes_schema()) learn(handle, statement, sql);
+    // SQLite counts rows when the statement is over, and none of one that it has undone.
+    const bool schema = changed_schema(handle);
+    if (!schema && sqlite3_total_changes64(handle.get()) == rows_before_) return;
+    // Somebody has changed the schema before it ran: a trigger may be new. What it has changed itself cannot be asked.
+    if (compiled_ != times_compiled(statement)) schema ? tables_.note_incomplete() : learn(handle, statement, sql);
   }
   handle.commit_notes()->add(tables_);
 }

@@ -44,13 +44,14 @@ class StatementWrites {
 
  private:
   void learn(Handle& handle, sqlite3_stmt* statement, const std::string& sql);
-  bool wrote(Handle& handle) const noexcept;
+  bool changed_schema(Handle& handle) const noexcept;
 
   WrittenTables tables_;
   int compiled_ = -1;  // so often when the tables were asked for
   bool running_ = false;
   unsigned rollbacks_before_ = 0;
   std::int64_t rows_before_ = 0;
+  bool may_change_schema_ = false;
   std::optional<std::string> schema_before_;  // its version
 };
 

@@ -176,6 +176,7 @@ class Operation : public Suspension, public QueueEntry {
   void abandon() noexcept;
 
  private:
+  void run_undoably(Connection& connection);
   void run_in_bracket(Connection& connection);
   void run_shared(Connection& connection);
   void run_leased(Connection& connection);
