@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <SQLiteCpp/Database.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/deferred.hpp>
@@ -16,8 +17,11 @@
 #include <future>
 #include <mutex>
 #include <random>
+#include <ranges>
 #include <set>
 #include <thread>
+#include <tuple>
+#include <vector>
 
 #include "async_fixture.hpp"
 #include "eventually.hpp"
@@ -265,6 +269,37 @@ TEST_CASE("races: leases and transactions dropped while their statements run, fr
   CHECK(app.rows().empty());
   // The last to be dropped may still run.
   CHECK(eventually([&] { return app.pool->stats().holders.empty(); }));
+}
+
+TEST_CASE("races: of two threads that ask one stream each row comes to one, once, or it hears of the other") {
+  RacingApp app;
+  constexpr int row_count = 300;
+  for (int round = 0; round < 10; ++round) {
+    // Each row is a batch.
+    auto rows = app.pool->stream<std::tuple<int, std::vector<std::byte>>>(
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT ?) SELECT n, zeroblob(262144) FROM c",
+        row_count);
+    const auto read_all = [&](std::vector<int>& numbers) -> asio::awaitable<void> {
+      for (;;) {
+        try {
+          const auto batch = co_await rows.next();
+          if (!batch) co_return;
+          for (const auto& row : *batch) numbers.push_back(std::get<0>(row));
+        } catch (const Error& error) {
+          if (error.code() != errc::operation_in_progress) throw;
+        }
+      }
+    };
+    std::vector<int> numbers;
+    std::vector<int> others;
+    auto one = asio::co_spawn(app.callers, read_all(numbers), asio::use_future);
+    auto another = asio::co_spawn(app.callers, read_all(others), asio::use_future);
+    one.get();
+    another.get();
+    numbers.insert(numbers.end(), others.begin(), others.end());
+    std::ranges::sort(numbers);
+    REQUIRE(std::ranges::equal(numbers, std::views::iota(1, row_count + 1)));
+  }
 }
 
 TEST_CASE("races: AppState destroyed in the middle of everything: every caller hears, acknowledged rows are there") {

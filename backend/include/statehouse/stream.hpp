@@ -28,8 +28,22 @@ class Stream;
 
 std::shared_ptr<Stream> make_stream(std::shared_ptr<PoolCore> core, const CallOptions& options,
                                     std::source_location where, std::unique_ptr<StreamSource> source);
-/// Has the source take the next rows; none at the end. Of no stream: `errc::invalid_handle`.
-asio::awaitable<void> read_on(std::shared_ptr<Stream> stream);
+
+/// Of one `next`: from before its rows are read until they are taken from the source, and the stream is no other's.
+class StreamTurn {
+ public:
+  /// Of no stream: `errc::invalid_handle`; of one that has a turn: `errc::operation_in_progress`.
+  explicit StreamTurn(std::shared_ptr<Stream> stream);
+  ~StreamTurn();
+  StreamTurn(const StreamTurn&) = delete;
+  StreamTurn& operator=(const StreamTurn&) = delete;
+
+  /// Has the source take the next rows; none at the end.
+  asio::awaitable<void> read_on();
+
+ private:
+  const std::shared_ptr<Stream> stream_;
+};
 
 /// Reads rows into a vector, whoever has it.
 template <class T, class... Args>
@@ -108,7 +122,8 @@ class RowStream {
 
   static asio::awaitable<std::optional<Rows>> next_of(std::shared_ptr<detail::Stream> stream,
                                                       std::shared_ptr<Rows> rows) {
-    co_await detail::read_on(std::move(stream));
+    detail::StreamTurn turn(std::move(stream));
+    co_await turn.read_on();
     std::optional<Rows> batch;
     if (!rows->empty()) batch.emplace(std::exchange(*rows, {}));
     co_return batch;

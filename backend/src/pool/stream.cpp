@@ -16,6 +16,11 @@ class Stream {
          std::unique_ptr<StreamSource> source)
       : core_(std::move(core)), options_(options), where_(where), source_(std::move(source)), sql_(source_->sql()) {}
 
+  void begin_turn() {
+    if (taken_.exchange(true)) throw Error(errc::operation_in_progress, "the stream already reads: await it first");
+  }
+  void end_turn() noexcept { taken_ = false; }
+  /// In a turn.
   asio::awaitable<void> read_on();
 
  private:
@@ -24,19 +29,6 @@ class Stream {
     Stream& stream;
     std::string_view sql;
     void operator()(Connection& connection) { stream.read(session_of(connection)); }
-  };
-  /// Of one `next`.
-  class Turn {
-   public:
-    explicit Turn(std::atomic<bool>& taken) : taken_(taken) {
-      if (taken_.exchange(true)) throw Error(errc::operation_in_progress, "the stream already reads: await it first");
-    }
-    ~Turn() { taken_ = false; }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
-
-   private:
-    std::atomic<bool>& taken_;
   };
 
   void read(Session& session);
@@ -84,7 +76,6 @@ void Stream::finish(Operation& operation) {
 }
 
 asio::awaitable<void> Stream::read_on() {
-  const Turn turn(taken_);
   if (error_ != nullptr) std::rethrow_exception(error_);
   if (at_end_) co_return;
   const Request request{connection_role::reader, lease_ ? kinds::in_transaction : kinds::begin, operation_verb::stream,
@@ -101,9 +92,17 @@ std::shared_ptr<Stream> make_stream(std::shared_ptr<PoolCore> core, const CallOp
   return std::make_shared<Stream>(std::move(core), options, where, std::move(source));
 }
 
-asio::awaitable<void> read_on(std::shared_ptr<Stream> stream) {
-  if (stream == nullptr) throw Error(errc::invalid_handle, "next of an empty stream: take one from Pool::stream");
-  co_await stream->read_on();
+StreamTurn::StreamTurn(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {
+  if (stream_ == nullptr) throw Error(errc::invalid_handle, "next of an empty stream: take one from Pool::stream");
+  stream_->begin_turn();
+}
+
+StreamTurn::~StreamTurn() {
+  stream_->end_turn();
+}
+
+asio::awaitable<void> StreamTurn::read_on() {
+  return stream_->read_on();
 }
 
 }  // namespace statehouse::detail
