@@ -1,10 +1,13 @@
 // One statement for many rows: all of them or none, on every way to the writer.
 
 #include <array>
+#include <boost/range/iterator_range.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <initializer_list>
 #include <list>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <numeric>
 #include <optional>
 #include <ranges>
@@ -228,10 +231,37 @@ TEST_CASE_METHOD(ManyRows, "execute_many: an awaited one owns the rows: takes ov
   const Item* const place = own.data();
   const auto taken = detail::to_owned_rows(std::move(own));
   CHECK(taken.data() == place);
+  static_assert(std::same_as<decltype(detail::to_owned_rows(std::array{1, 2})), std::array<int, 2>>);
   const auto copied = detail::to_owned_rows(std::span(taken));
   static_assert(std::same_as<decltype(copied), const std::vector<Item>>);
   const auto strings = detail::to_owned_rows(std::vector<std::pair<const char*, int>>{{"a", 1}});
   static_assert(std::same_as<decltype(strings), const std::vector<std::tuple<std::optional<std::string>, int>>>);
+}
+
+TEST_CASE_METHOD(ManyRows, "execute_many: an awaited one copies rows whose range only refers to them") {
+  const std::string text(100, 'x');
+  std::vector<std::string> rows{text, text};
+  const auto stored = [&](asio::awaitable<ExecuteResult> operation) {
+    rows.assign(2, std::string(100, 'y'));
+    app.run(std::move(operation));
+    const bool all = app.run(pool.query_one<int>("SELECT count(*) FROM t WHERE name = ?", text)) == 2;
+    clear();
+    rows.assign(2, text);
+    return all;
+  };
+  constexpr const char* insert_name = "INSERT INTO t(name) VALUES (?)";
+  CHECK(stored(pool.execute_many(insert_name, boost::make_iterator_range(rows))));
+  CHECK(stored(pool.execute_many(insert_name, std::span(rows))));
+  // The array of a list goes at the end of the call.
+  const auto of_list = [&](const std::string& a) {
+    return pool.execute_many(insert_name, std::initializer_list<std::string>{a, a});
+  };
+  CHECK(stored(of_list(text)));
+  using Buffer = std::pmr::vector<std::string>;
+  std::optional<std::pmr::monotonic_buffer_resource> memory(std::in_place);
+  auto of_buffer = pool.execute_many(insert_name, Buffer({text, text}, &*memory));
+  memory.reset();
+  CHECK(stored(std::move(of_buffer)));
 }
 
 TEST_CASE_METHOD(ManyRows, "execute_many: in a coroutine, as its arguments and those of others are written there") {

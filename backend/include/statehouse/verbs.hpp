@@ -171,9 +171,10 @@ class ExecuteVerbs {
 
   /// The same statement once for each row, with its values in order, all in one transaction; in a Transaction and a
   /// Connection inside a savepoint. Rows that it gives are ignored. `rows` is a range that can be gone through more
-  /// than once, of single values, tuples, pairs or aggregates, as `std::vector<Person>`: an awaited verb takes it over
-  /// where it is moved in, and copies it otherwise. Gives the sum of all changes, and the row that was inserted last.
-  /// When one fails nothing of any is kept; the Error's message begins with its place, `rows[17]: ` for the eighteenth.
+  /// than once, of single values, tuples, pairs or aggregates, as `std::vector<Person>`: an awaited verb takes over a
+  /// container that is moved in, and copies all else, so what only refers to its rows, a span or an initializer_list,
+  /// too. Gives the sum of all changes, and the row that was inserted last. When one fails nothing of any is kept; the
+  /// Error's message begins with its place, `rows[17]: ` for the eighteenth.
   template <detail::RowsIn Rows>
   Result<ExecuteResult> execute_many(Sql sql, Rows&& rows) const {
     return execute_many(CallOptions{}, sql, std::forward<Rows>(rows));

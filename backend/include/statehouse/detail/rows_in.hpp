@@ -1,8 +1,11 @@
 #pragma once
 
+#include <array>
 #include <boost/pfr/core.hpp>
 #include <concepts>
+#include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <ranges>
 #include <tuple>
 #include <type_traits>
@@ -74,14 +77,21 @@ auto to_owned_row(const T& row) {
   }
 }
 
+/// Whether a range certainly owns its elements, as a container does whose memory is not lent to it.
+template <class T>
+inline constexpr bool owns_elements = requires {
+  requires std::allocator_traits<typename T::allocator_type>::is_always_equal::value;
+};
+template <class T, std::size_t N>
+inline constexpr bool owns_elements<std::array<T, N>> = true;
+
 /// What an awaited verb keeps of the rows: takes a container over that is given to it, and copies all else.
 template <class T>
 auto to_owned_rows(T&& rows) {
   using Rows = std::remove_cvref_t<T>;
   using Row = std::ranges::range_value_t<const Rows>;
   using Owned = decltype(to_owned_row(std::declval<const Row&>()));
-  if constexpr (!std::is_reference_v<T> && !std::ranges::borrowed_range<Rows> && !std::ranges::view<Rows> &&
-                std::same_as<Row, Owned>) {
+  if constexpr (!std::is_reference_v<T> && owns_elements<Rows> && std::same_as<Row, Owned>) {
     return Rows(std::forward<T>(rows));
   } else {
     std::vector<Owned> owned;
