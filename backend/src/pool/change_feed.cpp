@@ -57,21 +57,26 @@ void ChangeListener::wait(NextChange& next) {
 
 void ChangeListener::cancel(NextChange& next) noexcept {
   if (forked()) return;
+  ResumeList resumed;
   {
     std::lock_guard lock(mutex_);
     const bool waits = waiting_ == &next;
     if (!waits && !next.change_) return;  // it waits no more
     next.error_ = std::make_exception_ptr(
         Error({ECANCELED, boost::system::system_category()}, "cancelled while waiting for a change", {database_, {}}));
-    if (!waits) return put_back(next);
-    waiting_ = nullptr;
+    if (waits) {
+      waiting_ = nullptr;
+      resumed.add(next);
+    } else {
+      put_back(next);
+      satisfy(resumed);  // another may wait by now
+    }
   }
-  next.resume();
+  resumed.post();
 }
 
 /// What is on its way to somebody who may not look at it any more, as when a timer has ended first.
 void ChangeListener::put_back(NextChange& next) noexcept {
-  if (!next.change_) return;
   const Change change = std::move(*next.change_);
   next.change_.reset();
   perhaps_ = perhaps_ || change.perhaps;
