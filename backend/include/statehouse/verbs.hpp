@@ -173,8 +173,8 @@ class ExecuteVerbs {
   /// Connection inside a savepoint. Rows that it gives are ignored. `rows` is a range that can be gone through more
   /// than once, of single values, tuples, pairs or aggregates, as `std::vector<Person>`: an awaited verb takes over a
   /// container that is moved in, and copies all else, so what only refers to its rows, a span or an initializer_list,
-  /// too. Gives the sum of all changes, and the row that was inserted last. When one fails nothing of any is kept; the
-  /// Error's message begins with its place, `rows[17]: ` for the eighteenth.
+  /// too. Gives the sum of all changes, and of all `last_insert_rowid` the last that is not 0, since 0 means none. When
+  /// one fails nothing of any is kept; the Error's message begins with its place, `rows[17]: ` for the eighteenth.
   template <detail::RowsIn Rows>
   Result<ExecuteResult> execute_many(Sql sql, Rows&& rows) const {
     return execute_many(CallOptions{}, sql, std::forward<Rows>(rows));
