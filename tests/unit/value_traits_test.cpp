@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -36,6 +38,16 @@ struct Account {
 struct OnlyBound {};
 struct Tag {
   std::string hex;
+};
+/// Kept as NULL where there is none.
+struct Score {
+  std::optional<std::int64_t> points;
+  bool operator==(const Score&) const = default;
+};
+/// Kept in two storage classes.
+struct Key {
+  std::variant<std::int64_t, std::string> value;
+  bool operator==(const Key&) const = default;
 };
 
 }  // namespace app
@@ -76,6 +88,19 @@ struct statehouse::value_traits<app::Tag> {
   static std::vector<std::byte> to_stored(const app::Tag& tag) {
     return {tag.hex.size(), static_cast<std::byte>(tag.hex.front())};
   }
+};
+
+template <>
+struct statehouse::value_traits<app::Score> {
+  using stored_type = std::optional<std::int64_t>;
+  static std::optional<std::int64_t> to_stored(app::Score score) { return score.points; }
+  static app::Score from_stored(std::optional<std::int64_t> points) { return {points}; }
+};
+template <>
+struct statehouse::value_traits<app::Key> {
+  using stored_type = std::variant<std::int64_t, std::string>;
+  static const stored_type& to_stored(const app::Key& key) { return key.value; }
+  static app::Key from_stored(stored_type value) { return {std::move(value)}; }
 };
 
 namespace statehouse::test {
@@ -217,6 +242,31 @@ TEST_CASE_METHOD(Traits, "variants: bound as what they hold, read by the storage
   CHECK(failure<Narrow>("NULL").code() == errc::unexpected_null);
   static_assert(!Row<std::variant<int, void*>> && !Bindable<std::variant<int, void*>>);
   static_assert(!Row<std::variant<int, std::optional<std::string>>>);
+}
+
+TEST_CASE_METHOD(Traits, "variants: a type of the user's takes each storage class that it is kept in, NULL too") {
+  using Scored = std::variant<std::string, app::Score>;
+  for (const Scored& value : {Scored("text"), Scored(app::Score{7}), Scored(app::Score{})})
+    CHECK(came_back(value) == value);
+  CHECK(read<Scored>("NULL") == Scored(app::Score{}));
+  CHECK(read<std::optional<Scored>>("NULL") == std::nullopt);
+  CHECK(failure<Scored>("x'00'").code() == errc::column_type);
+
+  using Keyed = std::variant<std::monostate, double, app::Key>;
+  for (const Keyed& value : {Keyed(), Keyed(1.5), Keyed(app::Key{7}), Keyed(app::Key{"text"})})
+    CHECK(came_back(value) == value);
+  using Nested = std::variant<std::vector<std::byte>, std::variant<std::int64_t, std::string>>;
+  CHECK(std::get<0>(std::get<1>(read<Nested>("7"))) == 7);
+}
+
+TEST_CASE("variants: two types that are kept in one storage class, NULL too, do not compile") {
+  const auto are_distinct = []<class Variant>(std::type_identity<Variant>) {
+    return detail::are_of_distinct_classes(static_cast<const Variant*>(nullptr));
+  };
+  STATIC_CHECK(are_distinct(std::type_identity<std::variant<std::monostate, app::Key>>()));
+  STATIC_CHECK_FALSE(are_distinct(std::type_identity<std::variant<std::monostate, app::Score>>()));
+  STATIC_CHECK_FALSE(are_distinct(std::type_identity<std::variant<int, app::Score>>()));
+  STATIC_CHECK_FALSE(are_distinct(std::type_identity<std::variant<app::Key, std::string>>()));
 }
 
 TEST_CASE("variants: an awaited verb owns what they refer to, and keeps which it was") {

@@ -31,7 +31,7 @@
 /// | `std::vector` of `std::byte` or `unsigned char` | BLOB |
 /// | `std::chrono::sys_time<D>` | TEXT in ISO 8601 (date, or date and time, optional fraction and offset), or INTEGER seconds since 1970, in the years 0000 to 9999; rounded down to `D`, `errc::value_out_of_range` if `D` cannot count them |
 /// | `std::optional<T>` | as `T`, or NULL |
-/// | `std::variant` | the alternative of the value's storage class, `std::monostate` for NULL; no two may be of one class |
+/// | `std::variant` | the alternative of the value's storage class, `std::monostate`, or what is stored as a `std::optional`, for NULL; no two may be of one class |
 /// | what has `value_traits` (value_traits.hpp), as `std::chrono::year_month_day` and `duration` | as they say |
 ///
 /// A whole row is one of these (one column), a `std::tuple`, or an aggregate; fields are matched by position, or with
@@ -63,19 +63,29 @@ constexpr bool has_stored_column() {
   }
 }
 
-/// The storage class that the values of a type have; only its own, where it is read from others, too.
+constexpr unsigned bit_of(storage_class one) {
+  return 1U << static_cast<unsigned>(one);
+}
+
+/// The storage classes that the values of a type have, a bit for each; only its own, where it is read from others, too.
 template <class T>
-constexpr storage_class class_of() {
+constexpr unsigned classes_of() {
   if constexpr (HasStoredType<T>) {
-    return class_of<typename value_traits<T>::stored_type>();
+    return classes_of<typename value_traits<T>::stored_type>();
+  } else if constexpr (is_optional<T>) {
+    return bit_of(storage_class::null) | classes_of<typename T::value_type>();
+  } else if constexpr (is_variant<T>) {
+    return []<class... Ts>(const std::variant<Ts...>*) {
+      return (0U | ... | classes_of<Ts>());
+    }(static_cast<const T*>(nullptr));
   } else if constexpr (Integer<T> || Enum<T>) {
-    return storage_class::integer;
+    return bit_of(storage_class::integer);
   } else if constexpr (Real<T>) {
-    return storage_class::real;
+    return bit_of(storage_class::real);
   } else if constexpr (BlobColumn<T> || BlobLike<T>) {
-    return storage_class::blob;
+    return bit_of(storage_class::blob);
   } else {
-    return std::same_as<T, std::monostate> ? storage_class::null : storage_class::text;
+    return bit_of(std::same_as<T, std::monostate> ? storage_class::null : storage_class::text);
   }
 }
 
@@ -83,9 +93,9 @@ template <class... Ts>
 constexpr bool are_of_distinct_classes(const std::variant<Ts...>*) {
   unsigned seen = 0;
   bool distinct = true;
-  for (const storage_class each : {class_of<Ts>()...}) {
-    distinct = distinct && (seen >> static_cast<unsigned>(each) & 1U) == 0;
-    seen |= 1U << static_cast<unsigned>(each);
+  for (const unsigned each : {classes_of<Ts>()...}) {
+    distinct = distinct && (seen & each) == 0;
+    seen |= each;
   }
   return distinct;
 }
@@ -137,7 +147,7 @@ Variant read_variant(Statement& statement, int index, storage_class actual) {
     fail_variant(statement, index);
   } else {
     using T = std::variant_alternative_t<Index, Variant>;
-    if (class_of<T>() != actual) return read_variant<Variant, Index + 1>(statement, index, actual);
+    if ((classes_of<T>() & bit_of(actual)) == 0) return read_variant<Variant, Index + 1>(statement, index, actual);
     if constexpr (std::same_as<T, std::monostate>) {
       return Variant(std::in_place_index<Index>);
     } else {
