@@ -7,12 +7,30 @@
 #include <filesystem>
 #include <limits>
 #include <list>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "error_of.hpp"
 #include "statehouse/connection.hpp"
 #include "statehouse/in.hpp"
+
+namespace app {
+
+struct Odd {
+  int number;
+};
+
+}  // namespace app
+
+template <>
+struct statehouse::value_traits<app::Odd> {
+  static int to_stored(app::Odd odd) {
+    if (odd.number < 0) throw std::logic_error("not ours");
+    if (odd.number % 2 == 0) throw UnfitValue("is even", errc::column_type);
+    return odd.number;
+  }
+};
 
 namespace statehouse::test {
 namespace {
@@ -35,6 +53,8 @@ TEST_CASE_METHOD(Lists, "in: every INTEGER is exact, beyond 2^53 too") {
   CHECK(rows<std::int64_t>(numbers) == numbers);
   CHECK(rows<int>(std::array<bool, 2>{true, false}) == std::vector{1, 0});
   CHECK(rows<int>(std::vector<bool>{true, false}) == std::vector{1, 0});
+  std::vector<bool> flags{true, false};
+  CHECK(db.query_all<int>("SELECT value FROM json_each(?) ORDER BY key", in(flags)) == std::vector{1, 0});
   enum class Colour : std::uint8_t { red = 200 };
   CHECK(rows<Colour>(std::list{Colour::red}) == std::vector{Colour::red});
   CHECK(rows<int>(std::vector<std::byte>{std::byte{255}}) == std::vector{255});
@@ -85,6 +105,15 @@ TEST_CASE_METHOD(Lists, "in: what JSON would change is an error that names the e
   CHECK(fault(std::vector<const char*>{nullptr}) == "parameter 1 is a list whose element 1 is NULL");
   CHECK(contains(fault(std::vector<std::chrono::year_month_day>{{}}), "element 1 is not a date"));
   CHECK(contains(fault(std::vector{std::chrono::sys_days::max()}), "outside the years"));
+}
+
+TEST_CASE_METHOD(Lists, "in: an element that its value_traits refuse is their error, with its place") {
+  const std::vector<app::Odd> numbers{{1}, {2}, {3}, {4}};
+  const Error error = error_of([&] { rows<int>(numbers); });
+  CHECK(error.code() == errc::column_type);
+  CHECK(error.message() == "parameter 1 is a list whose element 2 is even");
+  const std::vector<app::Odd> others{{-1}};
+  CHECK_THROWS_AS(in(others), std::logic_error);
 }
 
 TEST_CASE("in: the list is made by the call, so what it was made of may go") {

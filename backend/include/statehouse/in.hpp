@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@ namespace statehouse {
 /// `in`; owns what it lists. Immutable.
 class InList {
  public:
-  /// As it is bound. Throws UnfitValue where `in` was given what JSON cannot tell.
+  /// As it is bound. Throws UnfitValue where `in` was given what JSON cannot tell, or `value_traits` refuse.
   const std::string& json() const;
 
   /// @cond
@@ -26,7 +27,7 @@ class InList {
   void add(std::uint64_t value);
   void add(std::string_view value);
   void add_time(std::int64_t ticks, std::int64_t numerator, std::int64_t denominator);
-  void note(const std::string& fault);
+  void note(const UnfitValue& fault);
   /// @endcond
 
  private:
@@ -34,7 +35,7 @@ class InList {
 
   std::string json_ = "[]";
   std::size_t count_ = 0;
-  std::string fault_;  // of the first that had one
+  std::optional<UnfitValue> fault_;  // of the first that had one
 };
 
 /// What `value_traits` say: the list, TEXT.
@@ -71,7 +72,7 @@ void add_to(InList& list, const T& value) {
   } else if constexpr (std::same_as<T, std::filesystem::path>) {
     list.add(std::string_view(value.native()));
   } else if constexpr (std::is_pointer_v<T>) {
-    value != nullptr ? list.add(std::string_view(value)) : list.note("is NULL");
+    value != nullptr ? list.add(std::string_view(value)) : list.note(UnfitValue("is NULL"));
   } else {
     list.add(std::string_view(value));
   }
@@ -84,12 +85,13 @@ void add_to(InList& list, const T& value) {
 /// keep as one of these; all others do not compile. The bound value is TEXT, made by this call.
 ///
 /// Errors of the verb, not of this call: `errc::value_out_of_range` with the element's place, for what JSON, or
-/// SQLite's reading of it, would change: an unsigned value above 2^63-1, a text with a NUL character, a null pointer.
+/// SQLite's reading of it, would change: an unsigned value above 2^63-1, a text with a NUL character, a null pointer;
+/// an UnfitValue of `value_traits`, with its code and the place. What else they throw leaves this call.
 template <std::ranges::input_range Values>
 InList in(Values&& values) {
   InList list;
-  for (const auto& value : values) {
-    using Value = std::remove_cvref_t<decltype(value)>;
+  using Value = std::ranges::range_value_t<Values>;  // what `std::vector<bool>` iterates by is none
+  for (const Value& value : values) {
     static_assert(
         detail::can_be_listed<Value>(),
         "a list holds integers, enums, texts, paths and times: of a double, a blob or a std::optional JSON has no "
@@ -98,7 +100,7 @@ InList in(Values&& values) {
       try {
         detail::add_to(list, value);
       } catch (const UnfitValue& why) {
-        list.note(why.what());
+        list.note(why);
       }
     }
   }

@@ -35,8 +35,10 @@ enum class errc;
 /// copied. What is only bound needs no `stored_type` and `from_stored`, what is only read no `to_stored`. It goes
 /// before what the library itself would do with the type, so that an enum may be stored as text.
 ///
-/// Thread-safety: both are called on database threads, for several connections at once. Errors: UnfitValue, of which
-/// an Error is made that names the parameter or column; whatever else they throw is the outcome of the operation.
+/// Thread-safety: both are called on the thread that runs the statement, a database thread or with `inline_reads` the
+/// caller's, for several connections at once; for a list `to_stored` is called by `in`. Errors: UnfitValue, of which an
+/// Error is made that names the parameter or column; whatever else they throw is the outcome of the operation, or
+/// leaves `in`.
 /// Lifetime: an awaited verb copies the value, so it must own what it refers to.
 template <class T>
 struct value_traits;
