@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <boost/uuid/uuid.hpp>
 #include <catch2/catch_get_random_seed.hpp>
@@ -326,6 +327,37 @@ TEST_CASE_METHOD(Traits, "json: what its text would not keep is an error") {
   boost::json::array too_deep;
   too_deep.push_back(deep);
   CHECK(refusal(value(too_deep)).code() == errc::value_out_of_range);
+}
+
+TEST_CASE_METHOD(Traits, "json: texts and keys that are no UTF-8 are not stored, since nobody could read them") {
+  namespace json = boost::json;
+  const auto outcome = [&](const json::value& value) {
+    try {
+      const json::value back = came_back(value);
+      CHECK(back == value);
+      return true;
+    } catch (const Error& error) {
+      CHECK(error.code() == errc::value_out_of_range);
+      CHECK(error.message() ==
+            "parameter 1 holds text that is not UTF-8, or a number or depth that JSON does not keep");
+      return false;
+    }
+  };
+  const std::string broken = "\xC3";
+  CHECK_FALSE(outcome(json::value(broken)));
+  CHECK_FALSE(outcome({{"list", {1, {{"inner", "good, then " + broken}}}}}));
+  CHECK_FALSE(outcome({{"object", {{broken, 1}}}}));
+  CHECK(outcome(json::value(std::string("a\0\x7F\u00e9\U0010FFFF", 9))));
+  std::mt19937_64 random(Catch::getSeed());
+  constexpr std::string_view bytes = "a\x80\x8F\x90\x9F\xA0\xBF\xC0\xC2\xE0\xED\xEF\xF0\xF4\xF5\xFF";
+  for (int i = 0; i < 2000; ++i) {
+    std::string text;
+    for (auto left = random() % 5; left > 0; --left) text += bytes[random() % bytes.size()];
+    boost::system::error_code failure;
+    json::parse('"' + text + '"', failure);
+    CAPTURE(i);
+    CHECK(outcome(json::value(text)) == !failure);
+  }
 }
 
 }  // namespace

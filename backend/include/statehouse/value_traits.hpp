@@ -85,6 +85,7 @@ std::chrono::year_month_day parse_date(std::string_view text);
 /// Throws UnfitValue where there are not as many.
 void check_size(std::span<const std::byte> blob, std::size_t wanted);
 [[noreturn]] void fail_count();
+bool is_utf8(std::string_view text) noexcept;
 
 }  // namespace detail
 

@@ -4,6 +4,7 @@
 
 #include "statehouse/error.hpp"
 #include "text/time_text.hpp"
+#include "text/unicode.hpp"
 
 namespace statehouse {
 
@@ -61,6 +62,10 @@ void check_size(std::span<const std::byte> blob, std::size_t wanted) {
 
 void fail_count() {
   throw UnfitValue("does not fit the type of the field");
+}
+
+bool is_utf8(std::string_view text) noexcept {
+  return !find_invalid_utf8(text);
 }
 
 }  // namespace detail
