@@ -105,6 +105,22 @@ TEST_CASE("exclusive: serves reads and writes, with nothing but the file and its
   CHECK(value(pool.path(), "PRAGMA journal_mode") == "wal");
 }
 
+TEST_CASE("exclusive: a connection of this process that writes does not go beside it, whichever comes first") {
+  const testing::TempDir dir;
+  const auto connect = [&](bool exclusive) {
+    ConnectionOptions options;
+    options.exclusive = exclusive;
+    return std::make_unique<Connection>(dir / "x.db", options);
+  };
+  auto writing = connect(GENERATE(false, true));
+  Here here(dir.path(), true);
+  CHECK(code_of([&] { here.open(); }) == errc::file_in_use);
+  writing.reset();
+  const Pool pool = here.open();
+  for (const bool exclusive : {false, true}) CHECK(code_of([&] { connect(exclusive); }) == errc::file_in_use);
+  here.run(pool.execute("CREATE TABLE t(a)"));
+}
+
 TEST_CASE("exclusive: a second process is told that another has the file, and disturbs nobody") {
   // this process                  the owner
   //                               opens, writes

@@ -550,5 +550,34 @@ TEST_CASE(
   CHECK(other.run(pool.query_one<int>("SELECT count(*) FROM t")) == 1);
 }
 
+TEST_CASE("immutable: it does not go beside a connection of this process that writes, whichever comes first") {
+  Looker app(read_only(true));
+  make(app.file(), "DELETE");
+  SECTION("the connection") {
+    std::optional<Connection> writing(std::in_place, app.file());
+    CHECK(app.opening() == errc::file_in_use);
+    writing.reset();
+    CHECK(app.rows(app.open("x")) == 1);
+  }
+  SECTION("the pool") {
+    const Pool pool = app.open("x");
+    CHECK(code_of([&] { Connection(app.file()); }) == errc::file_in_use);
+    CHECK(Connection::for_reading(app.file()).query_one<int>("SELECT a FROM t") == 7);
+    app.run(app.state->db_instances.close("x"));
+    CHECK_NOTHROW(Connection(app.file()));
+  }
+}
+
+TEST_CASE("read_only: it goes beside connections of this process that write") {
+  Looker app;
+  make(app.file());
+  Connection one(app.file());
+  const Pool pool = app.open("x");
+  Connection another(app.file());
+  one.execute("INSERT INTO t VALUES (8)");
+  another.execute("INSERT INTO t VALUES (9)");
+  CHECK(app.rows(pool) == 3);
+}
+
 }  // namespace
 }  // namespace statehouse::test

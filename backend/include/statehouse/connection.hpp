@@ -104,7 +104,8 @@ class Reader : public QueryVerbs<Reader, detail::Immediate> {
 class Connection : public Reader, public ExecuteVerbs<Connection, detail::Immediate> {
  public:
   /// Opens `path` (":memory:" for a private in-memory database) on its own, outside any pool: for tools and tests.
-  /// Creates the file if missing, mode 0600. One process should have one writer per file. Throws Error.
+  /// Creates the file if missing, mode 0600. One process should have one writer per file. Throws Error, with
+  /// `errc::file_in_use` where a pool of this process has the file `exclusive` or `immutable`.
   explicit Connection(const std::filesystem::path& path, const ConnectionOptions& options = {});
   /// Closes the connection if it is one outside any pool.
   ~Connection() = default;

@@ -38,7 +38,7 @@ enum class errc {
   value_out_of_range,       ///< A number or a time does not fit what it is read into or bound as.
   not_a_regular_file,       ///< The database path is a directory, a symbolic link or a special file.
   hard_linked,              ///< The database file has more than one name.
-  file_in_use,              ///< This process has the same file open through another registry.
+  file_in_use,              ///< This process has the same file open already.
   file_replaced,            ///< The database file was moved, deleted or replaced while open.
   sync_failed,   ///< The disk has perhaps not taken all of the file; the log has it, for who opens the database next.
   file_damaged,  ///< The check at startup has found damage in the file, which is left as it is.

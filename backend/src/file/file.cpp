@@ -125,14 +125,15 @@ std::multimap<FileIdentity, file_use>& claims() {
 }
 
 bool writes(file_use use) noexcept {
-  return use == file_use::writes || use == file_use::writes_alone;
+  return use == file_use::writes || use == file_use::writes_alone || use == file_use::writes_beside;
 }
 
 bool go_together(file_use one, file_use other) noexcept {
   const auto bears = [](file_use use, file_use another) {
     switch (use) {
-      case file_use::writes: return !writes(another);
+      case file_use::writes: return another != file_use::writes;
       case file_use::writes_alone: return false;
+      case file_use::writes_beside: return true;
       case file_use::reads: return true;
       case file_use::reads_unchanging: return !writes(another);
     }

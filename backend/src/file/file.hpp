@@ -57,8 +57,8 @@ std::uintmax_t file_size_or_zero(const std::filesystem::path& file) noexcept;
 /// Of whatever is at that path, without following a link; nothing when nothing is.
 std::optional<FileIdentity> identify(const std::filesystem::path& file) noexcept;
 
-/// What one who has a file open does with it.
-enum class file_use { writes, writes_alone, reads, reads_unchanging };
+/// What one who has a file open does with it: `writes_beside` others is what a connection outside of any pool does.
+enum class file_use { writes, writes_alone, writes_beside, reads, reads_unchanging };
 
 /// A file that this process has open. While it lives no other claim on the same file succeeds that it does not go with:
 /// two writers in one process would defeat the pool's queue, and SQLite does not keep one who wants the file for

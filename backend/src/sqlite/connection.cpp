@@ -23,7 +23,9 @@ detail::SessionConfig standalone(const std::filesystem::path& path, ConnectionOp
   } else {
     config.path = detail::resolve_file(path);
     detail::require_vfs(options, config.context.database);
-    detail::prepare_file(config.path, options.tighten_permissions, *config.context.logger);
+    const auto file = detail::prepare_file(config.path, options.tighten_permissions, *config.context.logger);
+    if (config.writes())
+      config.claim = std::make_shared<detail::FileClaim>(config.path, file.identity, detail::file_use::writes_beside);
   }
   config.options = std::move(options);
   return config;
