@@ -138,8 +138,8 @@ struct PoolOptions {
   bool read_only = false;
   /// With `read_only`: nobody writes the file while it is open. SQLite then takes no locks, looks for no changes, and
   /// needs neither -wal nor -shm: for a read-only medium. Whoever writes it all the same has reads give wrong results;
-  /// a pool, a Connection and a restore of this process are refused with `errc::file_in_use`. A file that has a log or a
-  /// rollback journal with content is refused.
+  /// a pool, a Connection and a restore of this process are refused with `errc::file_in_use`. A file that has a log or
+  /// a rollback journal with content is refused.
   bool immutable = false;
   unsigned readers = 0;             ///< Most reader connections; 0 means one per core, at least 2 and at most 4.
   TimeLimit acquire_timeout{3000};  ///< Longest wait for a free connection.
