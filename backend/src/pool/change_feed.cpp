@@ -77,6 +77,7 @@ void ChangeListener::cancel(NextChange& next) noexcept {
 
 /// What is on its way to somebody who may not look at it any more, as when a timer has ended first.
 void ChangeListener::put_back(NextChange& next) noexcept {
+  if (!next.change_) return;
   const Change change = std::move(*next.change_);
   next.change_.reset();
   perhaps_ = perhaps_ || change.perhaps;
