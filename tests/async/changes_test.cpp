@@ -364,7 +364,7 @@ TEST_CASE("changes: what was committed stays so when something else is rolled ba
 TEST_CASE("changes: what native() has committed is told, whatever is rolled back after it") {
   Told told;
   Changes changes = told.pool.changes({"parent"});
-  const int how = GENERATE(0, 1, 2, 3, 4);
+  const int how = GENERATE(0, 1, 2, 3, 4);  // the last: nothing is
   CAPTURE(how);
   auto write = [&](Connection& db) {
     SQLite::Database& database = db.native();
